@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use oms_engine::mail::Security;
-use oms_engine::pipeline::{Given, SmtpSection};
+use oms_engine::pipeline::{SettingSource, SmtpSection};
 use oms_engine::plan::Plan;
 use oms_runtime::Mailing;
 use oms_smtp::{Credentials, Settings, SmtpMailer};
@@ -85,7 +85,7 @@ impl MailOption {
 }
 
 fn settings(section: &SmtpSection) -> anyhow::Result<Settings> {
-    let given = |what: &str, given: &Option<Given>| {
+    let given = |what: &str, given: &Option<SettingSource>| {
         let read = given.as_ref().map(read).transpose();
         read.with_context(|| format!("cannot read `mail.smtp.{what}`"))
     };
@@ -109,12 +109,12 @@ fn settings(section: &SmtpSection) -> anyhow::Result<Settings> {
 
 /// Reads the value of a setting.
 #[expect(clippy::disallowed_methods, reason = "the pipeline names the variables")]
-fn read(given: &Given) -> anyhow::Result<String> {
+fn read(given: &SettingSource) -> anyhow::Result<String> {
     match given {
-        Given::Text(text) => Ok(text.clone()),
-        Given::Env(name) => std::env::var(name)
+        SettingSource::Text(text) => Ok(text.clone()),
+        SettingSource::Env(name) => std::env::var(name)
             .with_context(|| format!("the environment variable `{name}` is not set")),
-        Given::Secret(name) => {
+        SettingSource::Secret(name) => {
             let folder = std::env::var_os(CREDENTIALS_DIRECTORY).with_context(|| {
                 format!("the environment variable `{CREDENTIALS_DIRECTORY}` with the folder of the secret `{name}` is not set")
             })?;

@@ -115,7 +115,7 @@ impl Rehearsed {
     /// Returns the locales of the templates, with their own locales first.
     pub(crate) fn locales(&self) -> Vec<String> {
         let mut locales: Vec<String> = Vec::new();
-        let own = self.templates.values().map(Template::own_locale);
+        let own = self.templates.values().map(Template::default_locale);
         for locale in own.chain(self.templates.values().flat_map(Template::locales)) {
             if !locales.iter().any(|known| known == locale) {
                 locales.push(locale.to_owned());
@@ -127,7 +127,7 @@ impl Rehearsed {
     /// Returns the templates with their locales. The template's own locale is first.
     pub(crate) fn by_template(&self) -> Vec<(String, Vec<String>)> {
         let of = |(name, template): (&Arc<str>, &Template)| {
-            let own = std::iter::once(template.own_locale());
+            let own = std::iter::once(template.default_locale());
             let locales = own.chain(template.locales()).map(str::to_owned);
             (name.to_string(), locales.collect())
         };

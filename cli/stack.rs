@@ -6,7 +6,7 @@ mod deployed;
 use std::path::PathBuf;
 
 use oms_engine::step::StepKind;
-use oms_sql::Wanted;
+use oms_sql::NoteFilter;
 
 use crate::commands::Format;
 use crate::exit::Usage;
@@ -36,7 +36,7 @@ pub(crate) enum Ran {
 #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "used with the feature `aws`"))]
 pub(crate) enum Asked<'a> {
     /// List orders.
-    List(Wanted<'a>),
+    List(NoteFilter<'a>),
     /// Show an order.
     Show(&'a str),
     /// Retry parked orders.

@@ -168,7 +168,7 @@ impl Outside {
     pub(crate) async fn may_do_again(&self, plan: &Plan, key: &str) -> anyhow::Result<()> {
         let run = oms_engine::run::run_id(plan.name(), key);
         let steps: Vec<&str> = plan.steps().iter().map(|step| &*step.id).collect();
-        oms_sql::Claims::new(Arc::clone(&self.database)).give_back(&run, &steps).await?;
+        oms_sql::Claims::new(Arc::clone(&self.database)).release(&run, &steps).await?;
         Ok(())
     }
 }

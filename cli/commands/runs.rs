@@ -7,7 +7,7 @@ use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
 use oms_engine::value::format_timestamp;
 use oms_runtime::{HeldMail, Shown, held_mails};
-use oms_sql::Wanted;
+use oms_sql::NoteFilter;
 use oms_sqlite::{RunRow, StoredRun};
 use serde_json::{Value as Json, json};
 
@@ -76,7 +76,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         Command::List { target, stack, state, cause, limit, format } => {
             let found = target.find()?;
             let cause_wanted = cause.as_deref();
-            let wanted = Wanted { state, cause: cause_wanted, limit, ..Wanted::default() };
+            let wanted = NoteFilter { state, cause: cause_wanted, limit, ..NoteFilter::default() };
             if let Some(code) = stack.asked(&Asked::List(wanted), &found, format, kinds)? {
                 return Ok(code);
             }

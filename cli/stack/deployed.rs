@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use oms_aws::{DataApi, SqsQueue};
-use oms_engine::effects::{Place, Queue as _, cause};
+use oms_engine::effects::{OrderLocation, Queue as _, cause};
 use oms_engine::plan::{Branch, Choreography, Plan, Target, choreography};
 use oms_engine::run::{RunState, run_id};
 use oms_engine::step::StepKind;
 use oms_lambda_generate::grants_of_branch;
-use oms_sql::{Claims, Noted, Wanted, noted};
+use oms_sql::{Claims, Note, NoteFilter, notes};
 use serde_json::{Value as Json, json};
 
 use crate::check;
@@ -56,12 +56,12 @@ impl Stack {
     }
 
     /// Reads the requested orders page by page, because a response of the RDS Data API has at most one megabyte.
-    fn ask(&self, wanted: Wanted<'_>) -> anyhow::Result<Vec<Noted>> {
+    fn ask(&self, wanted: NoteFilter<'_>) -> anyhow::Result<Vec<Note>> {
         let mut found = Vec::new();
         let mut left = wanted.limit;
         while left > 0 {
-            let page = Wanted { limit: left.min(PAGE), offset: wanted.limit - left, ..wanted };
-            let asked = noted(&*self.database, self.plan.name(), self.noting().count(), page);
+            let page = NoteFilter { limit: left.min(PAGE), offset: wanted.limit - left, ..wanted };
+            let asked = notes(&*self.database, self.plan.name(), self.noting().count(), page);
             let notes = runtime()?.block_on(asked)?;
             let keys = notes.chunk_by(|a, b| a.key == b.key).count();
             found.extend(notes);
@@ -74,7 +74,7 @@ impl Stack {
     }
 
     /// Lists orders, latest first.
-    pub(crate) fn list(&self, wanted: Wanted<'_>, format: Format) -> anyhow::Result<u8> {
+    pub(crate) fn list(&self, wanted: NoteFilter<'_>, format: Format) -> anyhow::Result<u8> {
         let notes = self.ask(wanted)?;
         let runs: Vec<Json> =
             notes.chunk_by(|a, b| a.key == b.key).map(|notes| self.listed(notes)).collect();
@@ -92,7 +92,7 @@ impl Stack {
         Ok(exit::FINE)
     }
 
-    fn listed(&self, notes: &[Noted]) -> Json {
+    fn listed(&self, notes: &[Note]) -> Json {
         let causes: BTreeSet<&str> = notes
             .iter()
             .flat_map(|note| note.cause.iter().flat_map(|cause| cause.split(',')))
@@ -115,7 +115,7 @@ impl Stack {
 
     /// Shows the notes of all handlers on an order.
     pub(crate) fn show(&self, key: &str, format: Format) -> anyhow::Result<u8> {
-        let notes = self.ask(Wanted { key: Some(key), limit: 1, ..Wanted::default() })?;
+        let notes = self.ask(NoteFilter { key: Some(key), limit: 1, ..NoteFilter::default() })?;
         anyhow::ensure!(
             !notes.is_empty(),
             "no handler has a note on `{key}`: the order was not accepted, or it is still in progress"
@@ -163,13 +163,13 @@ impl Stack {
     /// Sends parked orders to their handlers again and deletes their dead letters.
     pub(crate) fn retry(&self, again: &Again<'_>, format: Format) -> anyhow::Result<u8> {
         let notes = self.parked(again)?;
-        let is_unknown = |note: &Noted| {
+        let is_unknown = |note: &Note| {
             let mut causes = note.cause.iter().flat_map(|causes| causes.split(','));
             causes.any(|one| one == cause::UNKNOWN_OUTCOME)
         };
-        let (held, notes): (Vec<&Noted>, Vec<&Noted>) =
+        let (held, notes): (Vec<&Note>, Vec<&Note>) =
             notes.iter().partition(|note| again.sent.is_none() && is_unknown(note));
-        for Noted { key, .. } in &held {
+        for Note { key, .. } in &held {
             output::say(&format!(
                 "error: `{key}` is held: it is unknown whether its e-mail was sent; use `--held sent` to mark it as sent, \
                  or `--held resend` to send it again"
@@ -208,14 +208,16 @@ impl Stack {
     }
 
     /// Returns the notes on the selected parked orders.
-    fn parked(&self, again: &Again<'_>) -> anyhow::Result<Vec<Noted>> {
+    fn parked(&self, again: &Again<'_>) -> anyhow::Result<Vec<Note>> {
         let (state, cause) = (Some(RunState::Parked), again.cause);
         let mut notes = Vec::new();
         if again.keys.is_empty() {
-            notes = self.ask(Wanted { state, cause, limit: u32::MAX, ..Wanted::default() })?;
+            notes =
+                self.ask(NoteFilter { state, cause, limit: u32::MAX, ..NoteFilter::default() })?;
         }
         for key in again.keys {
-            let found = self.ask(Wanted { key: Some(key), state, cause, limit: 1, offset: 0 })?;
+            let found =
+                self.ask(NoteFilter { key: Some(key), state, cause, limit: 1, offset: 0 })?;
             anyhow::ensure!(
                 !found.is_empty(),
                 "`{key}` is not parked; only parked orders can be retried"
@@ -233,16 +235,17 @@ impl Stack {
     ) -> anyhow::Result<()> {
         let queue = self.queue(&self.cloud.resources.dead_letters, "dead_letters", handler)?;
         let is_it = |body: &str| {
-            let told = serde_json::from_str(body).ok().and_then(|body| Place::told(&body));
+            let told =
+                serde_json::from_str(body).ok().and_then(|body| OrderLocation::from_message(&body));
             told.is_some_and(|told| told.iter().all(|told| objects.contains(told.key.as_str())))
         };
-        queue.take(is_it).await?;
+        queue.delete_matching(is_it).await?;
         Ok(())
     }
 
     /// Records whether the e-mail was sent, as the user found out, and sends the order to its handler again. Returns false while an earlier attempt may
     /// still be in progress.
-    async fn tell(&self, note: &Noted, sent: Option<bool>) -> anyhow::Result<bool> {
+    async fn tell(&self, note: &Note, sent: Option<bool>) -> anyhow::Result<bool> {
         let claims = Claims::new(Arc::clone(&self.database) as _);
         let run = run_id(self.plan.name(), &note.key);
         let branch = self.choreography.branches.iter().find(|one| *one.name == *note.handler);
@@ -251,7 +254,7 @@ impl Stack {
         let steps: Vec<&str> = steps.map(|step| &*step.id).collect();
         let settled = match sent {
             Some(true) => claims.settle(&run, &steps).await?,
-            Some(false) => claims.give_back(&run, &steps).await?,
+            Some(false) => claims.release(&run, &steps).await?,
             None => true,
         };
         if !settled {
@@ -262,13 +265,13 @@ impl Stack {
             return Ok(false);
         }
         let resources = &self.cloud.resources;
-        let place = Place {
+        let place = OrderLocation {
             bucket: resources.bucket(&self.choreography.bucket),
             key: note.object.clone(),
             version: None,
         };
         let queue = self.queue(&resources.queues, "queues", &note.handler)?;
-        queue.send(place.message().to_string(), None).await?;
+        queue.send(place.to_message().to_string(), None).await?;
         Ok(true)
     }
 

@@ -8,16 +8,16 @@ use oms_engine::effects::{StepError, cause};
 use oms_engine::expression::Compiled;
 use oms_engine::step::{Effect, InputPlan, PlanContext, Planned, Port, Safety, Verb};
 use oms_engine::table::{Column, TableDef};
-use oms_engine::value::{Nothing, Record, Shape, Type, Typed as _, Value};
+use oms_engine::value::{NoOutput, Record, Shape, Type, Typed as _, Value};
 use serde_json::{Map, Value as Json};
 
 /// The meaning of a missing value for a nullable column.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LeftOut {
+pub(crate) enum MissingValue {
     /// The column is null.
     Null,
     /// The row is invalid.
-    Refused,
+    Rejected,
 }
 
 /// Compiles each value of the map in the setting `field` with the type of its column. Records
@@ -26,7 +26,7 @@ pub(crate) fn compile<'c>(
     field: &str,
     values: &Map<String, Json>,
     columns: impl Iterator<Item = &'c Column>,
-    left_out: LeftOut,
+    left_out: MissingValue,
     cx: &mut PlanContext<'_>,
 ) -> BTreeMap<Arc<str>, Compiled> {
     let columns: Vec<&Column> = columns.collect();
@@ -58,7 +58,7 @@ pub(crate) fn compile<'c>(
     });
     let (nullable, required): (Vec<&Column>, Vec<&Column>) =
         missing.copied().partition(|column| column.nullable);
-    if left_out == LeftOut::Refused
+    if left_out == MissingValue::Rejected
         && let Some(finding) = would_become_null(&nullable, &route)
     {
         cx.fault(finding);
@@ -108,7 +108,7 @@ fn would_become_null(left_out: &[&Column], row: &Route) -> Option<Finding> {
 }
 
 /// The other options for a value that may not fit its column.
-const UNLESS_KNOWN: &str = "or widen the column; if you know that the value fits, end the line with `# oms: allow OMS0416`";
+const ALLOW_HELP: &str = "or widen the column; if you know that the value fits, end the line with `# oms: allow OMS0416`";
 
 fn round_to(scale: u32) -> String {
     format!("round it: `round(…, {scale}, \"half_even\")`")
@@ -145,7 +145,7 @@ fn may_not_fit(
                 ),
                 (false, _) => {
                     format!(
-                        "limit it in the order schema (`maximum`, `x-precision`, `maxItems`), {UNLESS_KNOWN}"
+                        "limit it in the order schema (`maximum`, `x-precision`, `maxItems`), {ALLOW_HELP}"
                     )
                 }
             },
@@ -157,7 +157,7 @@ fn may_not_fit(
                 || "text of any length".to_owned(),
                 |chars| format!("text of up to {chars} characters"),
             );
-            (found, format!("limit it in the order schema (`maxLength`), {UNLESS_KNOWN}"))
+            (found, format!("limit it in the order schema (`maxLength`), {ALLOW_HELP}"))
         }
         _ => return None,
     };
@@ -173,14 +173,24 @@ fn may_not_fit(
 }
 
 /// Returns the plan of a step that writes a row and has no output.
-pub(crate) fn planned<S>(verb: Verb, input: InputPlan, table: &TableDef, step: S) -> Planned<S> {
+pub(crate) fn plan_of_write<S>(
+    verb: Verb,
+    input: InputPlan,
+    table: &TableDef,
+    step: S,
+) -> Planned<S> {
     let effect = Effect {
         port: Port::Tables,
         verb,
         resource: Arc::clone(&table.name),
         safety: Safety::Idempotent,
     };
-    Planned { step, input, output: Nothing::ty().unwrap_or_else(Type::text), effects: vec![effect] }
+    Planned {
+        step,
+        input,
+        output: NoOutput::ty().unwrap_or_else(Type::text),
+        effects: vec![effect],
+    }
 }
 
 /// Returns a row of the table, with each value in the form of its column.

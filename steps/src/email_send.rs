@@ -50,13 +50,13 @@ pub struct Config {
     attach: BTreeMap<String, Expr<bool>>,
     /// How readers unsubscribe from such e-mails (`List-Unsubscribe`, RFC 2369). It is meant for
     /// e-mails that are not only about the reader's own order.
-    unsubscribe: Option<Unsubscribing>,
+    unsubscribe: Option<UnsubscribeConfig>,
 }
 
 /// How readers unsubscribe from e-mails.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Unsubscribing {
+struct UnsubscribeConfig {
     /// An address that begins with `https://` or `mailto:`, such as
     /// `https://shop.example/stop?c=${{ order.customer_id }}`. Values of expressions in it are
     /// percent-encoded.
@@ -111,12 +111,13 @@ impl Step for EmailSend {
         let template = settings.as_ref().and_then(|settings| {
             cx.template("template", &config.template, settings, data.as_ref().map(|data| data.ty()))
         });
-        attached(&config.attach, template.as_deref(), cx);
+        compile_attachments(&config.attach, template.as_deref(), cx);
         if let Some(unsubscribe) = &config.unsubscribe {
-            unsubscribed(unsubscribe, cx);
+            compile_unsubscribe(unsubscribe, cx);
         }
-        if let (Some(template), Some(locale)) = (&template, locale.as_ref().and_then(written)) {
-            translated(&locale, template, cx);
+        if let (Some(template), Some(locale)) = (&template, locale.as_ref().and_then(fixed_locale))
+        {
+            check_translation(&locale, template, cx);
         }
         let input = cx.finish()?;
         let (Some(settings), Some(template)) = (settings, template) else { return Err(Vec::new()) };
@@ -147,7 +148,7 @@ impl Step for EmailSend {
         let (data, locale) = (&input.data, input.locale.as_deref());
         let rendered = self.template.render(data, locale).map_err(unrendered)?;
         let mut attachments = Vec::new();
-        for name in wanted(&input.attach) {
+        for name in files_to_attach(&input.attach) {
             attachments.extend(self.template.attachment(name, data, locale).map_err(unrendered)?);
         }
         let unsubscribe = input.unsubscribe.as_deref();
@@ -174,7 +175,7 @@ impl Step for EmailSend {
 }
 
 /// Compiles the conditions under which files are attached.
-fn attached(
+fn compile_attachments(
     attach: &BTreeMap<String, Expr<bool>>,
     template: Option<&Template>,
     cx: &mut PlanContext<'_>,
@@ -192,20 +193,20 @@ fn attached(
         }
     }
     let raw = attach.iter().map(|(name, when)| (name.clone(), when.raw().clone())).collect();
-    let wanted = attach.keys().map(|name| (Arc::from(name.as_str()), Type::of(Shape::Bool)));
-    let wanted = Type::of(Shape::Record(Arc::new(RecordType::new(wanted))));
-    cx.value("attach", &route, &Json::Object(raw), Some(&wanted));
+    let conditions = attach.keys().map(|name| (Arc::from(name.as_str()), Type::of(Shape::Bool)));
+    let expected = Type::of(Shape::Record(Arc::new(RecordType::new(conditions))));
+    cx.value("attach", &route, &Json::Object(raw), Some(&expected));
 }
 
 /// Returns the names of the files to attach.
-fn wanted(attach: &Value) -> impl Iterator<Item = &str> {
+fn files_to_attach(attach: &Value) -> impl Iterator<Item = &str> {
     let all = attach.as_record().into_iter().flat_map(|record| record.iter());
     all.filter(|(_, when)| matches!(when, Value::Bool(true))).map(|(name, _)| name.as_ref())
 }
 
 /// Checks the unsubscribe address. Values that are inserted at run time are encoded, so only the
 /// beginning can be invalid.
-fn unsubscribed(unsubscribe: &Unsubscribing, cx: &mut PlanContext<'_>) {
+fn compile_unsubscribe(unsubscribe: &UnsubscribeConfig, cx: &mut PlanContext<'_>) {
     let route = Route::root().key("unsubscribe").key("url");
     let raw = unsubscribe.url.raw();
     let compiled = cx.url("unsubscribe", &route, raw);
@@ -234,16 +235,16 @@ fn unsubscribed(unsubscribe: &Unsubscribing, cx: &mut PlanContext<'_>) {
 }
 
 /// Returns the locale if it is fixed text.
-fn written(locale: &Compiled) -> Option<Arc<str>> {
+fn fixed_locale(locale: &Compiled) -> Option<Arc<str>> {
     locale.constant().and_then(Value::as_text).cloned()
 }
 
 /// Warns about a locale without a translation.
-fn translated(locale: &str, template: &Template, cx: &mut PlanContext<'_>) {
-    let wanted = language(locale);
+fn check_translation(locale: &str, template: &Template, cx: &mut PlanContext<'_>) {
+    let requested = language(locale);
     let known: Vec<&str> =
-        std::iter::once(template.own_locale()).chain(template.locales()).collect();
-    if known.iter().any(|known| language(known) == wanted) {
+        std::iter::once(template.default_locale()).chain(template.locales()).collect();
+    if known.iter().any(|known| language(known) == requested) {
         return;
     }
     let at = Place::value(Route::root().key("locale"));
@@ -251,7 +252,7 @@ fn translated(locale: &str, template: &Template, cx: &mut PlanContext<'_>) {
     let help = format!(
         "add a translation; the e-mail has {}, and other readers get `{}`",
         known.join(", "),
-        template.own_locale()
+        template.default_locale()
     );
     cx.fault(Finding::warning(codes::TEMPLATE_LOCALE, at, message).help(help));
 }

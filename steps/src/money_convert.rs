@@ -98,8 +98,8 @@ impl Step for MoneyConvert {
         }
         let rates = cx.rates("rates", &config.rates);
         if let Some(rates) = &rates {
-            check_served("from", from.as_ref(), rates, cx);
-            check_served("to", to.as_ref(), rates, cx);
+            check_has_rate("from", from.as_ref(), rates, cx);
+            check_has_rate("to", to.as_ref(), rates, cx);
             if rates.table.is_dated() && on.is_none() {
                 let message = format!(
                     "the rates of `{}` are dated, but the day of the conversion is missing",
@@ -113,11 +113,13 @@ impl Step for MoneyConvert {
         }
         let input = cx.finish()?;
         let Some(rates) = rates else { return Err(Vec::new()) };
-        let told = |part: Option<&Compiled>| part.is_some_and(|part| part.ty().pii);
+        let is_personal = |part: Option<&Compiled>| part.is_some_and(|part| part.ty().pii);
         // The rate reveals the currencies and the day. The converted amount and `exact` also reveal
         // the amount.
-        let rate = told(from.as_ref()) || told(to.as_ref()) || told(on.flatten().as_ref());
-        let pii = Told { rate, amount: rate || told(amount.as_ref()) };
+        let rate = is_personal(from.as_ref())
+            || is_personal(to.as_ref())
+            || is_personal(on.flatten().as_ref());
+        let pii = PersonalParts { rate, amount: rate || is_personal(amount.as_ref()) };
         Ok(Planned {
             input,
             output: output_type(to.as_ref(), &rates, pii),
@@ -160,7 +162,7 @@ impl Step for MoneyConvert {
             from_rate: converted.from_rate,
             to_rate: converted.to_rate,
             rate_date: converted.rate_date,
-            rate_source: rates.named(converted.sources),
+            rate_source: rates.source_label(converted.sources),
             exact: converted.exact,
         })
     }
@@ -176,7 +178,7 @@ fn check_unit(amount: &Compiled, from: &Compiled, cx: &mut PlanContext<'_>) {
         let place = Place::value(Route::root().key("amount"));
         cx.fault(
             Finding::error(codes::CURRENCY_MISMATCH, from, message)
-                .also(place, format!("in {unit}"))
+                .related(place, format!("in {unit}"))
                 .help(match unit {
                     Unit::Field(path) => format!("write `from: ${{{{ {path} }}}}`"),
                     Unit::Code(currency) => format!("write `from: {}`", currency.code()),
@@ -193,7 +195,7 @@ fn unit_of(currency: &Compiled) -> Option<Unit> {
     }
 }
 
-fn check_served(
+fn check_has_rate(
     field: &str,
     currency: Option<&Compiled>,
     rates: &RateSource,
@@ -201,7 +203,7 @@ fn check_served(
 ) {
     let Some(Value::Text(code)) = currency.and_then(Compiled::constant) else { return };
     let Ok(currency) = Currency::parse(code) else { return };
-    if !rates.table.serves(currency) {
+    if !rates.table.has_currency(currency) {
         let message = format!("the rate table `{}` has no rate for {code}", rates.name);
         cx.fault(Finding::error(
             codes::NO_SUCH_RATE,
@@ -212,12 +214,12 @@ fn check_served(
 }
 
 /// The parts of the output that reveal personal data.
-struct Told {
+struct PersonalParts {
     rate: bool,
     amount: bool,
 }
 
-fn output_type(to: Option<&Compiled>, rates: &RateSource, pii: Told) -> Type {
+fn output_type(to: Option<&Compiled>, rates: &RateSource, pii: PersonalParts) -> Type {
     let unit = to.and_then(unit_of);
     let scale = match &unit {
         Some(Unit::Code(currency)) => currency.minor_units(),
@@ -227,7 +229,7 @@ fn output_type(to: Option<&Compiled>, rates: &RateSource, pii: Told) -> Type {
     let amount = Type { unit, pii: pii.amount, ..decimal(AMOUNT_DIGITS_MAX, scale) };
     let (digits, places) = QUOTE_DIGITS_MAX;
     let date = Type { nullable: !rates.table.is_dated(), ..Type::of(Shape::Date(DateFormat::Iso)) };
-    let chars_max = Some(rates.name_chars_max());
+    let chars_max = Some(rates.source_label_chars_max());
     let source = Type::of(Shape::Text { chars_max, values: None });
     Type::record([
         ("amount", amount),

@@ -20,7 +20,7 @@ pub(crate) fn check(key: &Compiled, written: &Expr<String>, cx: &mut PlanContext
     if !one_line::check("the object's key", at.clone(), key, written, cx) {
         return false;
     }
-    let bytes: usize = key.fixed().map(str::len).sum();
+    let bytes: usize = key.fixed_texts().map(str::len).sum();
     let is_empty = key.constant().is_some() && bytes == 0;
     if bytes <= BYTES_MAX && !is_empty {
         return true;

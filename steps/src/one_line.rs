@@ -15,7 +15,7 @@ pub(crate) fn check<T: Typed>(
     written: &Expr<T>,
     cx: &mut PlanContext<'_>,
 ) -> bool {
-    let fixed = || text.fixed().flat_map(str::chars);
+    let fixed = || text.fixed_texts().flat_map(str::chars);
     let found = match fixed().find(|letter| letter.is_control()) {
         Some('\n' | '\r') => "a line break",
         Some('\t') => "a tab",

@@ -12,7 +12,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use crate::columns::{self, LeftOut};
+use crate::columns::{self, MissingValue};
 
 /// Reads a row of a table by its key. The output has the columns of the row.
 #[derive(Deserialize, JsonSchema)]
@@ -99,7 +99,7 @@ impl Step for TableGet {
         let Some(table) = cx.table("table", &config.table) else {
             return cx.finish().and(Err(Vec::new()));
         };
-        columns::compile("key", &config.key, table.key_columns(), LeftOut::Null, cx);
+        columns::compile("key", &config.key, table.key_columns(), MissingValue::Null, cx);
         let input = cx.finish()?;
         Ok(Planned {
             input,

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use oms_engine::effects::StepError;
 use oms_engine::step::{Faults, PlanContext, Planned, Step, StepContext, Target, Verb};
 use oms_engine::table::TableDef;
-use oms_engine::value::{Nothing, Value};
+use oms_engine::value::{NoOutput, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
-use crate::columns::{self, LeftOut};
+use crate::columns::{self, MissingValue};
 use crate::unique;
 
 /// Adds a row to a table.
@@ -39,18 +39,19 @@ impl Step for TableInsert {
     const NAME: &'static str = "table.insert";
     type Config = Config;
     type Input = Value;
-    type Output = Nothing;
+    type Output = NoOutput;
 
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         let Some(table) = cx.table("table", &config.table) else {
             return cx.finish().and(Err(Vec::new()));
         };
-        let values = columns::compile("row", &config.row, table.columns.iter(), LeftOut::Null, cx);
+        let values =
+            columns::compile("row", &config.row, table.columns.iter(), MissingValue::Null, cx);
         if let Some((what, at, key)) = columns::key(&table, &values) {
             unique::check(&what, at, &key, "; or use `table.upsert`", cx);
         }
         let input = cx.finish()?;
-        Ok(columns::planned(Verb::Insert, input, &table, Self { table: Arc::clone(&table) }))
+        Ok(columns::plan_of_write(Verb::Insert, input, &table, Self { table: Arc::clone(&table) }))
     }
 
     fn target(&self, input: &Value) -> Option<Target> {
@@ -58,9 +59,9 @@ impl Step for TableInsert {
         columns::row(&self.table, input).ok().map(|row| Target::row(&self.table, &row))
     }
 
-    async fn run(&self, cx: &StepContext<'_>, input: Value) -> Result<Nothing, StepError> {
+    async fn run(&self, cx: &StepContext<'_>, input: Value) -> Result<NoOutput, StepError> {
         let row = columns::row(&self.table, &input)?;
         cx.effects.tables().insert(cx.call, &self.table, row).await?;
-        Ok(Nothing)
+        Ok(NoOutput)
     }
 }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use oms_engine::effects::StepError;
 use oms_engine::step::{Faults, PlanContext, Planned, Step, StepContext, Target, Verb};
 use oms_engine::table::TableDef;
-use oms_engine::value::{Nothing, Value};
+use oms_engine::value::{NoOutput, Value};
 
-use crate::columns::{self, LeftOut};
+use crate::columns::{self, MissingValue};
 use crate::table_insert;
 use crate::unique;
 
@@ -29,19 +29,19 @@ impl Step for TableUpsert {
     const NAME: &'static str = "table.upsert";
     type Config = Config;
     type Input = Value;
-    type Output = Nothing;
+    type Output = NoOutput;
 
     fn plan(Config(config): Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         let Some(table) = cx.table("table", &config.table) else {
             return cx.finish().and(Err(Vec::new()));
         };
         let values =
-            columns::compile("row", &config.row, table.columns.iter(), LeftOut::Refused, cx);
+            columns::compile("row", &config.row, table.columns.iter(), MissingValue::Rejected, cx);
         if let Some((what, at, key)) = columns::key(&table, &values) {
             unique::check_elements(&what, at, &key, cx);
         }
         let input = cx.finish()?;
-        Ok(columns::planned(Verb::Upsert, input, &table, Self { table: Arc::clone(&table) }))
+        Ok(columns::plan_of_write(Verb::Upsert, input, &table, Self { table: Arc::clone(&table) }))
     }
 
     fn target(&self, input: &Value) -> Option<Target> {
@@ -49,9 +49,9 @@ impl Step for TableUpsert {
         columns::row(&self.table, input).ok().map(|row| Target::row(&self.table, &row))
     }
 
-    async fn run(&self, cx: &StepContext<'_>, input: Value) -> Result<Nothing, StepError> {
+    async fn run(&self, cx: &StepContext<'_>, input: Value) -> Result<NoOutput, StepError> {
         let row = columns::row(&self.table, &input)?;
         cx.effects.tables().upsert(cx.call, &self.table, row).await?;
-        Ok(Nothing)
+        Ok(NoOutput)
     }
 }

@@ -6,7 +6,7 @@ use oms_engine::effects::{Message, StepError};
 use oms_engine::step::{
     Effect, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Verb,
 };
-use oms_engine::value::{Nothing, Type, Typed};
+use oms_engine::value::{NoOutput, Type, Typed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -31,14 +31,14 @@ pub struct TopicPublish {
 impl Step for TopicPublish {
     const NAME: &'static str = "topic.publish";
     type Config = Config;
-    type Input = Nothing;
-    type Output = Nothing;
+    type Input = NoOutput;
+    type Output = NoOutput;
 
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         let topic: Arc<str> = Arc::from(config.topic);
         Ok(Planned {
             input: cx.finish()?,
-            output: Nothing::ty().unwrap_or_else(Type::text),
+            output: NoOutput::ty().unwrap_or_else(Type::text),
             effects: vec![Effect {
                 port: Port::Topics,
                 verb: Verb::Publish,
@@ -49,8 +49,8 @@ impl Step for TopicPublish {
         })
     }
 
-    async fn run(&self, cx: &StepContext<'_>, _: Nothing) -> Result<Nothing, StepError> {
+    async fn run(&self, cx: &StepContext<'_>, _: NoOutput) -> Result<NoOutput, StepError> {
         cx.effects.topics().publish(cx.call, Message { topic: Arc::clone(&self.topic) }).await?;
-        Ok(Nothing)
+        Ok(NoOutput)
     }
 }

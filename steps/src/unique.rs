@@ -7,7 +7,7 @@ use oms_engine::step::PlanContext;
 /// Warns about a key that may be the same for all elements of a step, because the second write is a
 /// conflict.
 pub(crate) fn check_elements(what: &str, at: Route, parts: &[&Compiled], cx: &mut PlanContext<'_>) {
-    if !cx.runs_each_element() || parts.iter().any(|part| cx.shows_element(part)) {
+    if !cx.runs_each_element() || parts.iter().any(|part| cx.depends_on_element(part)) {
         return;
     }
     let message = format!("{what} may be the same for two elements, which is a conflict");
@@ -31,7 +31,8 @@ pub(crate) fn check(
     cx: &mut PlanContext<'_>,
 ) {
     let by_order = parts.iter().any(|part| cx.is_unique_per_order(part));
-    let by_element = !cx.runs_each_element() || parts.iter().any(|part| cx.shows_element(part));
+    let by_element =
+        !cx.runs_each_element() || parts.iter().any(|part| cx.depends_on_element(part));
     let (per, help) = match (by_order, by_element) {
         (true, true) => return,
         (false, _) => {

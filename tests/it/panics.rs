@@ -12,7 +12,7 @@ use oms_engine::step::{
     Effect, Expr, Faults, PlanContext, Planned, Port, Registry, Safety, Step, StepContext,
     StepKind, Verb,
 };
-use oms_engine::value::{Nothing, Type, Typed};
+use oms_engine::value::{NoOutput, Type, Typed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -37,13 +37,13 @@ impl Step for Panicking {
     const NAME: &'static str = "test.panic";
     type Config = Config;
     type Input = Input;
-    type Output = Nothing;
+    type Output = NoOutput;
 
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         cx.expr("begun", &config.begun);
         Ok(Planned {
             input: cx.finish()?,
-            output: Nothing::ty().unwrap_or_else(Type::text),
+            output: NoOutput::ty().unwrap_or_else(Type::text),
             effects: vec![Effect {
                 port: Port::Custom,
                 verb: Verb::Call,
@@ -54,11 +54,11 @@ impl Step for Panicking {
         })
     }
 
-    async fn run(&self, cx: &StepContext<'_>, input: Input) -> Result<Nothing, StepError> {
+    async fn run(&self, cx: &StepContext<'_>, input: Input) -> Result<NoOutput, StepError> {
         if input.begun {
-            cx.call.doubt.begin();
+            cx.call.outcome_unknown.set();
         } else {
-            cx.call.doubt.lift();
+            cx.call.outcome_unknown.clear();
         }
         panic!("a bug in a step kind");
     }

@@ -8,7 +8,7 @@ use oms_engine::document::MemoryFiles;
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::run::{Decision, Event, resume};
 use oms_engine::step::Registry;
-use oms_engine::value::{Nothing, Typed as _};
+use oms_engine::value::{NoOutput, Typed as _};
 
 const PIPELINE: &str = r#"
 oms: 1
@@ -46,7 +46,7 @@ fn plan() -> Arc<Plan> {
 
 fn succeeded(element: u32) -> Event {
     let (attempt, micros, at) = (1, 0, Timestamp::UNIX_EPOCH);
-    let output = Nothing.into_value();
+    let output = NoOutput.into_value();
     Event::Succeeded { step: "each".into(), element: Some(element), attempt, at, micros, output }
 }
 

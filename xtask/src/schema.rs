@@ -4,7 +4,8 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use oms_engine::schema::{OrderSchema, Typing};
+use oms_engine::schema::{OrderSchema, SchemaProblemKind, Typing};
+use oms_engine::value::ProblemKind;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
@@ -97,9 +98,7 @@ impl Tally {
     fn compile(&mut self, schema: &Json) -> Option<OrderSchema> {
         let (compiled, problems) = OrderSchema::compile(schema, Typing::Current);
         if let Some(problem) = problems.first() {
-            if problem.message.contains("has no effect")
-                || problem.message.contains("not among the properties")
-            {
+            if matches!(problem.kind, SchemaProblemKind::NoEffect | SchemaProblemKind::Undeclared) {
                 self.refused += 1;
             } else {
                 self.different.push(format!("refused: {}\n  {schema}", problem.message));
@@ -117,7 +116,7 @@ impl Tally {
     fn order(&mut self, schema: &OrderSchema, line: &Line) {
         let problems = schema.read(line.order.as_bytes()).err().unwrap_or_default();
         let of_digits =
-            problems.iter().filter(|problem| problem.message.contains(" digit")).count();
+            problems.iter().filter(|problem| problem.kind == ProblemKind::Digits).count();
         if line.valid && !problems.is_empty() && of_digits == problems.len() {
             self.beyond += 1;
         } else if problems.is_empty() != line.valid {

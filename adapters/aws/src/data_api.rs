@@ -8,7 +8,7 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
 use oms_core::effects::{Io, StepError, cause};
 use oms_sql::{Database, Hint, Parameter, Rows, Statement, from_state};
 
-use crate::failure::sorted;
+use crate::failure::classify;
 use crate::session::Session;
 
 /// Delay between two attempts while a paused cluster resumes. It resumes in about 15 seconds.
@@ -73,7 +73,7 @@ impl DataApi {
                     let said = service.and_then(|service| service.message()).unwrap_or_default();
                     from_state(state(said))
                 }
-                _ => sorted("the RDS Data API", error),
+                _ => classify("the RDS Data API", error),
             });
         }
     }

@@ -8,7 +8,7 @@ use oms_core::effects::{StepError, cause};
 
 /// Exceptions after which a retry may succeed ("Error retries and exponential backoff", AWS General
 /// Reference).
-const PASSES: &[&str] = &[
+const RETRYABLE: &[&str] = &[
     "InternalError",
     "InternalFailure",
     "OperationAborted",
@@ -47,14 +47,14 @@ const ENVIRONMENT: &[&str] = &[
 ];
 
 /// Classifies an error of the service `service`. Calls of this service must be safe to repeat.
-pub(crate) fn sorted<E>(service: &str, error: SdkError<E, HttpResponse>) -> StepError
+pub(crate) fn classify<E>(service: &str, error: SdkError<E, HttpResponse>) -> StepError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,
 {
     let status = error.raw_response().map(|response| response.status().as_u16());
     let code = error.as_service_error().and_then(ProvideErrorMetadata::code).map(str::to_owned);
     let transient = |what: &str| StepError::transient(cause::UNAVAILABLE, what);
-    let sorted = match (&error, code.as_deref()) {
+    let classify = match (&error, code.as_deref()) {
         (SdkError::TimeoutError(_) | SdkError::DispatchFailure(_), _) => {
             transient(&format!("{service} does not respond"))
         }
@@ -62,7 +62,7 @@ where
             cause::ENVIRONMENT,
             format!("{service} returned `{code}`: a permission or a resource is missing"),
         ),
-        (_, Some(code)) if PASSES.contains(&code) => {
+        (_, Some(code)) if RETRYABLE.contains(&code) => {
             transient(&format!("{service} returned `{code}`"))
         }
         _ if status.is_none_or(|status| status == 429 || status >= 500) => {
@@ -78,7 +78,7 @@ where
         ),
     };
     // Keeps the code and the status, without the message.
-    sorted.caused_by(Reason(code, status))
+    classify.caused_by(Reason(code, status))
 }
 
 /// The kept part of a service's error.

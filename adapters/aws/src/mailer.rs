@@ -15,7 +15,7 @@ use oms_core::effects::{Call, Class, Io, Mailer, Random, StepError, cause};
 use oms_core::mail::Mail;
 use oms_sql::{Claim, Claims};
 
-use crate::failure::sorted;
+use crate::failure::classify;
 use crate::session::Session;
 
 /// The lease of a claim. It is longer than an attempt can take, including the database calls before
@@ -23,8 +23,8 @@ use crate::session::Session;
 const LEASE: Duration = Duration::from_secs(120);
 
 /// Initial and maximum delay between attempts to record the result: about 6 seconds in total.
-const NOTE_WAIT: Duration = Duration::from_millis(100);
-const NOTE_WAIT_MAX: Duration = Duration::from_millis(3_200);
+const RECORD_WAIT: Duration = Duration::from_millis(100);
+const RECORD_WAIT_MAX: Duration = Duration::from_millis(3_200);
 
 /// A mailer that uses Amazon SES.
 pub struct SesMailer<R> {
@@ -50,13 +50,13 @@ impl<R: Random> SesMailer<R> {
 
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
         // Until the request to SES, it is certain that no e-mail was sent.
-        call.doubt.lift();
+        call.outcome_unknown.clear();
         let unmade = |error| {
             StepError::permanent(cause::OUT_OF_RANGE, "cannot build the e-mail").caused_by(error)
         };
         let message = mail.to_rfc5322().map_err(unmade)?;
         let attempt = format!("{:016x}{:016x}", self.random.next(), self.random.next());
-        match self.claims.claim(call, &attempt, LEASE, call.again).await? {
+        match self.claims.claim(call, &attempt, LEASE, call.may_resend).await? {
             Claim::Mine => {}
             Claim::Done => return Ok(()),
             Claim::Busy => {
@@ -68,13 +68,13 @@ impl<R: Random> SesMailer<R> {
                 return Err(StepError::unknown(message));
             }
         }
-        call.doubt.begin();
+        call.outcome_unknown.set();
         let sent = self.send_raw(call, mail, message).await;
         match sent {
-            Ok(provider) => self.note_sent(call, &attempt, &provider).await,
+            Ok(provider) => self.record_sent(call, &attempt, &provider).await,
             Err(error) if error.class() == Class::Unknown => Err(error),
             Err(error) => {
-                call.doubt.lift();
+                call.outcome_unknown.clear();
                 match self.claims.free(call, &attempt).await {
                     Ok(()) => Err(error),
                     // The lease must then expire before another attempt can start, and the outcome
@@ -87,14 +87,19 @@ impl<R: Random> SesMailer<R> {
 
     /// Records that an e-mail was sent. If that fails, the run is parked with the provider's id in
     /// the reason. An automatic retry would find an expired claim, and might send the e-mail again.
-    async fn note_sent(&self, call: &Call, attempt: &str, provider: &str) -> Result<(), StepError> {
-        let mut wait = NOTE_WAIT;
+    async fn record_sent(
+        &self,
+        call: &Call,
+        attempt: &str,
+        provider: &str,
+    ) -> Result<(), StepError> {
+        let mut wait = RECORD_WAIT;
         loop {
             let error = match self.claims.done(call, attempt, provider).await {
                 Ok(()) => return Ok(()),
                 Err(error) => error,
             };
-            if wait > NOTE_WAIT_MAX {
+            if wait > RECORD_WAIT_MAX {
                 let message = format!(
                     "SES accepted the e-mail as `{provider}`, but that could not be recorded"
                 );
@@ -146,11 +151,11 @@ impl<R: Random> SesMailer<R> {
             SdkError::DispatchFailure(failure)
                 if failure.as_connector_error().is_some_and(|error| error.is_user()) =>
             {
-                sorted("SES", error)
+                classify("SES", error)
             }
-            SdkError::ConstructionFailure(_) => sorted("SES", error),
+            SdkError::ConstructionFailure(_) => classify("SES", error),
             SdkError::ServiceError(_) if status.is_some_and(|status| status < 500) => {
-                sorted("SES", error)
+                classify("SES", error)
             }
             _ => StepError::unknown("SES did not confirm that it accepted the e-mail"),
         })

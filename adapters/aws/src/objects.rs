@@ -8,7 +8,7 @@ use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
 use oms_core::effects::{Call, Io, ObjectStore, Put, StepError, cause};
 
-use crate::failure::sorted;
+use crate::failure::classify;
 use crate::session::Session;
 
 /// Buckets on S3.
@@ -39,7 +39,7 @@ impl S3Objects {
 }
 
 /// An object with its content.
-pub(crate) struct Found {
+pub(crate) struct StoredObject {
     pub(crate) bytes: Arc<[u8]>,
     pub(crate) metadata: HashMap<String, String>,
     /// The time when the object was stored.
@@ -52,7 +52,7 @@ pub(crate) async fn read(
     bucket: &str,
     key: &str,
     version: Option<&str>,
-) -> Result<Option<Found>, StepError> {
+) -> Result<Option<StoredObject>, StepError> {
     let get = client.get_object().bucket(bucket).key(key);
     let object = match get.set_version_id(version.map(str::to_owned)).send().await {
         Ok(object) => object,
@@ -60,7 +60,7 @@ pub(crate) async fn read(
             let code = error.as_service_error().and_then(|error| error.meta().code());
             return match code {
                 Some("NoSuchKey" | "NoSuchVersion") => Ok(None),
-                _ => Err(sorted("S3", error)),
+                _ => Err(classify("S3", error)),
             };
         }
     };
@@ -74,7 +74,7 @@ pub(crate) async fn read(
         )
         .caused_by(error)
     })?;
-    Ok(Some(Found { bytes: Arc::from(body.to_vec()), metadata, stored_at }))
+    Ok(Some(StoredObject { bytes: Arc::from(body.to_vec()), metadata, stored_at }))
 }
 
 impl ObjectStore for S3Objects {
@@ -113,7 +113,7 @@ impl ObjectStore for S3Objects {
                 },
                 // Two clients wrote at the same time, and S3 asks for a retry.
                 Some(409) => Err(StepError::transient(cause::UNAVAILABLE, "S3 requested a retry")),
-                _ => Err(sorted("S3", error)),
+                _ => Err(classify("S3", error)),
             }
         })
     }

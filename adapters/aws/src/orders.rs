@@ -4,11 +4,13 @@ use std::sync::Arc;
 
 use aws_sdk_s3::primitives::ByteStream;
 use jiff::Timestamp;
-use oms_core::effects::{Io, Kept, Listed, Orders, Place, StepError, StoredOrder, cause};
+use oms_core::effects::{
+    Io, ListedOrder, OrderLocation, Orders, StepError, StoreResult, StoredOrder, cause,
+};
 use oms_core::value::Digest;
 
-use crate::failure::sorted;
-use crate::objects::{self, Found, S3Objects};
+use crate::failure::classify;
+use crate::objects::{self, S3Objects, StoredObject};
 
 const DIGEST: &str = "oms-digest";
 const NAME: &str = "oms-name";
@@ -21,7 +23,7 @@ impl S3Objects {
         bucket: &str,
         key: &str,
         order: &StoredOrder,
-    ) -> Result<Kept, StepError> {
+    ) -> Result<StoreResult, StepError> {
         let digest = order.digest.map(|digest| digest.to_string()).unwrap_or_default();
         let stored = self
             .client
@@ -39,7 +41,7 @@ impl S3Objects {
             None => stored,
         };
         let error = match stored.send().await {
-            Ok(_) => return Ok(Kept::New),
+            Ok(_) => return Ok(StoreResult::New),
             Err(error) => error,
         };
         match error.raw_response().map(|response| response.status().as_u16()) {
@@ -48,25 +50,25 @@ impl S3Objects {
             Some(409) => {
                 return Err(StepError::transient(cause::UNAVAILABLE, "S3 requested a retry"));
             }
-            _ => return Err(sorted("S3", error)),
+            _ => return Err(classify("S3", error)),
         }
         // The order already exists, for example because a client sent it again after a lost
         // response.
         let there = self.client.head_object().bucket(self.bucket(bucket)).key(key).send().await;
-        let there = there.map_err(|error| sorted("S3", error))?;
+        let there = there.map_err(|error| classify("S3", error))?;
         let same = there.metadata().and_then(|metadata| metadata.get(DIGEST)) == Some(&digest);
         if same {
-            return Ok(Kept::Same);
+            return Ok(StoreResult::Same);
         }
         let other = objects::read(&self.client, self.bucket(bucket), key, None).await?;
-        Ok(Kept::Other(other.map(|found| found.bytes)))
+        Ok(StoreResult::Other(other.map(|found| found.bytes)))
     }
 
     async fn list_orders(
         &self,
         bucket: &str,
         after: Option<&str>,
-    ) -> Result<Vec<Listed>, StepError> {
+    ) -> Result<Vec<ListedOrder>, StepError> {
         let found = self
             .client
             .list_objects_v2()
@@ -74,18 +76,18 @@ impl S3Objects {
             .set_start_after(after.map(str::to_owned))
             .send()
             .await
-            .map_err(|error| sorted("S3", error))?;
+            .map_err(|error| classify("S3", error))?;
         let listed = found.contents.unwrap_or_default().into_iter().filter_map(|object| {
             let stored_at = Timestamp::from_second(object.last_modified?.secs()).ok()?;
-            Some(Listed { object: object.key?, stored_at })
+            Some(ListedOrder { object: object.key?, stored_at })
         });
         Ok(listed.collect())
     }
 
-    async fn get_order(&self, place: &Place) -> Result<Option<StoredOrder>, StepError> {
-        let Place { bucket, key, version } = place;
+    async fn get_order(&self, place: &OrderLocation) -> Result<Option<StoredOrder>, StepError> {
+        let OrderLocation { bucket, key, version } = place;
         let found = objects::read(&self.client, bucket, key, version.as_deref()).await?;
-        let Some(Found { bytes, metadata, stored_at }) = found else { return Ok(None) };
+        let Some(StoredObject { bytes, metadata, stored_at }) = found else { return Ok(None) };
         let accepted_at = metadata.get(ACCEPTED_AT).and_then(|text| text.parse().ok());
         let accepted_at = accepted_at.or(stored_at);
         Ok(Some(StoredOrder {
@@ -99,15 +101,20 @@ impl S3Objects {
 }
 
 impl Orders for S3Objects {
-    fn keep<'a>(&'a self, bucket: &'a str, key: &'a str, order: &'a StoredOrder) -> Io<'a, Kept> {
+    fn store<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        order: &'a StoredOrder,
+    ) -> Io<'a, StoreResult> {
         Box::pin(self.put_order(bucket, key, order))
     }
 
-    fn fetch<'a>(&'a self, place: &'a Place) -> Io<'a, Option<StoredOrder>> {
+    fn fetch<'a>(&'a self, place: &'a OrderLocation) -> Io<'a, Option<StoredOrder>> {
         Box::pin(self.get_order(place))
     }
 
-    fn list<'a>(&'a self, bucket: &'a str, after: Option<&'a str>) -> Io<'a, Vec<Listed>> {
+    fn list<'a>(&'a self, bucket: &'a str, after: Option<&'a str>) -> Io<'a, Vec<ListedOrder>> {
         Box::pin(self.list_orders(bucket, after))
     }
 }

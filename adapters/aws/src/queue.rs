@@ -7,12 +7,12 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
 use oms_core::effects::{Io, Queue, StepError, cause};
 
-use crate::failure::sorted;
+use crate::failure::classify;
 use crate::session::Session;
 
 /// How long an examined message is invisible to other consumers, in seconds. The whole queue should
 /// be examined within this time.
-const LOOK_SECONDS: i32 = 60;
+const VISIBILITY_SECONDS: i32 = 60;
 /// How long SQS waits for messages before it reports an empty queue, in seconds.
 const WAIT_SECONDS: i32 = 2;
 
@@ -41,7 +41,7 @@ impl SqsQueue {
     ///
     /// # Errors
     /// Returns an error if SQS fails. Messages that were already deleted stay deleted.
-    pub async fn take(&self, is_it: impl Fn(&str) -> bool) -> Result<u64, StepError> {
+    pub async fn delete_matching(&self, is_it: impl Fn(&str) -> bool) -> Result<u64, StepError> {
         let mut taken = 0;
         let mut left = BTreeMap::new();
         // When a message arrives for the second time, the whole queue was examined.
@@ -52,12 +52,12 @@ impl SqsQueue {
                 .receive_message()
                 .queue_url(&self.queue)
                 .max_number_of_messages(10)
-                .visibility_timeout(LOOK_SECONDS)
+                .visibility_timeout(VISIBILITY_SECONDS)
                 // Without a wait, SQS asks only some of its servers, and may return no messages.
                 .wait_time_seconds(WAIT_SECONDS)
                 .send()
                 .await
-                .map_err(|error| sorted("SQS", error))?;
+                .map_err(|error| classify("SQS", error))?;
             let messages = received.messages.unwrap_or_default();
             if messages.is_empty() {
                 break;
@@ -72,7 +72,7 @@ impl SqsQueue {
                 }
                 let delete = self.client.delete_message().queue_url(&self.queue);
                 let deleted = delete.receipt_handle(receipt).send().await;
-                deleted.map_err(|error| sorted("SQS", error))?;
+                deleted.map_err(|error| classify("SQS", error))?;
                 taken += 1;
             }
         }
@@ -99,7 +99,7 @@ impl Queue for SqsQueue {
                 })?;
                 message = message.message_attributes("cause", attribute);
             }
-            message.send().await.map(drop).map_err(|error| sorted("SQS", error))
+            message.send().await.map(drop).map_err(|error| classify("SQS", error))
         })
     }
 }

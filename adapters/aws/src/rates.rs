@@ -6,7 +6,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use oms_core::effects::{Io, RateFile};
 
-use crate::failure::sorted;
+use crate::failure::classify;
 use crate::objects::{self, S3Objects};
 
 /// A file of exchange rates on S3.
@@ -35,7 +35,7 @@ impl RateFile for S3Rates {
                 {
                     Ok(None)
                 }
-                Err(error) => Err(sorted("S3", error)),
+                Err(error) => Err(classify("S3", error)),
             }
         })
     }
@@ -52,7 +52,7 @@ impl RateFile for S3Rates {
             let put = self.client.put_object().bucket(&self.bucket).key(&self.key);
             let body = ByteStream::from(bytes.to_vec());
             let stored = put.content_type("text/csv").body(body).send().await;
-            stored.map(drop).map_err(|error| sorted("S3", error))
+            stored.map(drop).map_err(|error| classify("S3", error))
         })
     }
 }

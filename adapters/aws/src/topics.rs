@@ -6,7 +6,7 @@ use aws_sdk_sns::Client;
 use oms_core::effects::{Call, Io, Message, StepError, Topic, cause};
 use serde_json::json;
 
-use crate::failure::sorted;
+use crate::failure::classify;
 use crate::session::Session;
 
 /// Topics on SNS.
@@ -34,7 +34,7 @@ impl Topic for SnsTopics {
             let run = &call.run;
             let text = json!({ "pipeline": &*run.pipeline, "key": &*run.key, "run": &*run.id });
             let sent = self.client.publish().topic_arn(arn).message(text.to_string()).send().await;
-            sent.map(drop).map_err(|error| sorted("SNS", error))
+            sent.map(drop).map_err(|error| classify("SNS", error))
         })
     }
 }

@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::Credentials;
-use crate::failure::{Phase, late, meaning};
+use crate::failure::{Phase, classify, timed_out};
 use crate::fault::Fault;
 use crate::reply;
 use crate::tls::Tls;
@@ -55,8 +55,8 @@ async fn within<T>(
 ) -> Result<T, StepError> {
     match timeout(limit, answer).await {
         Ok(Ok(value)) => Ok(value),
-        Ok(Err(fault)) => Err(meaning(phase, &fault)),
-        Err(_) => Err(late(phase)),
+        Ok(Err(fault)) => Err(classify(phase, &fault)),
+        Err(_) => Err(timed_out(phase)),
     }
 }
 
@@ -65,7 +65,7 @@ impl Server {
     pub(crate) async fn connect(&self) -> Result<Connection, StepError> {
         let mut connection = match within(self.timeout, Phase::Connect, self.open()).await? {
             Opened::Ready(connection) => connection,
-            Opened::OffersNoTls => {
+            Opened::NoStartTls => {
                 let message = "the mail server does not offer STARTTLS; to send without encryption, set `security: none`";
                 return Err(StepError::permanent(cause::REFUSED, message));
             }
@@ -82,9 +82,9 @@ impl Server {
         let ready = match (&self.tls, self.security) {
             (Some(tls), Security::Tls) => self.greet(tls.encrypt(tcp).await?).await?,
             (Some(tls), _) => {
-                let mut plain = Conversation::begin(tcp).await?;
-                if !plain.says_hello(&self.hello).await?.supports_feature(Extension::StartTls) {
-                    return Ok(Opened::OffersNoTls);
+                let mut plain = Session::begin(tcp).await?;
+                if !plain.ehlo(&self.hello).await?.supports_feature(Extension::StartTls) {
+                    return Ok(Opened::NoStartTls);
                 }
                 plain.command(Starttls).await?;
                 // Bytes from before the handshake must not count as replies after it.
@@ -92,7 +92,7 @@ impl Server {
                     return Err(Fault::NoReply);
                 }
                 let stream = tls.encrypt(plain.stream.into_inner()).await?;
-                self.known(Conversation::new(Box::new(stream))).await?
+                self.finish_handshake(Session::new(Box::new(stream))).await?
             }
             (None, _) => self.greet(tcp).await?,
         };
@@ -100,20 +100,23 @@ impl Server {
     }
 
     async fn greet(&self, stream: impl Stream + 'static) -> Result<Connection, Fault> {
-        self.known(Conversation::begin(Box::new(stream) as Box<dyn Stream>).await?).await
+        self.finish_handshake(Session::begin(Box::new(stream) as Box<dyn Stream>).await?).await
     }
 
     /// Sends `EHLO` and returns the connection.
-    async fn known(&self, mut talk: Conversation<Box<dyn Stream>>) -> Result<Connection, Fault> {
-        let can = talk.says_hello(&self.hello).await?;
-        Ok(Connection { talk, can, timeout: self.timeout })
+    async fn finish_handshake(
+        &self,
+        mut session: Session<Box<dyn Stream>>,
+    ) -> Result<Connection, Fault> {
+        let extensions = session.ehlo(&self.hello).await?;
+        Ok(Connection { session, extensions, timeout: self.timeout })
     }
 }
 
 enum Opened {
     Ready(Connection),
     /// The server does not support STARTTLS.
-    OffersNoTls,
+    NoStartTls,
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -121,24 +124,24 @@ trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
 
 /// A sequence of commands and replies.
-struct Conversation<S> {
+struct Session<S> {
     stream: BufReader<S>,
 }
 
-impl<S: Stream> Conversation<S> {
+impl<S: Stream> Session<S> {
     fn new(stream: S) -> Self {
         Self { stream: BufReader::new(stream) }
     }
 
     /// Reads the greeting.
     async fn begin(stream: S) -> Result<Self, Fault> {
-        let mut talk = Self::new(stream);
-        talk.reply().await?;
-        Ok(talk)
+        let mut session = Self::new(stream);
+        session.reply().await?;
+        Ok(session)
     }
 
     /// Sends `EHLO` and returns the server's extensions.
-    async fn says_hello(&mut self, hello: &ClientId) -> Result<ServerInfo, Fault> {
+    async fn ehlo(&mut self, hello: &ClientId) -> Result<ServerInfo, Fault> {
         let reply = self.command(Ehlo::new(hello.clone())).await?;
         ServerInfo::from_response(&reply).map_err(|_| Fault::NoReply)
     }
@@ -165,27 +168,27 @@ impl<S: Stream> Conversation<S> {
 
     async fn reply(&mut self) -> Result<Response, Fault> {
         let reply = reply::read(&mut self.stream).await?;
-        if reply.is_positive() { Ok(reply) } else { Err(Fault::Refused(reply)) }
+        if reply.is_positive() { Ok(reply) } else { Err(Fault::Rejected(reply)) }
     }
 }
 
 /// A connection that is ready for an e-mail.
 pub(crate) struct Connection {
-    talk: Conversation<Box<dyn Stream>>,
+    session: Session<Box<dyn Stream>>,
     /// The server's extensions.
-    can: ServerInfo,
+    extensions: ServerInfo,
     timeout: Duration,
 }
 
 /// Why an e-mail was not accepted.
-pub(crate) struct NotTaken {
+pub(crate) struct NotAccepted {
     pub(crate) error: StepError,
     /// Whether the connection was found closed before the server received anything about this
     /// e-mail.
     pub(crate) was_closed: bool,
 }
 
-impl From<StepError> for NotTaken {
+impl From<StepError> for NotAccepted {
     fn from(error: StepError) -> Self {
         Self { error, was_closed: false }
     }
@@ -193,10 +196,11 @@ impl From<StepError> for NotTaken {
 
 impl Connection {
     async fn login(&mut self, credentials: &Credentials) -> Result<(), Fault> {
-        let mechanism = self.can.get_auth_mechanism(&MECHANISMS).ok_or(Fault::Lacks)?;
+        let mechanism =
+            self.extensions.get_auth_mechanism(&MECHANISMS).ok_or(Fault::Unsupported)?;
         let first =
-            Auth::new(mechanism, credentials.for_lettre(), None).map_err(|_| Fault::Lacks)?;
-        let mut reply = self.talk.command(first).await?;
+            Auth::new(mechanism, credentials.for_lettre(), None).map_err(|_| Fault::Unsupported)?;
+        let mut reply = self.session.command(first).await?;
         // `PLAIN` sends everything at once. `LOGIN` sends the name and then the password,
         // regardless of the text of the challenges (draft-murchison-sasl-login-00).
         let answers: &[&str] = match mechanism {
@@ -207,7 +211,7 @@ impl Connection {
             if !reply.has_code(334) {
                 return Ok(());
             }
-            reply = self.talk.command(format!("{}\r\n", BASE64_STANDARD.encode(answer))).await?;
+            reply = self.session.command(format!("{}\r\n", BASE64_STANDARD.encode(answer))).await?;
         }
         if reply.has_code(334) { Err(Fault::NoReply) } else { Ok(()) }
     }
@@ -218,15 +222,15 @@ impl Connection {
         call: &Call,
         envelope: &Envelope,
         message: &[u8],
-    ) -> Result<(), NotTaken> {
+    ) -> Result<(), NotAccepted> {
         let [from, to] = [&envelope.from, &envelope.to].map(|address| address.parse::<Address>());
         let (Ok(from), Ok(to)) = (from, to) else {
             let message = "the e-mail address is invalid";
             return Err(StepError::permanent(cause::BAD_ADDRESS, message).into());
         };
         let mut parameters = Vec::new();
-        if envelope.beyond_ascii {
-            if !self.can.supports_feature(Extension::SmtpUtfEight) {
+        if envelope.needs_smtputf8 {
+            if !self.extensions.supports_feature(Extension::SmtpUtfEight) {
                 let message =
                     "the mail server accepts only ASCII addresses (it does not support SMTPUTF8)";
                 return Err(StepError::permanent(cause::BAD_ADDRESS, message).into());
@@ -234,36 +238,40 @@ impl Connection {
             parameters.push(MailParameter::SmtpUtfEight);
         }
         let limit = self.timeout;
-        match timeout(limit, self.talk.command(Mail::new(Some(from), parameters))).await {
+        match timeout(limit, self.session.command(Mail::new(Some(from), parameters))).await {
             Ok(Ok(_)) => {}
             Ok(Err(fault)) => {
                 // 421: the server closes a connection after an idle timeout.
                 let was_closed = fault.code().is_none_or(|code| code == 421);
-                return Err(NotTaken { error: meaning(Phase::Sender, &fault), was_closed });
+                return Err(NotAccepted { error: classify(Phase::Sender, &fault), was_closed });
             }
-            Err(_) => return Err(late(Phase::Sender).into()),
+            Err(_) => return Err(timed_out(Phase::Sender).into()),
         }
-        within(limit, Phase::Recipient, self.talk.command(Rcpt::new(to, Vec::new()))).await?;
-        let go_on = within(limit, Phase::Data, self.talk.command(Data)).await?;
+        within(limit, Phase::Recipient, self.session.command(Rcpt::new(to, Vec::new()))).await?;
+        let go_on = within(limit, Phase::Data, self.session.command(Data)).await?;
         // After any other reply, the server would read the message as commands.
-        if !go_on.has_code(354) || self.talk.has_unread() {
+        if !go_on.has_code(354) || self.session.has_unread() {
             let message = "the mail server sent an unexpected reply, and the message was not sent";
             return Err(StepError::transient(cause::UNAVAILABLE, message).into());
         }
-        call.doubt.begin();
+        call.outcome_unknown.set();
         let transfer = async {
-            self.talk.write(&transparent(message)).await?;
-            self.talk.reply().await
+            self.session.write(&dot_stuffed(message)).await?;
+            self.session.reply().await
         };
         let reply = within(FINAL_REPLY, Phase::Message, transfer).await?;
         // Only 2xx confirms that the server has the message (RFC 5321, 4.2.1).
-        if u16::from(reply.code()) / 100 == 2 { Ok(()) } else { Err(late(Phase::Message).into()) }
+        if u16::from(reply.code()) / 100 == 2 {
+            Ok(())
+        } else {
+            Err(timed_out(Phase::Message).into())
+        }
     }
 }
 
 /// Returns the message with the final period. Periods at the start of lines are doubled (RFC 5321,
 /// 4.5.2).
-fn transparent(message: &[u8]) -> Vec<u8> {
+fn dot_stuffed(message: &[u8]) -> Vec<u8> {
     let mut data = Vec::with_capacity(message.len() + 100);
     for line in message.split_inclusive(|byte| *byte == b'\n') {
         if line.starts_with(b".") {
@@ -290,7 +298,7 @@ mod tests {
             (".\r\n..\r\na.\r\n.b", "..\r\n...\r\na.\r\n..b\r\n.\r\n"),
             ("", "\r\n.\r\n"),
         ] {
-            assert_eq!(String::from_utf8(transparent(message.as_bytes())).unwrap(), data);
+            assert_eq!(String::from_utf8(dot_stuffed(message.as_bytes())).unwrap(), data);
         }
     }
 }

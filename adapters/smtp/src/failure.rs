@@ -45,12 +45,12 @@ impl Phase {
 
 /// Classifies an error. After a reply with a code of 4xx or 5xx, the server has not accepted the
 /// e-mail (RFC 5321, 4.2.1). Without a reply, that is only certain until the message is sent.
-pub(crate) fn meaning(phase: Phase, fault: &Fault) -> StepError {
+pub(crate) fn classify(phase: Phase, fault: &Fault) -> StepError {
     let words = phase.words();
     let reply = match (fault, phase) {
-        (Fault::Refused(reply), _) => reply,
-        (_, Phase::Message) => return unanswered(),
-        (Fault::Lacks, _) => {
+        (Fault::Rejected(reply), _) => reply,
+        (_, Phase::Message) => return no_final_reply(),
+        (Fault::Unsupported, _) => {
             let message = format!("the mail server {words}: it lacks a required feature");
             return StepError::permanent(cause::REFUSED, message);
         }
@@ -89,9 +89,9 @@ pub(crate) fn meaning(phase: Phase, fault: &Fault) -> StepError {
 }
 
 /// Returns the error of a command that timed out.
-pub(crate) fn late(phase: Phase) -> StepError {
+pub(crate) fn timed_out(phase: Phase) -> StepError {
     match phase {
-        Phase::Message => unanswered(),
+        Phase::Message => no_final_reply(),
         _ => StepError::transient(
             cause::UNAVAILABLE,
             format!("the mail server {}: it did not respond in time", phase.words()),
@@ -99,7 +99,7 @@ pub(crate) fn late(phase: Phase) -> StepError {
     }
 }
 
-fn unanswered() -> StepError {
+fn no_final_reply() -> StepError {
     StepError::unknown("the mail server did not respond after the message was sent")
 }
 

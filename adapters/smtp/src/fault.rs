@@ -7,21 +7,21 @@ use tokio_rustls::rustls::{self, CertificateError};
 #[derive(Debug)]
 pub(crate) enum Fault {
     /// The server replied with 4xx or 5xx.
-    Refused(Response),
+    Rejected(Response),
     /// A reply is invalid, unexpected, or exceeds a limit.
     NoReply,
     /// The connection could not be established, or was lost.
     Lost(std::io::Error),
     /// The server lacks a required feature.
-    Lacks,
+    Unsupported,
 }
 
 impl Fault {
     /// Returns the code of a negative reply.
     pub(crate) fn code(&self) -> Option<u16> {
         match self {
-            Self::Refused(reply) => Some(reply.code().into()),
-            Self::NoReply | Self::Lost(_) | Self::Lacks => None,
+            Self::Rejected(reply) => Some(reply.code().into()),
+            Self::NoReply | Self::Lost(_) | Self::Unsupported => None,
         }
     }
 }

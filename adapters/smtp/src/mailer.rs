@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use lettre::transport::smtp::authentication;
 use lettre::transport::smtp::extension::ClientId;
-use oms_core::effects::{Admission, Call, Io, Leave, Mailer, StepError, cause};
+use oms_core::effects::{Call, Io, Mailer, PendingPermit, Permit, StepError, cause};
 use oms_core::mail::Mail;
 use oms_core::mail::Security;
 use tokio::sync::Semaphore;
 
-use crate::connection::{Connection, NotTaken, Server};
+use crate::connection::{Connection, NotAccepted, Server};
 use crate::tls::Tls;
 
 /// A user name and a password.
@@ -97,7 +97,7 @@ impl SmtpMailer {
     }
 
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
-        call.doubt.lift();
+        call.outcome_unknown.clear();
         let unmade = |error| {
             StepError::permanent(cause::OUT_OF_RANGE, "cannot build the e-mail").caused_by(error)
         };
@@ -117,8 +117,8 @@ impl SmtpMailer {
                 }
                 // The server closed the idle connection before it received anything about this
                 // e-mail.
-                Err(NotTaken { was_closed: true, .. }) if was_kept => {}
-                Err(NotTaken { error, .. }) => return Err(error),
+                Err(NotAccepted { was_closed: true, .. }) if was_kept => {}
+                Err(NotAccepted { error, .. }) => return Err(error),
             }
         }
     }
@@ -130,14 +130,14 @@ impl Mailer for SmtpMailer {
     }
 
     /// Limits concurrent e-mails to the maximum number of connections.
-    fn admit(&self, wait: bool) -> Admission<'_> {
+    fn acquire_permit(&self, wait: bool) -> PendingPermit<'_> {
         let permits = Arc::clone(&self.permits);
         Box::pin(async move {
             let permit = match wait {
                 true => permits.acquire_owned().await.ok(),
                 false => permits.try_acquire_owned().ok(),
             };
-            permit.map(|permit| Box::new(permit) as Leave)
+            permit.map(|permit| Box::new(permit) as Permit)
         })
     }
 

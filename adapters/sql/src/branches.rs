@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use oms_core::effects::{Branches, Call, Io, Mark, Missing, RunInfo};
+use oms_core::effects::{Branches, Call, DoneNote, Io, MissingNote, RunInfo};
 use serde_json::Value as Json;
 
 use crate::database::Database;
@@ -35,24 +35,24 @@ pub(crate) enum When {
 
 /// Completes the `with` clause in `parts`. If the call is the handler's last, this adds the note
 /// that the handler is done.
-pub(crate) fn with(parts: Statement, call: &Call, when: When) -> Statement {
-    let Some(mark) = &call.mark else { return parts };
+pub(crate) fn with_done_note(parts: Statement, call: &Call, when: When) -> Statement {
+    let Some(done_note) = &call.done_note else { return parts };
     let parts = match parts == Statement::default() {
         true => parts.sql("with mark as ("),
         false => parts.sql(", mark as ("),
     };
-    done(parts, &call.run, mark, when).sql(") ")
+    done(parts, &call.run, done_note, when).sql(") ")
 }
 
 /// Adds the statement that notes that the handler is done.
-fn done(statement: Statement, run: &RunInfo, mark: &Mark, when: When) -> Statement {
+fn done(statement: Statement, run: &RunInfo, done_note: &DoneNote, when: When) -> Statement {
     let statement = statement
         .sql("insert into oms_branches as b (pipeline, handler, object, key, run, state) select ")
         .text(&*run.pipeline)
         .sql(", ")
-        .text(&*mark.handler)
+        .text(&*done_note.handler)
         .sql(", ")
-        .text(&*mark.object)
+        .text(&*done_note.object)
         .sql(", ")
         .text(&*run.key)
         .sql(", ")
@@ -75,9 +75,9 @@ fn done(statement: Statement, run: &RunInfo, mark: &Mark, when: When) -> Stateme
 }
 
 impl Branches for SqlBranches {
-    fn done<'a>(&'a self, run: &'a RunInfo, mark: &'a Mark) -> Io<'a, ()> {
+    fn done<'a>(&'a self, run: &'a RunInfo, done_note: &'a DoneNote) -> Io<'a, ()> {
         Box::pin(async move {
-            let statement = done(Statement::default(), run, mark, When::Always);
+            let statement = done(Statement::default(), run, done_note, When::Always);
             self.database.run(&statement).await.map(drop)
         })
     }
@@ -86,7 +86,7 @@ impl Branches for SqlBranches {
         &'a self,
         pipeline: &'a str,
         key: &'a str,
-        mark: &'a Mark,
+        done_note: &'a DoneNote,
         cause: &'a str,
         reason: &'a str,
     ) -> Io<'a, ()> {
@@ -95,9 +95,9 @@ impl Branches for SqlBranches {
                 .sql("insert into oms_branches as b (pipeline, handler, object, key, run, state, cause, reason) values (")
                 .text(pipeline)
                 .sql(", ")
-                .text(&*mark.handler)
+                .text(&*done_note.handler)
                 .sql(", ")
-                .text(&*mark.object)
+                .text(&*done_note.object)
                 .sql(", ")
                 .text(key)
                 .sql(", ")
@@ -119,7 +119,7 @@ impl Branches for SqlBranches {
         pipeline: &'a str,
         handlers: &'a [&'a str],
         objects: &'a [&'a str],
-    ) -> Io<'a, Vec<Missing>> {
+    ) -> Io<'a, Vec<MissingNote>> {
         Box::pin(async move {
             // Lists are passed as JSON, because the RDS Data API does not support arrays.
             let list = |texts: &[&str]| Json::from(texts.to_vec()).to_string();
@@ -134,7 +134,7 @@ impl Branches for SqlBranches {
             let rows = self.database.run(&statement).await?;
             let missing = rows.into_iter().filter_map(|row| match row.as_slice() {
                 [Some(object), Some(handler)] => {
-                    Some(Missing { object: object.clone(), handler: handler.clone() })
+                    Some(MissingNote { object: object.clone(), handler: handler.clone() })
                 }
                 _ => None,
             });

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use oms_core::effects::{Call, StepError};
 
-use crate::branches::{When, with};
+use crate::branches::{When, with_done_note};
 use crate::database::Database;
 use crate::statement::{Hint, Statement};
 
@@ -49,7 +49,7 @@ impl Claims {
         call: &Call,
         attempt: &str,
         lease: Duration,
-        again: bool,
+        may_resend: bool,
     ) -> Result<Claim, StepError> {
         let lease = Some(lease.as_secs().to_string());
         // Of two concurrent statements, exactly one inserts the row. The other waits for the row
@@ -69,13 +69,13 @@ impl Claims {
             .bind(Hint::Integer, lease)
             .sql(" * interval '1 second') on conflict (key) do update set attempt = case when ")
             .sql(taken)
-            .bind(Hint::Boolean, Some(again.to_string()))
+            .bind(Hint::Boolean, Some(may_resend.to_string()))
             .sql(")) then excluded.attempt else c.attempt end, lease_until = case when ")
             .sql(taken)
-            .bind(Hint::Boolean, Some(again.to_string()))
+            .bind(Hint::Boolean, Some(may_resend.to_string()))
             .sql(")) then excluded.lease_until else c.lease_until end, state = case c.state when 'free' then 'claimed' else c.state end")
             .sql(" returning c.attempt, c.state, cast(c.lease_until > now() as text) as live)");
-        let statement = with(statement, call, When::Claimed);
+        let statement = with_done_note(statement, call, When::Claimed);
         let statement = statement.sql(" select attempt, state, live from claimed");
         let rows = self.database.run(&statement).await?;
         let answer: Vec<Option<&str>> =
@@ -94,7 +94,7 @@ impl Claims {
     /// # Errors
     /// Returns an error if the database fails.
     pub async fn done(&self, call: &Call, attempt: &str, provider: &str) -> Result<(), StepError> {
-        let statement = with(Statement::default(), call, When::Always)
+        let statement = with_done_note(Statement::default(), call, When::Always)
             .sql("update oms_claims set state = 'done', provider_id = ")
             .text(provider)
             .sql(" where key = ")
@@ -131,7 +131,7 @@ impl Claims {
     ///
     /// # Errors
     /// Returns an error if the database fails.
-    pub async fn give_back(&self, run: &str, steps: &[&str]) -> Result<bool, StepError> {
+    pub async fn release(&self, run: &str, steps: &[&str]) -> Result<bool, StepError> {
         self.set("free", run, steps).await
     }
 

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use oms_core::effects::{Erase, Io, StepError};
-use oms_core::table::{Column, Customer, Erasing, Identity, RowCounts, TableDef, TableUse};
+use oms_core::table::{Column, Customer, EraseMode, Identity, RowCounts, TableDef, TableUse};
 use oms_core::value::Value;
 
 use crate::database::Database;
@@ -28,7 +28,7 @@ impl SqlErasure {
 }
 
 impl Erase for SqlErasure {
-    fn naming<'a>(
+    fn identities<'a>(
         &'a self,
         tables: &'a [TableUse],
         customer: &'a Customer,
@@ -36,20 +36,20 @@ impl Erase for SqlErasure {
         Box::pin(naming(&*self.0, tables, customer))
     }
 
-    fn of_runs<'a>(
+    fn erase_runs<'a>(
         &'a self,
         tables: &'a [TableUse],
         runs: &'a [String],
-        erasing: Erasing,
+        erasing: EraseMode,
     ) -> Io<'a, RowCounts> {
         Box::pin(erase_of_runs(&*self.0, tables, runs, erasing))
     }
 
-    fn of_customer<'a>(
+    fn erase_customer<'a>(
         &'a self,
         tables: &'a [TableUse],
         customer: &'a Customer,
-        erasing: Erasing,
+        erasing: EraseMode,
     ) -> Io<'a, RowCounts> {
         Box::pin(erase_of_customer(&*self.0, tables, customer, erasing))
     }
@@ -99,7 +99,7 @@ async fn erase_of_runs(
     database: &dyn Database,
     tables: &[TableUse],
     runs: &[String],
-    erasing: Erasing,
+    erasing: EraseMode,
 ) -> Result<RowCounts, StepError> {
     let mut counts = RowCounts::new();
     let written = |used: &&TableUse| used.is_written && used.table.is_personal();
@@ -122,7 +122,7 @@ async fn erase_of_customer(
     database: &dyn Database,
     tables: &[TableUse],
     customer: &Customer,
-    erasing: Erasing,
+    erasing: EraseMode,
 ) -> Result<RowCounts, StepError> {
     let mut counts = RowCounts::new();
     // Rows with an address are needed to find the customer's other data, so they come last. After
@@ -135,10 +135,10 @@ async fn erase_of_customer(
         let condition = |statement| of_customer(statement, table, customer);
         let rows = match (*is_written, erasing) {
             (true, _) => clear(database, table, &condition, erasing).await?,
-            (false, Erasing::Count) => count(database, table, &condition).await?,
-            (false, Erasing::Erase) => {
+            (false, EraseMode::Count) => count(database, table, &condition).await?,
+            (false, EraseMode::Erase) => {
                 let statement = Statement::default().sql("delete from ").name(&table.name);
-                changed(database, condition(statement.sql(" where "))).await?
+                rows_changed(database, condition(statement.sql(" where "))).await?
             }
         };
         counts.insert(table.name.to_string(), rows);
@@ -194,7 +194,7 @@ async fn clear(
     database: &dyn Database,
     table: &TableDef,
     condition: Condition<'_>,
-    erasing: Erasing,
+    erasing: EraseMode,
 ) -> Result<u64, StepError> {
     let is_key = |column: &&Column| table.key_columns().any(|key| key.name == column.name);
     let (keys, others): (Vec<&Column>, Vec<&Column>) =
@@ -209,7 +209,7 @@ async fn clear(
         [] => condition(statement),
         _ => pairs(condition(statement).sql(" and ("), " is distinct from ", " or ").sql(")"),
     };
-    if erasing == Erasing::Count {
+    if erasing == EraseMode::Count {
         return match keys.as_slice() {
             [] => count(database, table, &full).await,
             _ => count(database, table, condition).await,
@@ -231,7 +231,7 @@ async fn clear(
     if !others.is_empty() {
         let statement = Statement::default().sql("update ").name(&table.name).sql(" set ");
         let statement = pairs(statement, " = ", ", ").sql(" where ");
-        cleared = changed(database, full(statement)).await?;
+        cleared = rows_changed(database, full(statement)).await?;
     }
     for row in &rows {
         let key: Vec<&str> = row.iter().map(|value| value.as_deref().unwrap_or_default()).collect();
@@ -277,12 +277,12 @@ async fn replace_key(
         let statement = rest.fold(statement, |statement, (column, value)| {
             as_text(statement.sql(" and "), column).sql(" = ").text(*value)
         });
-        if changed(database, statement.sql(")")).await? > 0 {
+        if rows_changed(database, statement.sql(")")).await? > 0 {
             return Ok(());
         }
     }
     let statement = Statement::default().sql("delete from ").name(&table.name).sql(" where ");
-    changed(database, old(statement)).await.map(drop)
+    rows_changed(database, old(statement)).await.map(drop)
 }
 
 async fn count(
@@ -295,7 +295,7 @@ async fn count(
 }
 
 /// Runs a statement that changes rows, and returns the number of rows.
-async fn changed(database: &dyn Database, statement: Statement) -> Result<u64, StepError> {
+async fn rows_changed(database: &dyn Database, statement: Statement) -> Result<u64, StepError> {
     let counted = Statement::default()
         .sql("with changed as (")
         .then(statement)

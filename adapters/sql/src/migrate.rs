@@ -12,7 +12,7 @@ use crate::versions;
 
 /// The tables of `oms`: claims, completed effects that must not be repeated, handlers' notes, and
 /// the progress of the search for lost orders.
-const OWN: [&str; 5] = [
+const OMS_TABLES: [&str; 5] = [
     "create table if not exists oms_claims (key text primary key, run text not null, step text not null, attempt text not null, \
      state text not null check (state in ('claimed', 'done', 'free')), lease_until timestamptz not null, provider_id text, \
      claimed_at timestamptz not null default now())",
@@ -61,11 +61,11 @@ impl From<StepError> for MigrateError {
 
 /// Returns the statements that create the tables of `oms` and of the pipeline in an empty database.
 pub fn ddl<'t>(tables: impl Iterator<Item = &'t TableDef>) -> Vec<Statement> {
-    own().chain(tables.map(create)).collect()
+    oms_tables().chain(tables.map(create)).collect()
 }
 
-fn own() -> impl Iterator<Item = Statement> {
-    OWN.iter().chain(&versions::OWN).map(|own| Statement::default().sql(own))
+fn oms_tables() -> impl Iterator<Item = Statement> {
+    OMS_TABLES.iter().chain(&versions::DEFINITIONS).map(|own| Statement::default().sql(own))
 }
 
 /// Creates missing tables and missing nullable columns. A repeated call changes nothing.
@@ -76,7 +76,7 @@ pub async fn migrate(
     database: &dyn Database,
     tables: impl Iterator<Item = &TableDef> + Send,
 ) -> Result<(), MigrateError> {
-    for statement in own() {
+    for statement in oms_tables() {
         database.run(&statement).await?;
     }
     for table in tables {
@@ -94,9 +94,9 @@ async fn ensure(database: &dyn Database, table: &TableDef) -> Result<(), Migrate
         match there.get(column.name.as_ref()) {
             Some((sql_type, not_null, key)) => {
                 if *sql_type != type_of(column.shape) {
-                    let wanted = type_of(column.shape);
+                    let expected = type_of(column.shape);
                     return Err(differs(format!(
-                        "`{}` is {sql_type} in the database and {wanted} in the pipeline",
+                        "`{}` is {sql_type} in the database and {expected} in the pipeline",
                         column.name
                     )));
                 }
@@ -156,12 +156,12 @@ fn type_of(shape: ColumnShape) -> String {
 }
 
 /// An existing column: its type, whether it is `not null`, and its position in the key.
-type There = (String, bool, Option<usize>);
+type ExistingColumn = (String, bool, Option<usize>);
 
 async fn columns(
     database: &dyn Database,
     table: &TableDef,
-) -> Result<BTreeMap<String, There>, StepError> {
+) -> Result<BTreeMap<String, ExistingColumn>, StepError> {
     let statement = Statement::default()
         .sql(
             "select cast(a.attname as text), format_type(a.atttypid, a.atttypmod), cast(a.attnotnull as text), \

@@ -37,7 +37,7 @@ pub async fn set_role(
     let statement = Statement::default().sql(&format!("{verb} role ")).name(role);
     let statement = statement.sql(&format!(" with login password '{verifier}'"));
     database.run(&statement).await?;
-    for statement in granted(role, grants) {
+    for statement in grant_statements(role, grants) {
         database.run(&statement).await?;
     }
     let held = Statement::default()
@@ -58,7 +58,7 @@ pub async fn set_role(
 }
 
 /// Returns the statements that grant privileges to a role.
-pub fn granted(role: &str, grants: &Grants) -> Vec<Statement> {
+pub fn grant_statements(role: &str, grants: &Grants) -> Vec<Statement> {
     let each = |(table, privileges): (&String, &Vec<&str>)| {
         let privileges = privileges.join(", ");
         let statement = Statement::default().sql(&format!("grant {privileges} on "));

@@ -6,7 +6,7 @@ use oms_core::effects::{Call, Inserted, Io, StepError, Tables, cause};
 use oms_core::table::TableDef;
 use oms_core::value::Value;
 
-use crate::branches::{When, with};
+use crate::branches::{When, with_done_note};
 use crate::database::Database;
 use crate::row::{self, ORDER, RUN};
 use crate::statement::Statement;
@@ -83,7 +83,7 @@ impl Tables for SqlTables {
                 return Ok(None);
             };
             let version = version.as_deref().and_then(|version| version.parse().ok());
-            call.reads.note(item, version.unwrap_or(0));
+            call.reads.record_read(item, version.unwrap_or(0));
             there.as_ref().map(|_| row::read(table, found)).transpose()
         })
     }
@@ -137,7 +137,7 @@ fn insert(call: &Call, table: &TableDef, row: &Value) -> Statement {
         .name(ORDER)
         .sql(")");
     // If the row belongs to another run, this run's handler is not done.
-    let statement = with(statement, call, When::Written);
+    let statement = with_done_note(statement, call, When::Written);
     statement.sql(" select fresh, ").name(RUN).sql(", ").name(ORDER).sql(" from written")
 }
 
@@ -161,7 +161,7 @@ fn upsert(call: &Call, table: &TableDef, row: &Value) -> Statement {
         .sql(", ")
         .text(&*call.step)
         .sql(") on conflict (key) do nothing returning key)");
-    let statement = with(statement, call, When::Always)
+    let statement = with_done_note(statement, call, When::Always)
         .sql(" insert into ")
         .name(&table.name)
         .sql(" (")

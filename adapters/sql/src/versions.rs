@@ -16,7 +16,7 @@ use serde_json::Value as Json;
 use crate::statement::{Hint, Statement};
 
 /// The table of versions, and the function that makes a statement fail.
-pub(crate) const OWN: [&str; 2] = [
+pub(crate) const DEFINITIONS: [&str; 2] = [
     "create table if not exists oms_versions (item text primary key, version bigint not null)",
     "create or replace function oms_unchanged(unchanged boolean) returns boolean language plpgsql as $$ begin if unchanged then return true; end if; \
      raise exception 'a row has changed since it was read' using errcode = 'serialization_failure'; end $$",
@@ -68,9 +68,9 @@ pub(crate) fn settle<T>(
 ) -> Result<T, StepError> {
     match &result {
         Ok(_) if call.reads.is_contended(&table.name) => {
-            call.reads.wrote(&item(table, table.key_of(row)));
+            call.reads.record_write(&item(table, table.key_of(row)));
         }
-        Err(error) if error.cause() == cause::CONTENTION => call.reads.refuse(),
+        Err(error) if error.cause() == cause::CONTENTION => call.reads.reject(),
         _ => {}
     }
     result

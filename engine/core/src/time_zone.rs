@@ -111,8 +111,8 @@ impl fmt::Debug for TimeZone {
 impl UnknownTimeZone {
     /// Returns a help text that suggests a zone.
     pub fn help(&self) -> String {
-        let likely = likely(&self.name);
-        likely.map_or_else(
+        let suggestion = likely_name(&self.name);
+        suggestion.map_or_else(
             || {
                 "use a name from the IANA time zone database, such as `Europe/Berlin` or `UTC`"
                     .to_owned()
@@ -123,19 +123,19 @@ impl UnknownTimeZone {
 }
 
 /// Returns the zone that a misspelled name most likely means.
-fn likely(name: &str) -> Option<String> {
+fn likely_name(name: &str) -> Option<String> {
     let database = TimeZoneDatabase::bundled();
     let names: Vec<String> = database.available().map(|name| name.as_str().to_owned()).collect();
-    let spelt = name.trim().replace(' ', "_");
-    let same = |known: &&String| known.eq_ignore_ascii_case(&spelt);
+    let spelled = name.trim().replace(' ', "_");
+    let same = |known: &&String| known.eq_ignore_ascii_case(&spelled);
     let place = |known: &&String| {
-        known.rsplit_once('/').is_some_and(|(_, place)| place.eq_ignore_ascii_case(&spelt))
+        known.rsplit_once('/').is_some_and(|(_, place)| place.eq_ignore_ascii_case(&spelled))
     };
     let found = names.iter().find(same).or_else(|| names.iter().find(place));
     // Similar abbreviations and offsets can mean different zones, so only place names are
     // corrected.
-    let is_place = spelt.contains('/') && !spelt.contains(|char: char| char.is_ascii_digit());
-    let near = || closest(&spelt, names.iter().map(String::as_str)).filter(|_| is_place);
+    let is_place = spelled.contains('/') && !spelled.contains(|char: char| char.is_ascii_digit());
+    let near = || closest(&spelled, names.iter().map(String::as_str)).filter(|_| is_place);
     found.map(String::as_str).or_else(near).map(str::to_owned)
 }
 

@@ -40,8 +40,8 @@ pub(super) struct Checked {
     /// The pieces of its text, if known.
     pub(super) pieces: Vec<Piece>,
     /// The facts that hold if it is true, and if it is false.
-    pub(super) holds: Facts,
-    pub(super) fails: Facts,
+    pub(super) if_true: Facts,
+    pub(super) if_false: Facts,
 }
 
 impl Checked {
@@ -49,7 +49,17 @@ impl Checked {
         let (holds, fails) = (Facts::default(), Facts::default());
         let ty = ty.filter(|ty| ty.shape != Shape::Broken);
         let pieces = Vec::new();
-        Self { node, ty, span, path: None, origin: None, present_if: None, pieces, holds, fails }
+        Self {
+            node,
+            ty,
+            span,
+            path: None,
+            origin: None,
+            present_if: None,
+            pieces,
+            if_true: holds,
+            if_false: fails,
+        }
     }
 
     pub(super) fn broken(span: Range<usize>) -> Self {
@@ -61,8 +71,8 @@ impl Checked {
     }
 
     /// Returns whether it is or contains personal data.
-    pub(super) fn holds_pii(&self) -> bool {
-        self.ty.as_ref().is_some_and(Type::holds_pii)
+    pub(super) fn contains_pii(&self) -> bool {
+        self.ty.as_ref().is_some_and(Type::contains_pii)
     }
 
     /// Returns the pieces of its text. If nothing is known, the only piece is the value itself.
@@ -131,8 +141,10 @@ impl<'s> Checker<'s> {
             ExprKind::Call { name, target, args } => self.call(expr, name, target.as_deref(), args),
             ExprKind::Not(operand) => self.not(expr, operand),
             ExprKind::Negate(operand) => self.negate(expr, operand),
-            ExprKind::Binary(Operator::And, operands) => self.both(expr, operands, Operator::And),
-            ExprKind::Binary(Operator::Or, operands) => self.both(expr, operands, Operator::Or),
+            ExprKind::Binary(Operator::And, operands) => {
+                self.logical(expr, operands, Operator::And)
+            }
+            ExprKind::Binary(Operator::Or, operands) => self.logical(expr, operands, Operator::Or),
             ExprKind::Binary(operator, operands) => self.binary(expr, *operator, operands),
             ExprKind::If(parts) => self.conditional(expr, parts),
             ExprKind::List(elements) => self.list(expr, elements),
@@ -143,7 +155,7 @@ impl<'s> Checker<'s> {
     }
 
     /// Checks a part with additional facts.
-    pub(super) fn check_where(&mut self, facts: &Facts, expr: &Expr) -> Checked {
+    pub(super) fn check_with_facts(&mut self, facts: &Facts, expr: &Expr) -> Checked {
         if facts.is_empty() {
             return self.check(expr);
         }
@@ -155,7 +167,7 @@ impl<'s> Checker<'s> {
     }
 
     /// Returns the source text at `span`.
-    pub(super) fn written(&self, span: &Range<usize>) -> &'s str {
+    pub(super) fn source_of(&self, span: &Range<usize>) -> &'s str {
         self.text.get(span.clone()).unwrap_or_default()
     }
 
@@ -166,7 +178,7 @@ impl<'s> Checker<'s> {
         span: Range<usize>,
         message: impl Into<String>,
         label: impl Into<String>,
-    ) -> Added<'_> {
+    ) -> ReportedProblem<'_> {
         let problem = Problem {
             code,
             route: self.route.clone(),
@@ -179,7 +191,7 @@ impl<'s> Checker<'s> {
             weight: Weight::Error,
         };
         self.problems.push(problem);
-        Added(self.problems.last_mut())
+        ReportedProblem(self.problems.last_mut())
     }
 
     /// Requires that a value is present, and reports a problem otherwise.
@@ -194,7 +206,7 @@ impl<'s> Checker<'s> {
         else {
             return true;
         };
-        let written = self.written(&checked.span);
+        let written = self.source_of(&checked.span);
         let help = guard::help(written, checked, ty, self.scope, used);
         self.report(
             codes::MAY_BE_MISSING,
@@ -212,9 +224,9 @@ impl<'s> Checker<'s> {
             None => true,
             Some(Shape::Bool) => self.present(checked),
             Some(shape) => {
-                let found = widen::found(shape);
+                let found = widen::describe(shape);
                 let help = checked.ty.as_ref().and_then(|ty| {
-                    hints::condition(self.written(&checked.span), ty, place == "`!`")
+                    hints::condition(self.source_of(&checked.span), ty, place == "`!`")
                 });
                 self.report(
                     codes::EXPRESSION_TYPE,
@@ -243,7 +255,7 @@ impl<'s> Checker<'s> {
                 && within.is_some_and(|within| start <= within.start && within.end <= end)
         });
         if !reported {
-            let written = self.written(&span);
+            let written = self.source_of(&span);
             let message = match error {
                 EvalError::Overflow => format!("`{written}` overflows"),
                 error => format!("`{written}` cannot be evaluated: {error}"),
@@ -264,34 +276,34 @@ impl<'s> Checker<'s> {
 
     fn not(&mut self, expr: &Expr, operand: &Expr) -> Checked {
         let operand = self.check(operand);
-        let fine = self.condition(&operand, "`!`");
-        let ty = operand.ty.as_ref().filter(|_| fine).map(|_| truth([&operand]));
+        let valid = self.condition(&operand, "`!`");
+        let ty = operand.ty.as_ref().filter(|_| valid).map(|_| truth([&operand]));
         Checked {
-            holds: operand.fails,
-            fails: operand.holds,
+            if_true: operand.if_false,
+            if_false: operand.if_true,
             ..Checked::new(Node::Not(Box::new(operand.node)), ty, expr.span.clone())
         }
     }
 
-    fn both(&mut self, expr: &Expr, operands: &[Expr; 2], operator: Operator) -> Checked {
+    fn logical(&mut self, expr: &Expr, operands: &[Expr; 2], operator: Operator) -> Checked {
         let [left, right] = operands;
         let and = operator == Operator::And;
         let place = format!("`{}`", operator.as_str());
         let left = self.check(left);
-        let right = self.check_where(if and { &left.holds } else { &left.fails }, right);
+        let right = self.check_with_facts(if and { &left.if_true } else { &left.if_false }, right);
         if !and && self.is_fallback(expr, &left, &right) {
             return Checked::broken(expr.span.clone());
         }
-        let fine = self.condition(&left, &place) & self.condition(&right, &place);
-        let known = fine && left.ty.is_some() && right.ty.is_some();
+        let valid = self.condition(&left, &place) & self.condition(&right, &place);
+        let known = valid && left.ty.is_some() && right.ty.is_some();
         let ty = known.then(|| truth([&left, &right]));
         let nodes = Box::new([left.node, right.node]);
         let (node, holds, fails) = if and {
-            (Node::And(nodes), left.holds.and(&right.holds), left.fails.or(&right.fails))
+            (Node::And(nodes), left.if_true.and(&right.if_true), left.if_false.or(&right.if_false))
         } else {
-            (Node::Or(nodes), left.holds.or(&right.holds), left.fails.and(&right.fails))
+            (Node::Or(nodes), left.if_true.or(&right.if_true), left.if_false.and(&right.if_false))
         };
-        Checked { holds, fails, ..Checked::new(node, ty, expr.span.clone()) }
+        Checked { if_true: holds, if_false: fails, ..Checked::new(node, ty, expr.span.clone()) }
     }
 
     /// Reports `value || fallback`, a notation of other languages.
@@ -300,8 +312,8 @@ impl<'s> Checker<'s> {
         if condition(left) || condition(right) {
             return false;
         }
-        let (value, fallback) = (self.written(&left.span), self.written(&right.span));
-        let found = left.shape().map(widen::found).unwrap_or_default();
+        let (value, fallback) = (self.source_of(&left.span), self.source_of(&right.span));
+        let found = left.shape().map(widen::describe).unwrap_or_default();
         let help = format!("write `coalesce({value}, {fallback})` for a fallback");
         let message = format!("`||` expects conditions, found {found}");
         self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "not conditions")
@@ -312,12 +324,12 @@ impl<'s> Checker<'s> {
     fn conditional(&mut self, expr: &Expr, parts: &[Expr; 3]) -> Checked {
         let [condition, yes, no] = parts;
         let condition = self.check(condition);
-        let yes = self.check_where(&condition.holds, yes);
-        let no = self.check_where(&condition.fails, no);
-        let fine = self.condition(&condition, "`?:`");
+        let yes = self.check_with_facts(&condition.if_true, yes);
+        let no = self.check_with_facts(&condition.if_false, no);
+        let valid = self.condition(&condition, "`?:`");
         let (nodes, ty) = self.joined(expr.span.clone(), "the sides of `?:`", vec![yes, no]);
-        let pii = condition.holds_pii();
-        let ty = ty.filter(|_| fine && condition.ty.is_some()).map(|ty| ty.with_pii(pii));
+        let pii = condition.contains_pii();
+        let ty = ty.filter(|_| valid && condition.ty.is_some()).map(|ty| ty.with_pii(pii));
         let node = match <[Node; 2]>::try_from(nodes) {
             Ok([yes, no]) => Node::If(Box::new([condition.node, yes, no])),
             Err(_) => return Checked::broken(expr.span.clone()),
@@ -341,16 +353,16 @@ impl<'s> Checker<'s> {
             };
             if joined.as_ref().is_some_and(|before| before.differing_units(ty).is_some()) {
                 let what = format!("{what} are");
-                let fine = |before| self.one_currency(&span, &what, before, value);
-                known &= values.iter().take(position).all(fine);
+                let valid = |before| self.one_currency(&span, &what, before, value);
+                known &= values.iter().take(position).all(valid);
             }
             let next = match &joined {
                 None => Some(ty.clone()),
                 Some(before) => widen::join(before, ty),
             };
             if next.is_none() && known {
-                let before = joined.as_ref().map_or_else(String::new, widen::found_type);
-                let found = widen::found_type(ty);
+                let before = joined.as_ref().map_or_else(String::new, widen::describe_type);
+                let found = widen::describe_type(ty);
                 self.report(
                     codes::EXPRESSION_TYPE,
                     span.clone(),
@@ -363,7 +375,7 @@ impl<'s> Checker<'s> {
         }
         let ty = joined.filter(|_| known);
         let nodes = values.into_iter().map(|value| match (&ty, &value.ty) {
-            (Some(wanted), Some(found)) => coerce(value.node, found, wanted).0,
+            (Some(expected), Some(found)) => coerce(value.node, found, expected).0,
             _ => value.node,
         });
         (nodes.collect(), ty)
@@ -405,8 +417,8 @@ pub(super) fn record(fields: Vec<(&str, Checked)>) -> (Node, Type) {
 
 /// Converts integers to decimals in a value of type `found` where `wanted` has decimals.
 /// Returns the resulting type.
-pub(super) fn coerce(node: Node, found: &Type, wanted: &Type) -> (Node, Type) {
-    match widen::coercion(found, wanted) {
+pub(super) fn coerce(node: Node, found: &Type, expected: &Type) -> (Node, Type) {
+    match widen::coercion(found, expected) {
         None => (node, found.clone()),
         Some((coercion, ty)) => match node {
             Node::Const(value) => {
@@ -432,7 +444,7 @@ fn literal(value: &Value, span: Range<usize>) -> Checked {
 /// Returns the part and the reason why it never has a value.
 pub(super) fn fold(checked: Checked) -> Result<Checked, Box<(Checked, EvalError)>> {
     let constant = checked.node.constant().is_some();
-    if constant || checked.ty.is_none() || !checked.node.reads_nothing(0) {
+    if constant || checked.ty.is_none() || !checked.node.is_constant(0) {
         return Ok(checked);
     }
     let (env, left) = (Env::empty(), Cell::new(VISITS_MAX));
@@ -444,9 +456,9 @@ pub(super) fn fold(checked: Checked) -> Result<Checked, Box<(Checked, EvalError)
 }
 
 /// A problem that was just reported.
-pub(super) struct Added<'p>(Option<&'p mut Problem>);
+pub(super) struct ReportedProblem<'p>(Option<&'p mut Problem>);
 
-impl Added<'_> {
+impl ReportedProblem<'_> {
     pub(super) fn help(self, help: impl Into<Option<String>>) -> Self {
         if let Some(problem) = self.0 {
             problem.help = help.into();

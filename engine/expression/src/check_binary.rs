@@ -16,16 +16,16 @@ use super::widen;
 impl Checker<'_> {
     pub(super) fn negate(&mut self, expr: &Expr, operand: &Expr) -> Checked {
         let operand = self.check(operand);
-        let fine = match operand.shape() {
+        let valid = match operand.shape() {
             None => false,
             Some(shape) if widen::is_number(shape) => self.present(&operand),
             Some(shape) => {
-                let message = format!("`-` cannot be applied to {}", widen::found(shape));
+                let message = format!("`-` cannot be applied to {}", widen::describe(shape));
                 self.report(codes::EXPRESSION_TYPE, expr.span.clone(), message, "not a number");
                 false
             }
         };
-        let ty = operand.ty.filter(|_| fine).map(|ty| match ty.interval() {
+        let ty = operand.ty.filter(|_| valid).map(|ty| match ty.interval() {
             Some(interval) => widen::within(ty, interval.negated()),
             None => ty,
         });
@@ -55,7 +55,7 @@ impl Checker<'_> {
         }
     }
 
-    fn misfit(
+    fn report_operands(
         &mut self,
         expr: &Expr,
         operator: Operator,
@@ -68,8 +68,8 @@ impl Checker<'_> {
         let message = format!(
             "`{}` cannot be applied to {} and {}",
             operator.as_str(),
-            widen::found(a),
-            widen::found(b)
+            widen::describe(a),
+            widen::describe(b)
         );
         let add = operator == Operator::Add;
         let unquoted = |number: &Checked, text: &Checked| {
@@ -82,16 +82,16 @@ impl Checker<'_> {
             _ if !add && unquoted(left, right).is_some() => unquoted(left, right),
             _ if !add && unquoted(right, left).is_some() => unquoted(right, left),
             (Shape::Date(_), Shape::Timestamp) => {
-                Some(format!("use the calendar date: `date({})`", self.written(&right.span)))
+                Some(format!("use the calendar date: `date({})`", self.source_of(&right.span)))
             }
             (Shape::Timestamp, Shape::Date(_)) => {
-                Some(format!("use the calendar date: `date({})`", self.written(&left.span)))
+                Some(format!("use the calendar date: `date({})`", self.source_of(&left.span)))
             }
             (a, b) if add && widen::is_text(a) && widen::is_number(b) => {
-                Some(format!("convert it with `string({})`", self.written(&right.span)))
+                Some(format!("convert it with `string({})`", self.source_of(&right.span)))
             }
             (a, b) if add && widen::is_number(a) && widen::is_text(b) => {
-                Some(format!("convert it with `string({})`", self.written(&left.span)))
+                Some(format!("convert it with `string({})`", self.source_of(&left.span)))
             }
             _ => None,
         };
@@ -119,7 +119,9 @@ impl Checker<'_> {
         let add = operator == Operator::Add;
         let division = matches!(operator, Operator::Divide | Operator::Remainder);
         let result = match (&a.shape, &b.shape) {
-            _ if division && !numbers => return self.misfit(expr, operator, &left, &right),
+            _ if division && !numbers => {
+                return self.report_operands(expr, operator, &left, &right);
+            }
             _ if division && !ints => {
                 return self.decimal_division(expr, operator, &left, &right);
             }
@@ -151,21 +153,21 @@ impl Checker<'_> {
                 Type::of(Shape::Text { chars_max, values: None })
             }
             (Shape::List(_), Shape::List(_)) if add => return self.append(expr, left, right),
-            _ => return self.misfit(expr, operator, &left, &right),
+            _ => return self.report_operands(expr, operator, &left, &right),
         };
-        let fine = self.present(&left) & self.present(&right);
+        let valid = self.present(&left) & self.present(&right);
         if division {
             self.nonzero(&right);
         }
         let text = widen::is_text(&result.shape);
         let pieces = if text { [left.pieces(), right.pieces()].concat() } else { Vec::new() };
-        let ty = fine.then_some(Type { pii, ..result });
+        let ty = valid.then_some(Type { pii, ..result });
         let node = Node::Binary(operator, Box::new([left.node, right.node]));
         Checked { pieces, ..Checked::new(node, ty, span) }
     }
 
     fn append(&mut self, expr: &Expr, left: Checked, right: Checked) -> Checked {
-        let fine = self.present(&left) & self.present(&right);
+        let valid = self.present(&left) & self.present(&right);
         let elements = |side: &Checked| side.ty.as_ref().and_then(|ty| ty.limits.elements_max);
         let elements_max = elements(&left).zip(elements(&right)).map(|(a, b)| a.saturating_add(b));
         let (nodes, ty) =
@@ -174,7 +176,7 @@ impl Checker<'_> {
         match <[Node; 2]>::try_from(nodes) {
             Ok(nodes) => Checked::new(
                 Node::Binary(Operator::Add, Box::new(nodes)),
-                ty.filter(|_| fine),
+                ty.filter(|_| valid),
                 expr.span.clone(),
             ),
             Err(_) => Checked::broken(expr.span.clone()),
@@ -188,7 +190,7 @@ impl Checker<'_> {
         left: &Checked,
         right: &Checked,
     ) -> Checked {
-        let (a, b) = (self.written(&left.span), self.written(&right.span));
+        let (a, b) = (self.source_of(&left.span), self.source_of(&right.span));
         let (message, help) = if operator == Operator::Divide {
             (
                 "`/` divides only integers, because a decimal quotient must be rounded",
@@ -221,7 +223,7 @@ impl Checker<'_> {
         if known {
             return;
         }
-        let written = self.written(&divisor.span);
+        let written = self.source_of(&divisor.span);
         let help = match (divisor.node.constant(), &divisor.path) {
             (Some(_), _) => Some("divide by a number other than zero".to_owned()),
             (None, Some(_)) => Some(format!("guard it: `{written} != 0 ? … : …`")),
@@ -249,7 +251,7 @@ impl Checker<'_> {
         let Some((a, b)) = a.differing_units(b) else { return true };
         let origin = right.origin.clone().or_else(|| left.origin.clone());
         let message = format!("{what} amounts of different currencies");
-        let (left, right) = (self.written(&left.span), self.written(&right.span));
+        let (left, right) = (self.source_of(&left.span), self.source_of(&right.span));
         let label = if left.is_empty() || right.is_empty() {
             format!("one amount is in {a}, another in {b}")
         } else {
@@ -273,17 +275,17 @@ impl Checker<'_> {
     }
 
     fn order(&mut self, expr: &Expr, operator: Operator, left: Checked, right: Checked) -> Checked {
-        let (left, right) = self.like(left, right);
+        let (left, right) = self.adopt_types(left, right);
         let fits = match (left.shape(), right.shape()) {
             (Some(a), Some(b)) => are_ordered(a, b),
             _ => return Checked::broken(expr.span.clone()),
         };
         if !fits {
-            return self.misfit(expr, operator, &left, &right);
+            return self.report_operands(expr, operator, &left, &right);
         }
-        let fine = self.present(&left) & self.present(&right);
+        let valid = self.present(&left) & self.present(&right);
         self.joins_one_currency(expr, operator, &left, &right);
-        let ty = fine.then(|| truth([&left, &right]));
+        let ty = valid.then(|| truth([&left, &right]));
         self.comparison(expr, operator, left, right, ty)
     }
 
@@ -294,7 +296,7 @@ impl Checker<'_> {
         left: Checked,
         right: Checked,
     ) -> Checked {
-        let (left, right) = self.like(left, right);
+        let (left, right) = self.adopt_types(left, right);
         let (Some(a), Some(b)) = (left.ty.clone(), right.ty.clone()) else {
             return Checked::broken(expr.span.clone());
         };
@@ -302,7 +304,7 @@ impl Checker<'_> {
             return Checked::broken(expr.span.clone());
         }
         if !are_equal_kind(&a, &b) {
-            return self.misfit(expr, operator, &left, &right);
+            return self.report_operands(expr, operator, &left, &right);
         }
         let ty = truth([&left, &right]);
         self.comparison(expr, operator, left, right, Some(ty))
@@ -314,7 +316,7 @@ impl Checker<'_> {
         else {
             let message = format!(
                 "`in` expects a list, found {}",
-                right.shape().map(widen::found).unwrap_or_default()
+                right.shape().map(widen::describe).unwrap_or_default()
             );
             self.report(codes::EXPRESSION_TYPE, right.span, message, "not a list");
             return Checked::broken(span);
@@ -324,7 +326,7 @@ impl Checker<'_> {
             return Checked::broken(span);
         }
         if !widen::is_empty_list(&Shape::List(Arc::clone(element))) && !are_equal_kind(a, element) {
-            return self.misfit(expr, Operator::In, &left, &inside);
+            return self.report_operands(expr, Operator::In, &left, &inside);
         }
         // Each text in the list is compared, so each must be a possible value.
         if let Some(Value::List(texts)) = right.node.constant() {
@@ -334,33 +336,33 @@ impl Checker<'_> {
                     node: Node::Const(Value::Text(text.clone())),
                     ..Checked::broken(right.span.clone())
                 };
-                self.like(left.clone(), constant);
+                self.adopt_types(left.clone(), constant);
             }
         }
-        let fine = self.present(&right);
-        let ty = fine.then(|| truth([&left, &right]));
+        let valid = self.present(&right);
+        let ty = valid.then(|| truth([&left, &right]));
         let (holds, fails) = self.membership_facts(&left, &right);
         let node = Node::Binary(Operator::In, Box::new([left.node, right.node]));
-        Checked { holds, fails, ..Checked::new(node, ty, span) }
+        Checked { if_true: holds, if_false: fails, ..Checked::new(node, ty, span) }
     }
 
     /// Gives a literal text the type of the value that it is compared with: a currency, one of some
     /// texts, a date.
-    fn like(&mut self, left: Checked, right: Checked) -> (Checked, Checked) {
+    fn adopt_types(&mut self, left: Checked, right: Checked) -> (Checked, Checked) {
         match (left.constant_text().is_some(), right.constant_text().is_some()) {
             (true, false) => {
-                let left = self.constant_like(left, &right);
+                let left = self.adopt_type(left, &right);
                 (left, right)
             }
             (false, true) => {
-                let right = self.constant_like(right, &left);
+                let right = self.adopt_type(right, &left);
                 (left, right)
             }
             _ => (left, right),
         }
     }
 
-    fn constant_like(&mut self, constant: Checked, other: &Checked) -> Checked {
+    fn adopt_type(&mut self, constant: Checked, other: &Checked) -> Checked {
         let (Some(text), Some(ty)) = (constant.constant_text(), &other.ty) else { return constant };
         let text = text.to_owned();
         if let Shape::Text { values: Some(values), .. } = &ty.shape {
@@ -369,7 +371,7 @@ impl Checker<'_> {
                 let help = closest(&text, known.iter().copied())
                     .map(|near| format!("did you mean `{near}`?"))
                     .unwrap_or_else(|| format!("use {}", ty.shape));
-                let message = format!("`{}` is never `{text}`", self.written(&other.span));
+                let message = format!("`{}` is never `{text}`", self.source_of(&other.span));
                 self.report(codes::WRONG_TYPE, constant.span.clone(), message, "impossible value")
                     .help(help)
                     .origin(other.origin.clone());
@@ -395,7 +397,7 @@ impl Checker<'_> {
 
 /// Returns the type of a condition about these values: personal data if one of them contains some.
 pub(super) fn truth<'c>(about: impl IntoIterator<Item = &'c Checked>) -> Type {
-    let pii = about.into_iter().any(Checked::holds_pii);
+    let pii = about.into_iter().any(Checked::contains_pii);
     Type::of(Shape::Bool).with_pii(pii)
 }
 

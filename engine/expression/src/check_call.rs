@@ -6,7 +6,7 @@ use oms_core::value::{Interval, Shape, Type, Value};
 
 use super::check::{Checked, Checker, coerce};
 use super::check_binary::{are_ordered, truth};
-use super::check_number::read_from;
+use super::check_number::parsed_decimal;
 use super::domain::Domain;
 use super::facts::Facts;
 use super::node::{Function, LoopKind, Node};
@@ -74,7 +74,7 @@ impl Checker<'_> {
         let span = expr.span.clone();
         let looping = LOOPS.iter().find(|(known, _)| *known == name);
         if let (Some((_, kind)), Some(target)) = (looping, target) {
-            return self.looping(expr, *kind, target, args);
+            return self.loop_call(expr, *kind, target, args);
         }
         let known = FUNCTIONS.iter().find(|(known, ..)| *known == name && looping.is_none());
         let Some((_, least, most, usage)) = known else {
@@ -84,7 +84,7 @@ impl Checker<'_> {
             let operands = target.into_iter().chain(args);
             let operands = match (name, target, args) {
                 ("has", Some(target), [field]) => self.field_named(target, field),
-                _ => operands.map(|part| self.written(&part.span)).collect::<Vec<_>>().join(", "),
+                _ => operands.map(|part| self.source_of(&part.span)).collect::<Vec<_>>().join(", "),
             };
             let help = format!("write `{name}({operands})`");
             let message = format!("`{name}` is a function, not a method");
@@ -93,10 +93,10 @@ impl Checker<'_> {
         }
         let args: Vec<&Expr> = target.into_iter().chain(args).collect();
         if args.len() < *least || args.len() > *most {
-            let wanted =
+            let expected =
                 if least == most { least.to_string() } else { format!("{least} or {most}") };
             let plural = if *most == 1 { "" } else { "s" };
-            let message = format!("`{name}` takes {wanted} argument{plural}, not {}", args.len());
+            let message = format!("`{name}` takes {expected} argument{plural}, not {}", args.len());
             let help = match (name, args.as_slice()) {
                 ("has", [record, field]) => {
                     format!("write `has({})`", self.field_named(record, field))
@@ -114,11 +114,11 @@ impl Checker<'_> {
             ("div", [a, b, places, mode]) => self.division(expr, [*a, *b], places, mode),
             (_, [only]) => {
                 let arg = self.check(only);
-                self.of_one(expr, name, arg)
+                self.unary_call(expr, name, arg)
             }
             (_, [first, second]) => {
                 let (first, second) = (self.check(first), self.check(second));
-                self.of_two(expr, name, first, second)
+                self.binary_call(expr, name, first, second)
             }
             _ => Checked::broken(span),
         }
@@ -133,18 +133,19 @@ impl Checker<'_> {
         args: &[Expr],
     ) -> Checked {
         let operands: Vec<&str> =
-            target.into_iter().chain(args).map(|operand| self.written(&operand.span)).collect();
+            target.into_iter().chain(args).map(|operand| self.source_of(&operand.span)).collect();
         let alone = self.text.trim().len() == expr.span.len();
         let of_date = target
             .filter(|target| self.is_date(target))
-            .and_then(|target| hints::part_of_date(name, self.written(&target.span)));
+            .and_then(|target| hints::part_of_date(name, self.source_of(&target.span)));
         let functions = FUNCTIONS.iter().map(|(known, ..)| *known);
         let known = functions.chain(LOOPS.iter().map(|(known, _)| *known));
         let help = if is_loop {
             format!("write it after a list: `list.{name}(x, …)`")
         } else if let Some(hint) = of_date.or_else(|| hints::function(name, &operands, alone)) {
             hint
-        } else if let Some(near) = closest(name, known.clone()).filter(|_| !hints::is_absent(name))
+        } else if let Some(near) =
+            closest(name, known.clone()).filter(|_| !hints::is_unsupported(name))
         {
             format!("did you mean `{near}`?")
         } else {
@@ -160,7 +161,7 @@ impl Checker<'_> {
     fn field_named(&self, record: &Expr, field: &Expr) -> String {
         match &field.kind {
             ExprKind::Literal(Value::Text(name)) => {
-                format!("{}.{name}", operand(self.written(&record.span), Level::Member))
+                format!("{}.{name}", operand(self.source_of(&record.span), Level::Member))
             }
             _ => "record.field".to_owned(),
         }
@@ -175,14 +176,20 @@ impl Checker<'_> {
     }
 
     /// Reports an argument that a function does not accept.
-    pub(super) fn unfit(&mut self, name: &str, wanted: &str, arg: &Checked) {
-        self.unfit_but(name, wanted, arg, None);
+    pub(super) fn wrong_argument(&mut self, name: &str, expected: &str, arg: &Checked) {
+        self.wrong_argument_with_help(name, expected, arg, None);
     }
 
     /// Reports an argument that a function does not accept, with a suggestion.
-    fn unfit_but(&mut self, name: &str, wanted: &str, arg: &Checked, help: Option<String>) {
-        let found = arg.shape().map(widen::found).unwrap_or_default();
-        let message = format!("`{name}` expects {wanted}, found {found}");
+    fn wrong_argument_with_help(
+        &mut self,
+        name: &str,
+        expected: &str,
+        arg: &Checked,
+        help: Option<String>,
+    ) {
+        let found = arg.shape().map(widen::describe).unwrap_or_default();
+        let message = format!("`{name}` expects {expected}, found {found}");
         self.report(codes::EXPRESSION_TYPE, arg.span.clone(), message, format!("this is {found}"))
             .help(help)
             .origin(arg.origin.clone());
@@ -209,22 +216,22 @@ impl Checker<'_> {
         let (holds, fails) = (known(false), known(true));
         let nodes = Box::new([checked.node, Node::Const(Value::Null)]);
         let node = Node::Binary(super::syntax::Operator::NotEqual, nodes);
-        Checked { holds, fails, ..Checked::new(node, ty, span) }
+        Checked { if_true: holds, if_false: fails, ..Checked::new(node, ty, span) }
     }
 
-    fn of_one(&mut self, expr: &Expr, name: &str, arg: Checked) -> Checked {
+    fn unary_call(&mut self, expr: &Expr, name: &str, arg: Checked) -> Checked {
         let span = expr.span.clone();
         let Some(ty) = arg.ty.clone() else { return Checked::broken(span) };
-        let (shape, pii) = (ty.shape.clone(), ty.holds_pii());
+        let (shape, pii) = (ty.shape.clone(), ty.contains_pii());
         let text = widen::is_text(&shape);
         let chars_max = ty.chars_max();
         let plain = |chars_max| Type { pii, ..Type::of(Shape::Text { chars_max, values: None }) };
         let typed = match (name, &shape) {
             // The size of a list is personal data only if the list itself is.
             ("size", Shape::List(_)) => {
-                Ok((Function::Size, up_to(ty.limits.elements_max).with_pii(ty.pii)))
+                Ok((Function::Size, int_up_to(ty.limits.elements_max).with_pii(ty.pii)))
             }
-            ("size", _) if text => Ok((Function::Size, up_to(chars_max).with_pii(pii))),
+            ("size", _) if text => Ok((Function::Size, int_up_to(chars_max).with_pii(pii))),
             ("size", _) => Err("a list or text"),
             ("is_decimal", _) if text => {
                 Ok((Function::IsDecimal, Type::of(Shape::Bool).with_pii(pii)))
@@ -259,12 +266,12 @@ impl Checker<'_> {
         };
         let (function, ty) = match typed {
             Ok(typed) => typed,
-            Err(wanted) => {
-                self.unfit(name, wanted, &arg);
+            Err(expected) => {
+                self.wrong_argument(name, expected, &arg);
                 return Checked::broken(span);
             }
         };
-        let fine = self.present(&arg);
+        let present = self.present(&arg);
         let pieces = arg.pieces();
         let (path, holds) = match (function, arg.path) {
             (Function::Size, path) => (path, Facts::default()),
@@ -273,29 +280,29 @@ impl Checker<'_> {
         };
         let pieces = if function == Function::Text { pieces } else { Vec::new() };
         let node = Node::Call(function, vec![arg.node]);
-        Checked { path, pieces, holds, ..Checked::new(node, fine.then_some(ty), span) }
+        Checked { path, pieces, if_true: holds, ..Checked::new(node, present.then_some(ty), span) }
     }
 
-    fn of_two(&mut self, expr: &Expr, name: &str, first: Checked, second: Checked) -> Checked {
+    fn binary_call(&mut self, expr: &Expr, name: &str, first: Checked, second: Checked) -> Checked {
         let span = expr.span.clone();
         let (Some(a), Some(b)) = (first.ty.clone(), second.ty.clone()) else {
             return Checked::broken(span);
         };
         let (function, ty) = match name {
             "coalesce" => return self.coalesce(expr, first, second),
-            "min" | "max" => return self.extreme(expr, name, first, second),
+            "min" | "max" => return self.min_or_max(expr, name, first, second),
             "startsWith" | "endsWith" | "contains" => {
                 for arg in [&first, &second] {
                     if !arg.shape().is_some_and(widen::is_text) {
                         let is_list = matches!(first.shape(), Some(Shape::List(_)));
                         let help = (name == "contains" && is_list).then(|| {
                             let (list, part) =
-                                (self.written(&first.span), self.written(&second.span));
+                                (self.source_of(&first.span), self.source_of(&second.span));
                             let (part, list) =
                                 (operand(part, Level::Sum), operand(list, Level::Sum));
                             format!("write `{part} in {list}`")
                         });
-                        self.unfit_but(name, "text", arg, help);
+                        self.wrong_argument_with_help(name, "text", arg, help);
                         return Checked::broken(span);
                     }
                 }
@@ -308,22 +315,22 @@ impl Checker<'_> {
             }
             "get" => {
                 let Shape::List(element) = &a.shape else {
-                    self.unfit(name, "a list", &first);
+                    self.wrong_argument(name, "a list", &first);
                     return Checked::broken(span);
                 };
                 if b.shape != Shape::Int {
-                    self.unfit(name, "an integer as index", &second);
+                    self.wrong_argument(name, "an integer as index", &second);
                     return Checked::broken(span);
                 }
                 (Function::Get, element.as_ref().clone().with_pii(a.pii || b.pii).or_null())
             }
             _ => {
                 if !widen::is_text(&a.shape) {
-                    self.unfit(name, "text", &first);
+                    self.wrong_argument(name, "text", &first);
                     return Checked::broken(span);
                 }
                 if !widen::is_number(&b.shape) {
-                    self.unfit(name, "a number as fallback", &second);
+                    self.wrong_argument(name, "a number as fallback", &second);
                     return Checked::broken(span);
                 }
                 if let Some(text) = first.constant_text()
@@ -340,25 +347,25 @@ impl Checker<'_> {
                     .help("write the number itself".to_owned())
                     .weight(Weight::Warning);
                 }
-                let read = read_from(&a);
+                let read = parsed_decimal(&a);
                 let joined = widen::join(&read, &b).unwrap_or_else(Type::decimal);
                 (Function::DecimalOr, Type { pii: a.pii || b.pii, nullable: false, ..joined })
             }
         };
-        let fine = self.present(&first) & self.present(&second);
+        let present = self.present(&first) & self.present(&second);
         let second = match function {
             Function::DecimalOr => coerce(second.node, &b, &Type::decimal()).0,
             _ => second.node,
         };
         let node = Node::Call(function, vec![first.node, second]);
         let origin = first.origin.filter(|_| function == Function::Get);
-        Checked { origin, ..Checked::new(node, fine.then_some(ty), span) }
+        Checked { origin, ..Checked::new(node, present.then_some(ty), span) }
     }
 
     fn coalesce(&mut self, expr: &Expr, mut first: Checked, second: Checked) -> Checked {
         let span = expr.span.clone();
         let is_there = first.ty.as_ref().is_some_and(|ty| !ty.nullable && ty.shape != Shape::Null);
-        let written = self.written(&first.span);
+        let written = self.source_of(&first.span);
         let at = first.span.clone();
         let origin = second.origin.clone();
         first.ty = first.ty.map(|ty| if ty.shape == Shape::Null { ty } else { ty.not_null() });
@@ -381,15 +388,15 @@ impl Checker<'_> {
         Checked { origin, ..Checked::new(Node::Call(Function::Coalesce, nodes), ty, span) }
     }
 
-    fn extreme(&mut self, expr: &Expr, name: &str, first: Checked, second: Checked) -> Checked {
+    fn min_or_max(&mut self, expr: &Expr, name: &str, first: Checked, second: Checked) -> Checked {
         let span = expr.span.clone();
         for arg in [&first, &second] {
             if !arg.shape().is_some_and(|shape| are_ordered(shape, shape)) {
-                self.unfit(name, "two numbers, texts, dates or timestamps", arg);
+                self.wrong_argument(name, "two numbers, texts, dates or timestamps", arg);
                 return Checked::broken(span);
             }
         }
-        let fine = self.present(&first) & self.present(&second);
+        let present = self.present(&first) & self.present(&second);
         let what = format!("the arguments of `{name}`");
         let interval = |side: &Checked| side.ty.as_ref().and_then(Type::interval);
         let chosen = interval(&first).zip(interval(&second)).and_then(|(a, b)| match name {
@@ -402,13 +409,13 @@ impl Checker<'_> {
             (ty, _) => ty,
         };
         let function = if name == "min" { Function::Min } else { Function::Max };
-        let ty = ty.filter(|_| fine);
+        let ty = ty.filter(|_| present);
         Checked::new(Node::Call(function, nodes), ty, span)
     }
 }
 
 /// Returns the type of a number of elements or characters.
-fn up_to(count: Option<u64>) -> Type {
+fn int_up_to(count: Option<u64>) -> Type {
     let most = count.and_then(|count| i64::try_from(count).ok()).unwrap_or(i64::MAX);
     let interval = Interval::new(Decimal::ZERO, Decimal::from_int(most));
     Type::int_within(interval.unwrap_or_else(Interval::whole))

@@ -18,7 +18,7 @@ impl Checker<'_> {
         };
         let Some(ty) = &instant.ty else { return Checked::broken(span) };
         if ty.shape != Shape::Timestamp {
-            self.unfit("date", "a timestamp", &instant);
+            self.wrong_argument("date", "a timestamp", &instant);
             return Checked::broken(span);
         }
         let pii = ty.pii;

@@ -29,7 +29,7 @@ pub fn too_long(path: &str, ty: &Type) -> Option<(String, String)> {
 }
 
 impl Checker<'_> {
-    pub(super) fn looping(
+    pub(super) fn loop_call(
         &mut self,
         expr: &Expr,
         kind: LoopKind,
@@ -37,7 +37,7 @@ impl Checker<'_> {
         args: &[Expr],
     ) -> Checked {
         let span = expr.span.clone();
-        let name = self.written(&expr.at);
+        let name = self.source_of(&expr.at);
         let list = self.check(target);
         let (variable, condition, body) = match args {
             [variable, body] => (variable, None, body),
@@ -75,22 +75,22 @@ impl Checker<'_> {
         self.locals.push(Local { name: variable.clone(), path: path.clone(), ty: element.clone() });
         let condition = condition.map(|condition| self.check(condition));
         let body = match &condition {
-            Some(condition) => self.check_where(&condition.holds, body),
+            Some(condition) => self.check_with_facts(&condition.if_true, body),
             None => self.check(body),
         };
         self.locals.pop();
         self.reads.retain(|read| !read.starts_with(&path));
-        let mut fine = true;
+        let mut valid = true;
         let conditions = condition.iter().chain((kind != LoopKind::Map).then_some(&body));
         for condition in conditions {
-            fine &= self.loop_condition(condition, name);
+            valid &= self.loop_condition(condition, name);
         }
-        let known = fine && element.is_some() && body.ty.is_some();
+        let known = valid && element.is_some() && body.ty.is_some();
         // The selected elements reveal the data in the condition, and the length of a result
         // reveals that of the list.
         let chosen = list.ty.as_ref().is_some_and(|ty| ty.pii)
-            || condition.as_ref().is_some_and(Checked::holds_pii)
-            || kind == LoopKind::Filter && body.holds_pii();
+            || condition.as_ref().is_some_and(Checked::contains_pii)
+            || kind == LoopKind::Filter && body.contains_pii();
         let ty = known.then(|| match kind {
             LoopKind::Map => {
                 let elements_max = list.ty.as_ref().and_then(|ty| ty.limits.elements_max);
@@ -109,7 +109,7 @@ impl Checker<'_> {
     fn element(&mut self, list: &Checked, name: &str) -> Option<Type> {
         let ty = list.ty.as_ref()?;
         let Shape::List(element) = &ty.shape else {
-            let found = widen::found(&ty.shape);
+            let found = widen::describe(&ty.shape);
             let message = format!("`{name}` expects a list, found {found}");
             self.report(
                 codes::EXPRESSION_TYPE,
@@ -121,13 +121,13 @@ impl Checker<'_> {
             return None;
         };
         let element = element.as_ref().clone().with_pii(ty.pii);
-        self.bounded(list);
+        self.warn_if_unbounded(list);
         self.present(list).then_some(element)
     }
 
     /// Reports a warning for a list of a step that may be too long. Warnings about lists of the
     /// order are reported where the schema declares them.
-    pub(super) fn bounded(&mut self, list: &Checked) {
+    pub(super) fn warn_if_unbounded(&mut self, list: &Checked) {
         let path = list.path.as_deref().filter(|path| path.starts_with("steps."));
         let (Some(path), Some(ty)) = (path, &list.ty) else { return };
         if let Some((message, help)) = too_long(path, ty) {
@@ -142,13 +142,13 @@ impl Checker<'_> {
             None => false,
             Some(Shape::Bool) => self.present(condition),
             Some(shape) => {
-                let found = widen::found(shape);
+                let found = widen::describe(shape);
                 let message = format!("`{name}` expects a condition, found {found}");
                 let label = format!("this is {found}");
                 let help = condition
                     .ty
                     .as_ref()
-                    .and_then(|ty| hints::condition(self.written(&condition.span), ty, false));
+                    .and_then(|ty| hints::condition(self.source_of(&condition.span), ty, false));
                 self.report(codes::EXPRESSION_TYPE, condition.span.clone(), message, label)
                     .help(help);
                 false

@@ -34,12 +34,12 @@ impl Checker<'_> {
                 }
             };
         }
-        let ty = arg.ty.as_ref().map(read_from);
+        let ty = arg.ty.as_ref().map(parsed_decimal);
         if !self.present(&arg) {
             return Checked { ty, ..Checked::broken(span) };
         }
         if !arg.path.as_ref().is_some_and(|path| self.facts.is_decimal(path)) {
-            let written = self.written(&arg.span);
+            let written = self.source_of(&arg.span);
             let message = format!("`{written}` might not be a decimal");
             let help = format!(
                 "guard it: `is_decimal({written}) ? … : …`, or add a fallback: `decimal({written}, …)`"
@@ -54,8 +54,8 @@ impl Checker<'_> {
 
     pub(super) fn sum(&mut self, expr: &Expr, arg: Checked, element: &Type) -> Checked {
         let span = expr.span.clone();
-        let fine = self.present(&arg);
-        self.bounded(&arg);
+        let valid = self.present(&arg);
+        self.warn_if_unbounded(&arg);
         let pii = element.pii || arg.ty.as_ref().is_some_and(|ty| ty.pii);
         let list = arg.ty.as_ref().and_then(|ty| ty.limits.elements_max);
         let count = list.unwrap_or(u64::MAX).min(ELEMENTS_MAX as u64);
@@ -69,12 +69,12 @@ impl Checker<'_> {
                 (Function::Sum, Type::decimal_within(interval, *scale))
             }
             _ => {
-                self.unfit("sum", "a list of numbers", &arg);
+                self.wrong_argument("sum", "a list of numbers", &arg);
                 return Checked::broken(span);
             }
         };
         if element.nullable {
-            let written = self.written(&arg.span);
+            let written = self.source_of(&arg.span);
             let message = format!("an element of `{written}` may be missing");
             let list = operand(written, Level::Member);
             let help = format!("skip missing elements: `{list}.map(x, x != null, x)`");
@@ -84,12 +84,12 @@ impl Checker<'_> {
             return Checked::broken(span);
         }
         let ty = Type { pii, unit: element.unit.clone(), ..ty };
-        Checked::new(Node::Call(function, vec![arg.node]), fine.then_some(ty), span)
+        Checked::new(Node::Call(function, vec![arg.node]), valid.then_some(ty), span)
     }
 
     fn number(&mut self, name: &str, arg: &Checked) -> Option<(Interval, u32)> {
         let Some(number) = widen::number(arg.ty.as_ref()?) else {
-            self.unfit(name, "a number", arg);
+            self.wrong_argument(name, "a number", arg);
             return None;
         };
         self.present(arg).then_some(number)
@@ -173,7 +173,7 @@ impl Checker<'_> {
 }
 
 /// Returns the type of the decimals that texts of a type can represent.
-pub(super) fn read_from(text: &Type) -> Type {
+pub(super) fn parsed_decimal(text: &Type) -> Type {
     let digits = text
         .chars_max()
         .map_or(DIGITS_MAX, |chars| u32::try_from(chars).unwrap_or(DIGITS_MAX).min(DIGITS_MAX));

@@ -12,7 +12,7 @@ use super::syntax::{Expr, ExprKind};
 use super::{hints, narrow, widen};
 
 /// The help for a part of the order that has no type.
-const ONLY_VALIDATED: &str =
+const NO_TYPE_HELP: &str =
     "describe this part of the order schema with `properties`: `oms` cannot derive its type";
 
 impl Checker<'_> {
@@ -83,7 +83,7 @@ impl Checker<'_> {
             }
             Some((root, None)) => {
                 let message = format!("`{name}` is not available here");
-                let help = root.where_it_exists();
+                let help = root.availability();
                 self.report(codes::UNKNOWN_NAME, span.clone(), message, "unknown name")
                     .help(help.to_owned());
                 Checked::broken(span)
@@ -149,18 +149,18 @@ impl Checker<'_> {
     pub(super) fn field(&mut self, expr: &Expr, operand: Checked, field: &str) -> Checked {
         let span = expr.span.clone();
         let Some(ty) = &operand.ty else { return Checked::broken(span) };
-        let written = self.written(&operand.span);
+        let written = self.source_of(&operand.span);
         let record = match &ty.shape {
             Shape::Record(record) => record.clone(),
             Shape::Json => {
                 let message = format!("expressions cannot refer to parts of `{written}`");
                 self.report(codes::WRONG_TYPE, expr.at.clone(), message, "unknown type")
-                    .help(ONLY_VALIDATED.to_owned())
+                    .help(NO_TYPE_HELP.to_owned())
                     .origin(operand.origin);
                 return Checked::broken(span);
             }
             shape => {
-                let found = widen::found(shape);
+                let found = widen::describe(shape);
                 let message = format!("`{written}` has no fields: it is {found}");
                 let help = hints::field(written, field, shape);
                 self.report(codes::EXPRESSION_TYPE, expr.at.clone(), message, "unknown field")
@@ -171,7 +171,7 @@ impl Checker<'_> {
         };
         let Some(position) = record.position(field) else {
             let help = if record.fields().is_empty() {
-                Some(ONLY_VALIDATED.to_owned())
+                Some(NO_TYPE_HELP.to_owned())
             } else {
                 did_you_mean(field, record.names())
             };
@@ -181,15 +181,15 @@ impl Checker<'_> {
                 .origin(operand.origin);
             return Checked::broken(span);
         };
-        self.present_in(&operand, Some(self.written(&span)));
+        self.present_in(&operand, Some(self.source_of(&span)));
         let pii = ty.pii;
         let present_if =
             narrow::present_if(&record, field, &precedence::operand(written, Level::Member));
         let found = narrow::field_type(&record, position, operand.path.as_deref(), &self.facts);
         let found = found.map(|found| found.with_pii(pii));
         let path = operand.path.map(|path| format!("{path}.{field}"));
-        let origin = operand.origin.map(|origin| deeper(origin, field));
-        let node = step_down(operand.node, position);
+        let origin = operand.origin.map(|origin| origin_of_field(origin, field));
+        let node = select_field(operand.node, position);
         Checked { path, origin, present_if, ..Checked::new(node, found, span) }
     }
 
@@ -205,9 +205,10 @@ impl Checker<'_> {
             let name = name.to_owned();
             return self.field(&at, list, &name);
         }
-        let written = self.written(&list.span);
+        let written = self.source_of(&list.span);
         let Shape::List(element) = &ty.shape else {
-            let message = format!("`{written}` has no elements: it is {}", widen::found(&ty.shape));
+            let message =
+                format!("`{written}` has no elements: it is {}", widen::describe(&ty.shape));
             self.report(codes::EXPRESSION_TYPE, span.clone(), message, "not a list");
             return Checked::broken(span);
         };
@@ -216,7 +217,7 @@ impl Checker<'_> {
         if !self.present(&list) {
             return Checked { ty, ..Checked::broken(span) };
         }
-        let written_index = self.written(&index.span);
+        let written_index = self.source_of(&index.span);
         let Some(Value::Int(position)) = index.node.constant() else {
             let (message, help) = match index.shape() {
                 Some(Shape::Int) => (
@@ -228,7 +229,7 @@ impl Checker<'_> {
                 _ => (
                     format!(
                         "an index must be an integer, found {}",
-                        index.shape().map(widen::found).unwrap_or_default()
+                        index.shape().map(widen::describe).unwrap_or_default()
                     ),
                     format!("write `{}[0]`", precedence::operand(written, Level::Member)),
                 ),
@@ -268,7 +269,7 @@ fn narrowed(ty: Option<Type>, path: Option<&str>, checker: &Checker<'_>) -> Opti
     ty.map(|ty| if present { ty.not_null() } else { ty })
 }
 
-fn step_down(node: Node, position: usize) -> Node {
+fn select_field(node: Node, position: usize) -> Node {
     match node {
         Node::Path { base, fields } => {
             let fields = fields.iter().copied().chain([position]).collect();
@@ -278,7 +279,7 @@ fn step_down(node: Node, position: usize) -> Node {
     }
 }
 
-fn deeper(origin: Origin, name: &str) -> Origin {
+fn origin_of_field(origin: Origin, name: &str) -> Origin {
     let below =
         |path: String| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
     match origin {

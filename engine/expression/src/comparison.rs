@@ -20,9 +20,11 @@ impl Checker<'_> {
         ty: Option<Type>,
     ) -> Checked {
         let (holds, fails) = match (left.node.constant(), right.node.constant()) {
-            (None, Some(constant)) => self.against(operator, &left, constant),
-            (Some(constant), None) => self.against(operator.mirrored(), &right, constant),
-            (None, None) => self.relation(operator, &left, &right),
+            (None, Some(constant)) => self.facts_from_constant(operator, &left, constant),
+            (Some(constant), None) => {
+                self.facts_from_constant(operator.mirrored(), &right, constant)
+            }
+            (None, None) => self.facts_from_values(operator, &left, &right),
             (Some(_), Some(_)) => (Facts::default(), Facts::default()),
         };
         let nodes = match (&left.ty, &right.ty) {
@@ -30,17 +32,22 @@ impl Checker<'_> {
             _ => [left.node, right.node],
         };
         let node = Node::Binary(operator, Box::new(nodes));
-        Checked { holds, fails, ..Checked::new(node, ty, expr.span.clone()) }
+        Checked { if_true: holds, if_false: fails, ..Checked::new(node, ty, expr.span.clone()) }
     }
 
     /// Returns the facts about a value if this comparison with a constant holds, and if it fails.
-    fn against(&self, operator: Operator, value: &Checked, constant: &Value) -> (Facts, Facts) {
+    fn facts_from_constant(
+        &self,
+        operator: Operator,
+        value: &Checked,
+        constant: &Value,
+    ) -> (Facts, Facts) {
         let (Some(subject), Some(ty)) = (self.subject(value), &value.ty) else {
             return (Facts::default(), Facts::default());
         };
         let whole = ty.shape == Shape::Int;
         let fact = |operator| {
-            let compared = Domain::compared(operator, constant, whole);
+            let compared = Domain::from_comparison(operator, constant, whole);
             Facts::about(&subject, Domain::of(ty).and(&compared))
         };
         (fact(operator), operator.negated().map(fact).unwrap_or_default())
@@ -48,7 +55,12 @@ impl Checker<'_> {
 
     /// Returns the facts if this comparison of two values that are not constant holds, and if it
     /// fails.
-    fn relation(&self, operator: Operator, left: &Checked, right: &Checked) -> (Facts, Facts) {
+    fn facts_from_values(
+        &self,
+        operator: Operator,
+        left: &Checked,
+        right: &Checked,
+    ) -> (Facts, Facts) {
         let (Some(left), Some(right)) = (self.subject(left), self.subject(right)) else {
             return (Facts::default(), Facts::default());
         };
@@ -85,8 +97,8 @@ impl Checker<'_> {
     /// Adds the facts that a condition is true if it holds, and false if it fails.
     pub(super) fn with_truth(&self, expr: &Expr, checked: Checked) -> Checked {
         match checked.node.constant() {
-            Some(Value::Bool(true)) => return Checked { fails: Facts::never(), ..checked },
-            Some(Value::Bool(false)) => return Checked { holds: Facts::never(), ..checked },
+            Some(Value::Bool(true)) => return Checked { if_false: Facts::never(), ..checked },
+            Some(Value::Bool(false)) => return Checked { if_true: Facts::never(), ..checked },
             _ => {}
         }
         // The facts of these expressions already contain it.
@@ -100,8 +112,8 @@ impl Checker<'_> {
         match self.subject(&checked).filter(|_| is_condition && !is_known) {
             None => checked,
             Some(subject) => Checked {
-                holds: checked.holds.clone().and(&truth_of(&subject, true)),
-                fails: checked.fails.clone().and(&truth_of(&subject, false)),
+                if_true: checked.if_true.clone().and(&truth_of(&subject, true)),
+                if_false: checked.if_false.clone().and(&truth_of(&subject, false)),
                 ..checked
             },
         }
@@ -115,7 +127,7 @@ impl Checker<'_> {
             (Some(path), _) => Some(path.clone()),
             (None, _) if !self.locals.is_empty() => None,
             (None, _) => {
-                let tokens = Tokens::read(self.written(&value.span));
+                let tokens = Tokens::read(self.source_of(&value.span));
                 let words = (0..tokens.list().len()).map(|position| tokens.text(position));
                 Some(words.collect::<Vec<_>>().join(" "))
             }

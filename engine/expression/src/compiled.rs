@@ -73,12 +73,13 @@ pub(super) fn finish(
     if problems.iter().any(|problem| problem.weight == Weight::Error) {
         return Err(problems);
     }
-    let broken = checked.ty.as_ref().is_none_or(Type::holds_broken);
+    let broken = checked.ty.as_ref().is_none_or(Type::contains_broken);
     let pieces = checked.pieces();
     let ty = checked.ty.unwrap_or_else(|| Type::of(Shape::Json).or_null());
     let constant = checked.node.constant();
-    let always_true = constant == Some(&Value::Bool(true)) || checked.fails.is_impossible();
-    let facts = if constant == Some(&Value::Bool(false)) { Facts::never() } else { checked.holds };
+    let always_true = constant == Some(&Value::Bool(true)) || checked.if_false.is_impossible();
+    let facts =
+        if constant == Some(&Value::Bool(false)) { Facts::never() } else { checked.if_true };
     Ok(Compiled {
         node: checked.node,
         ty,
@@ -138,18 +139,18 @@ impl Compiled {
 
     /// Returns whether two values differ whenever the keys at `path` differ, so the key can be
     /// recovered from the text.
-    pub fn tells_apart(&self, path: &str) -> bool {
-        pieces::tell_apart(&self.pieces, path)
+    pub fn determines_key(&self, path: &str) -> bool {
+        pieces::determine_key(&self.pieces, path)
     }
 
     /// Returns the fixed text before and after the text of the value at `path`, if the rest of the
     /// value is fixed.
-    pub fn around(&self, path: &str) -> Option<(String, String)> {
-        pieces::around(&self.pieces, path)
+    pub fn text_around(&self, path: &str) -> Option<(String, String)> {
+        pieces::text_around(&self.pieces, path)
     }
 
     /// Returns the paths whose whole text is in its text.
-    pub fn shows(&self) -> impl Iterator<Item = &str> {
+    pub fn readable_paths(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Path(path) => Some(path.as_str()),
             Piece::Fixed(_) | Piece::Other => None,
@@ -157,7 +158,7 @@ impl Compiled {
     }
 
     /// Returns the fixed parts of its text.
-    pub fn fixed(&self) -> impl Iterator<Item = &str> {
+    pub fn fixed_texts(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Fixed(text) => Some(text.as_str()),
             Piece::Path(_) | Piece::Other => None,
@@ -172,7 +173,7 @@ impl Compiled {
     /// Returns the day of its timestamp in a time zone. Any other value, and a timestamp that may
     /// be missing, stays unchanged.
     #[must_use]
-    pub fn day(self, zone: &TimeZone) -> Self {
+    pub fn as_date(self, zone: &TimeZone) -> Self {
         if self.ty.shape != Shape::Timestamp || self.ty.nullable {
             return self;
         }
@@ -185,7 +186,7 @@ impl Compiled {
     /// no value can add a parameter or a path. An expression that is a single value stays
     /// unchanged.
     #[must_use]
-    pub fn url(self) -> Self {
+    pub fn as_url(self) -> Self {
         let Node::Concat(parts) = self.node else { return self };
         let mut written = String::new();
         let mut encoded = Vec::with_capacity(parts.len());
@@ -197,7 +198,7 @@ impl Compiled {
                 }
                 _ => true,
             };
-            let position = UrlPart::behind(&written);
+            let position = UrlPart::after(&written);
             encoded.push(if value { Node::Encoded(Box::new(part), position) } else { part });
         }
         let pieces = self.pieces.into_iter().map(|piece| match piece {

@@ -17,8 +17,8 @@ pub(super) struct Domain {
     only: Option<Vec<Value>>,
     /// Constants that it cannot be.
     never: Vec<Value>,
-    least: Option<Bound>,
-    most: Option<Bound>,
+    lower: Option<Bound>,
+    upper: Option<Bound>,
     /// Whether two facts about it contradict each other.
     contradictory: bool,
 }
@@ -52,7 +52,7 @@ impl Domain {
             Some(numbers) if known => (bound(numbers.min()), bound(numbers.max())),
             _ => (None, None),
         };
-        Self { null: known.then_some(false), only, least, most, ..Self::default() }
+        Self { null: known.then_some(false), only, lower: least, upper: most, ..Self::default() }
     }
 
     /// Returns the domain of a value that is known to be null, or known not to be.
@@ -72,7 +72,7 @@ impl Domain {
 
     /// Returns the domain of a value for which this comparison with a constant holds. `whole` tells
     /// whether it is an integer.
-    pub(super) fn compared(operator: Operator, constant: &Value, whole: bool) -> Self {
+    pub(super) fn from_comparison(operator: Operator, constant: &Value, whole: bool) -> Self {
         if constant.is_null() {
             return match operator {
                 Operator::Equal => Self::null(true),
@@ -95,10 +95,10 @@ impl Domain {
         match operator {
             Operator::Equal => Self::one_of(vec![constant.clone()]),
             Operator::NotEqual => Self::none_of(vec![constant.clone()]),
-            Operator::Less => Self { most: bound(false), ..there },
-            Operator::LessOrEqual => Self { most: bound(true), ..there },
-            Operator::Greater => Self { least: bound(false), ..there },
-            Operator::GreaterOrEqual => Self { least: bound(true), ..there },
+            Operator::Less => Self { upper: bound(false), ..there },
+            Operator::LessOrEqual => Self { upper: bound(true), ..there },
+            Operator::Greater => Self { lower: bound(false), ..there },
+            Operator::GreaterOrEqual => Self { lower: bound(true), ..there },
             _ => Self::default(),
         }
     }
@@ -130,7 +130,7 @@ impl Domain {
             });
             ints.collect::<Option<Vec<i64>>>()?.into_iter().min()
         };
-        let least = match &self.least {
+        let least = match &self.lower {
             Some(Bound { value: Value::Int(value), .. }) => {
                 // Every excluded constant moves the bound at most once.
                 (0..self.never.len()).fold(*value, |least, _| {
@@ -153,8 +153,8 @@ impl Domain {
             Some(Value::Decimal(value)) => Some(*value),
             _ => None,
         };
-        let min = number(&self.least).unwrap_or(interval.min());
-        let max = number(&self.most).unwrap_or(interval.max());
+        let min = number(&self.lower).unwrap_or(interval.min());
+        let max = number(&self.upper).unwrap_or(interval.max());
         let narrowed = Interval::new(min, max).and_then(|bounds| bounds.within(interval));
         narrowed.unwrap_or(interval)
     }
@@ -175,8 +175,8 @@ impl Domain {
             null: self.null.or(other.null),
             only,
             never,
-            least: tighter(&self.least, &other.least, Ordering::Greater),
-            most: tighter(&self.most, &other.most, Ordering::Less),
+            lower: tighter(&self.lower, &other.lower, Ordering::Greater),
+            upper: tighter(&self.upper, &other.upper, Ordering::Less),
             contradictory: self.contradictory || other.contradictory || conflict,
         }
     }
@@ -205,8 +205,8 @@ impl Domain {
             null,
             only,
             never: never.collect(),
-            least: wider(&self.least, &other.least, Ordering::Less),
-            most: wider(&self.most, &other.most, Ordering::Greater),
+            lower: wider(&self.lower, &other.lower, Ordering::Less),
+            upper: wider(&self.upper, &other.upper, Ordering::Greater),
             contradictory: false,
         }
     }
@@ -216,7 +216,7 @@ impl Domain {
             let possible = |value: &&Value| !self.never.contains(value) && self.in_bounds(value);
             return only.iter().any(|value| possible(&value));
         }
-        let (Some(least), Some(most)) = (&self.least, &self.most) else { return true };
+        let (Some(least), Some(most)) = (&self.lower, &self.upper) else { return true };
         match compare(&least.value, &most.value) {
             Ok(Ordering::Greater) => false,
             Ok(Ordering::Equal) => {
@@ -234,7 +234,7 @@ impl Domain {
                 Err(_) => false,
             })
         };
-        !beyond(&self.least, Ordering::Less) && !beyond(&self.most, Ordering::Greater)
+        !beyond(&self.lower, Ordering::Less) && !beyond(&self.upper, Ordering::Greater)
     }
 }
 

@@ -206,7 +206,7 @@ impl Node {
             }
             Self::Coerce(operand, coercion) => {
                 let value = operand.eval(place)?;
-                place.visit(weight(&value))?;
+                place.visit(work_of_value(&value))?;
                 owned(coercion.apply(value.into_owned()))
             }
         }
@@ -224,7 +224,7 @@ impl Loop {
     fn eval<'a>(&'a self, place: Place<'a>) -> Evaluated<'a> {
         let list = self.list.eval(place)?;
         let list = elements(&list)?;
-        bounded(list.len())?;
+        check_list_len(list.len())?;
         let mut made = Vec::new();
         let mut count = 0_usize;
         for value in list.iter() {
@@ -281,10 +281,10 @@ impl Coercion {
 }
 
 /// Returns the number of elements of a value at all depths, plus the visits for its texts.
-pub(super) fn weight(value: &Value) -> usize {
+pub(super) fn work_of_value(value: &Value) -> usize {
     match value {
-        Value::List(list) => list.len() + list.iter().map(weight).sum::<usize>(),
-        Value::Record(record) => record.iter().map(|(_, value)| weight(value)).sum(),
+        Value::List(list) => list.len() + list.iter().map(work_of_value).sum::<usize>(),
+        Value::Record(record) => record.iter().map(|(_, value)| work_of_value(value)).sum(),
         Value::Text(text) => text.len() / BYTES_PER_VISIT,
         _ => 0,
     }
@@ -293,13 +293,15 @@ pub(super) fn weight(value: &Value) -> usize {
 /// Returns the number of visits of an operator.
 fn work(operator: Operator, left: &Value, right: &Value) -> usize {
     match (operator, right) {
-        (Operator::In, Value::List(list)) => list.len().saturating_mul(1 + weight(left)),
-        (_, Value::List(_) | Value::Record(_) | Value::Text(_)) => weight(left) + weight(right),
+        (Operator::In, Value::List(list)) => list.len().saturating_mul(1 + work_of_value(left)),
+        (_, Value::List(_) | Value::Record(_) | Value::Text(_)) => {
+            work_of_value(left) + work_of_value(right)
+        }
         _ => 0,
     }
 }
 
-pub(super) fn bounded(length: usize) -> Result<(), EvalError> {
+pub(super) fn check_list_len(length: usize) -> Result<(), EvalError> {
     if length > ELEMENTS_MAX { Err(EvalError::TooLong { limit: ELEMENTS_MAX }) } else { Ok(()) }
 }
 
@@ -363,7 +365,7 @@ pub(super) fn arithmetic(
         .map(Value::Int),
         (Value::Text(a), Value::Text(b)) => Some(Value::Text(Arc::from(format!("{a}{b}")))),
         (Value::List(a), Value::List(b)) => {
-            bounded(a.len() + b.len())?;
+            check_list_len(a.len() + b.len())?;
             Some(Value::List(a.iter().chain(b.iter()).cloned().collect()))
         }
         _ => {

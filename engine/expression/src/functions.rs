@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use oms_core::money::Decimal;
 use oms_core::value::Value;
 
-use super::eval::{Place, arithmetic, bounded, compare, elements, weight};
+use super::eval::{Place, arithmetic, check_list_len, compare, elements, work_of_value};
 use super::node::{Function, Node};
 use super::problem::EvalError;
 use super::syntax::Operator;
@@ -38,16 +38,16 @@ impl Function {
         }
         // Functions that look at no more than one element do not count as visits.
         if !matches!((self, first.as_ref()), (Self::Size | Self::Get, Value::List(_))) {
-            place.visit(weight(&first))?;
+            place.visit(work_of_value(&first))?;
         }
         let value = match second {
-            None => self.of_one(&first)?,
-            Some(second) => self.of_two(&first, &*second.eval(place)?)?,
+            None => self.call_unary(&first)?,
+            Some(second) => self.call_binary(&first, &*second.eval(place)?)?,
         };
         Ok(Cow::Owned(value))
     }
 
-    fn of_one(self, value: &Value) -> Result<Value, EvalError> {
+    fn call_unary(self, value: &Value) -> Result<Value, EvalError> {
         Ok(match self {
             Self::Size => {
                 let size = match value {
@@ -62,7 +62,7 @@ impl Function {
             Self::IsDecimal => Value::Bool(Decimal::parse(text(value)?).is_ok()),
             Self::Sum | Self::SumInt => {
                 let list = elements(value)?;
-                bounded(list.len())?;
+                check_list_len(list.len())?;
                 let zero = if self == Self::SumInt {
                     Value::Int(0)
                 } else {
@@ -83,7 +83,7 @@ impl Function {
         })
     }
 
-    fn of_two(self, left: &Value, right: &Value) -> Result<Value, EvalError> {
+    fn call_binary(self, left: &Value, right: &Value) -> Result<Value, EvalError> {
         Ok(match self {
             Self::Min if compare(left, right)?.is_le() => left.clone(),
             Self::Max if compare(left, right)?.is_ge() => left.clone(),

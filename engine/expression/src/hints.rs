@@ -194,8 +194,8 @@ pub(super) fn condition(written: &str, ty: &Type, negated: bool) -> Option<Strin
 
 /// Returns whether the name is a function of other languages without a counterpart here, so no
 /// similar name is suggested.
-pub(super) fn is_absent(name: &str) -> bool {
-    const ABSENT: [&str; 27] = [
+pub(super) fn is_unsupported(name: &str) -> bool {
+    const UNSUPPORTED: [&str; 27] = [
         "hash",
         "md5",
         "random",
@@ -224,5 +224,5 @@ pub(super) fn is_absent(name: &str) -> bool {
         "index",
         "charat",
     ];
-    ABSENT.contains(&name.to_ascii_lowercase().as_str())
+    UNSUPPORTED.contains(&name.to_ascii_lowercase().as_str())
 }

@@ -5,7 +5,7 @@ use oms_core::money::{Currency, CurrencyError, Decimal};
 use oms_core::value::{DateFormat, Shape, Value, is_email, is_uri, parse_date, parse_timestamp};
 
 /// The problem of a literal.
-pub(super) struct BadLiteral {
+pub(super) struct LiteralError {
     pub(super) code: Code,
     pub(super) message: String,
     pub(super) label: &'static str,
@@ -13,10 +13,10 @@ pub(super) struct BadLiteral {
 }
 
 /// Parses a text as a value of the shape. Returns `None` if the shape accepts any text or no text.
-pub(super) fn read(text: &str, shape: &Shape) -> Option<Result<Value, BadLiteral>> {
+pub(super) fn read(text: &str, shape: &Shape) -> Option<Result<Value, LiteralError>> {
     let line = text.trim_end_matches(['\n', '\r']);
     if line.len() < text.len() && matches!(read(line, shape), Some(Ok(_))) {
-        return Some(Err(BadLiteral {
+        return Some(Err(LiteralError {
             code: codes::VALUE_NOT_ALLOWED,
             message: format!("{shape} must not have a line break"),
             label: "has a line break",
@@ -27,7 +27,7 @@ pub(super) fn read(text: &str, shape: &Shape) -> Option<Result<Value, BadLiteral
     let read = match shape {
         Shape::Currency => match Currency::parse(text) {
             Ok(_) => Ok(same()),
-            Err(error) => return Some(Err(unfit_currency(text, error))),
+            Err(error) => return Some(Err(currency_error(text, error))),
         },
         Shape::Decimal { .. } => Decimal::parse(text).ok().map(Value::Decimal).ok_or("`12.30`"),
         // The pipeline file has one form for dates, whatever form the order uses.
@@ -39,7 +39,7 @@ pub(super) fn read(text: &str, shape: &Shape) -> Option<Result<Value, BadLiteral
         Shape::Uri => is_uri(text).then(same).ok_or("`https://example.com/`"),
         _ => return None,
     };
-    Some(read.map_err(|example| BadLiteral {
+    Some(read.map_err(|example| LiteralError {
         code: codes::WRONG_TYPE,
         message: format!("`{text}` is not {shape}"),
         label: "invalid",
@@ -47,9 +47,9 @@ pub(super) fn read(text: &str, shape: &Shape) -> Option<Result<Value, BadLiteral
     }))
 }
 
-fn unfit_currency(text: &str, error: CurrencyError) -> BadLiteral {
+fn currency_error(text: &str, error: CurrencyError) -> LiteralError {
     if error == CurrencyError::NoMinorUnits {
-        return BadLiteral {
+        return LiteralError {
             code: codes::CURRENCY_UNKNOWN,
             message: format!("`{text}` has no minor units, so no amount can have this currency"),
             label: "not a currency for amounts",
@@ -62,7 +62,7 @@ fn unfit_currency(text: &str, error: CurrencyError) -> BadLiteral {
     } else {
         "use an ISO 4217 code, such as `EUR`".to_owned()
     };
-    BadLiteral {
+    LiteralError {
         code: codes::CURRENCY_UNKNOWN,
         message: format!("`{text}` is not a currency"),
         label: "unknown code",

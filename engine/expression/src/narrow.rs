@@ -27,14 +27,15 @@ pub(super) fn field_type(
         return Some(field.ty.clone());
     }
     let narrowed = narrowed(&field.ty, &types);
-    let nullable = narrowed.nullable || (field.ty.nullable && may_be_excused(record, position));
+    let nullable =
+        narrowed.nullable || (field.ty.nullable && may_read_as_missing(record, position));
     Some(Type { nullable, ..narrowed })
 }
 
 /// Returns whether a value that fits its case can be read as missing. A field of several cases is
 /// read in one form for all of them. If another case does not have the field, a value in another
 /// form is read as missing.
-fn may_be_excused(record: &RecordType, position: usize) -> bool {
+fn may_read_as_missing(record: &RecordType, position: usize) -> bool {
     let Some(field) = record.fields().get(position) else { return true };
     let cases = record.cases();
     let with = cases.iter().filter_map(|case| case.field(&field.name));
@@ -98,11 +99,11 @@ pub(super) fn present_if(record: &RecordType, name: &str, written: &str) -> Opti
             let values = cases.iter().map(|case| constants(case, tag));
             values.collect::<Option<Vec<_>>>().map(|values| values.concat())
         };
-        let (wanted, others) = (of(&with)?, of(&without)?);
-        if wanted.iter().any(|value| others.contains(value)) {
+        let (expected, others) = (of(&with)?, of(&without)?);
+        if expected.iter().any(|value| others.contains(value)) {
             return None;
         }
-        let quoted: Vec<String> = wanted
+        let quoted: Vec<String> = expected
             .into_iter()
             .map(|text| oms_core::value::write_json(&Value::Text(text)))
             .collect();

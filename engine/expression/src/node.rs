@@ -123,8 +123,8 @@ pub(super) enum Coercion {
 impl Node {
     /// Returns whether the value depends only on the variables of the innermost `loops` enclosing
     /// loops.
-    pub(super) fn reads_nothing(&self, loops: usize) -> bool {
-        let all = |nodes: &[Self]| nodes.iter().all(|node| node.reads_nothing(loops));
+    pub(super) fn is_constant(&self, loops: usize) -> bool {
+        let all = |nodes: &[Self]| nodes.iter().all(|node| node.is_constant(loops));
         match self {
             Self::Const(_) => true,
             Self::Path { base: Base::Local(outwards), .. } => *outwards < loops,
@@ -136,7 +136,7 @@ impl Node {
             | Self::Day(operand, _)
             | Self::Encoded(operand, _)
             | Self::Round { operand, .. }
-            | Self::Coerce(operand, _) => operand.reads_nothing(loops),
+            | Self::Coerce(operand, _) => operand.is_constant(loops),
             Self::Binary(_, operands)
             | Self::And(operands)
             | Self::Or(operands)
@@ -147,12 +147,12 @@ impl Node {
             | Self::Record(_, nodes)
             | Self::Concat(nodes) => all(nodes),
             Self::Loop(looping) => {
-                looping.list.reads_nothing(loops)
+                looping.list.is_constant(loops)
                     && looping
                         .condition
                         .iter()
                         .chain([&looping.body])
-                        .all(|node| node.reads_nothing(loops + 1))
+                        .all(|node| node.is_constant(loops + 1))
             }
         }
     }

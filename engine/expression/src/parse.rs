@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use super::convert::convert;
+use super::from_cel::convert;
 use super::lex::{Kind, Tokens};
 use super::syntax::{Expr, ExprKind};
 use super::syntax_error;

@@ -14,7 +14,7 @@ pub(super) enum Piece {
 
 /// Returns whether two texts made of these pieces differ whenever the keys at `path` differ. A
 /// run's key contains only the unreserved characters of RFC 3986, so any other character ends it.
-pub(super) fn tell_apart(pieces: &[Piece], path: &str) -> bool {
+pub(super) fn determine_key(pieces: &[Piece], path: &str) -> bool {
     let is_key = |piece: &Piece| matches!(piece, Piece::Path(known) if known == path);
     let fixed = |pieces: &[Piece]| pieces.iter().all(|piece| matches!(piece, Piece::Fixed(_)));
     pieces.iter().enumerate().filter(|(_, piece)| is_key(piece)).any(|(position, _)| {
@@ -37,7 +37,7 @@ pub(super) fn tell_apart(pieces: &[Piece], path: &str) -> bool {
 
 /// Returns the fixed text before and after the text of the value at `path`, if it occurs once and
 /// the rest is fixed.
-pub(super) fn around(pieces: &[Piece], path: &str) -> Option<(String, String)> {
+pub(super) fn text_around(pieces: &[Piece], path: &str) -> Option<(String, String)> {
     let (mut before, mut after, mut seen) = (String::new(), String::new(), false);
     for piece in pieces {
         match piece {
@@ -91,7 +91,7 @@ mod tests {
             (vec![Piece::Other], false),
             (vec![Piece::Path("order.sku".to_owned())], false),
         ] {
-            assert_eq!(tell_apart(&pieces, "run.key"), told, "{pieces:?}");
+            assert_eq!(determine_key(&pieces, "run.key"), told, "{pieces:?}");
         }
     }
 
@@ -99,7 +99,7 @@ mod tests {
     fn fixed_text_around_a_key_is_found() {
         let key = || Piece::Path("run.key".to_owned());
         let fixed = |text: &str| Piece::Fixed(text.to_owned());
-        let found = |pieces: &[Piece]| around(pieces, "run.key");
+        let found = |pieces: &[Piece]| text_around(pieces, "run.key");
         let both = |before: &str, after: &str| Some((before.to_owned(), after.to_owned()));
         assert_eq!(found(&[key()]), both("", ""));
         assert_eq!(found(&[fixed("a/"), key(), fixed(".json")]), both("a/", ".json"));

@@ -44,7 +44,7 @@ impl Root {
     }
 
     /// Returns the help for an expression that uses it where it is not available.
-    pub(super) const fn where_it_exists(self) -> &'static str {
+    pub(super) const fn availability(self) -> &'static str {
         match self {
             Self::Order => "`order` is not available here",
             Self::Run => "`run` is only available in steps",
@@ -117,7 +117,7 @@ impl Scope {
 
     /// Sets the ids of all steps of the pipeline, including those whose outputs are not available
     /// here.
-    pub fn know_steps(&mut self, ids: Arc<BTreeSet<String>>) {
+    pub fn set_step_ids(&mut self, ids: Arc<BTreeSet<String>>) {
         self.other_steps = ids;
     }
 

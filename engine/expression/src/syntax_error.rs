@@ -2,8 +2,8 @@
 //! recognized before parsing, and other errors are described by the token at which the parser
 //! stopped.
 
-use super::foreign;
 use super::lex::{Kind, Tokens};
+use super::other_languages;
 use super::parse::SyntaxError;
 
 /// Recognizes mistakes for which the parser has no good message.
@@ -25,7 +25,7 @@ pub(super) fn before_parsing(text: &str, tokens: &Tokens<'_>) -> Result<(), Synt
             }
             Kind::Open | Kind::Close => bracket(tokens, position)?,
             _ => {
-                if let Some(error) = foreign::at(text, tokens, position) {
+                if let Some(error) = other_languages::at(text, tokens, position) {
                     return Err(error);
                 }
             }

@@ -9,9 +9,9 @@ use serde_json::Value as Json;
 
 use super::check::{Checked, Checker, fold, record};
 use super::compiled::{Compiled, check_text, finish};
-use super::fit::{Written, fit};
-use super::forgotten::{self, Forgotten};
+use super::conversion::{SourcePosition, convert_to};
 use super::interpolate::{self, Part, Unclosed};
+use super::missing_braces::{self, MissingBraces};
 use super::node::Node;
 use super::pieces::Piece;
 use super::problem::{Problem, Weight};
@@ -79,26 +79,31 @@ impl Builder<'_> {
             Json::Bool(value) => self.constant(Value::Bool(*value), expected),
             Json::Number(number) => match number.as_i64() {
                 Some(value) => self.constant(Value::Int(value), expected),
-                None => self.odd_number(number, expected),
+                None => self.unexpected_number(number, expected),
             },
         }
     }
 
-    fn here(&self) -> Written<'static> {
-        Written { route: self.route.clone(), within: None, code: None }
+    fn position(&self) -> SourcePosition<'static> {
+        SourcePosition { route: self.route.clone(), within: None, code: None }
     }
 
     fn constant(&mut self, value: Value, expected: Option<&Type>) -> Checked {
         let ty = widen::type_of_literal(&value);
         let checked = Checked::new(Node::Const(value), Some(ty), 0..0);
-        let at = self.here();
-        self.fitted(checked, expected, &at)
+        let at = self.position();
+        self.converted(checked, expected, &at)
     }
 
-    fn fitted(&mut self, checked: Checked, expected: Option<&Type>, at: &Written<'_>) -> Checked {
+    fn converted(
+        &mut self,
+        checked: Checked,
+        expected: Option<&Type>,
+        at: &SourcePosition<'_>,
+    ) -> Checked {
         let Some(expected) = expected else { return checked };
         let span = checked.span.clone();
-        match fit(checked, expected, at, self.scope) {
+        match convert_to(checked, expected, at, self.scope) {
             Ok(checked) => checked,
             Err(problem) => {
                 self.problems.push(*problem);
@@ -107,8 +112,12 @@ impl Builder<'_> {
         }
     }
 
-    fn odd_number(&mut self, number: &serde_json::Number, expected: Option<&Type>) -> Checked {
-        let at = self.here();
+    fn unexpected_number(
+        &mut self,
+        number: &serde_json::Number,
+        expected: Option<&Type>,
+    ) -> Checked {
+        let at = self.position();
         let wants_decimal =
             expected.is_none_or(|ty| matches!(ty.shape, Shape::Decimal { .. } | Shape::Json));
         let problem = if !wants_decimal {
@@ -142,7 +151,7 @@ impl Builder<'_> {
         let parts = match interpolate::split(text) {
             Ok(parts) => parts,
             Err(Unclosed(range)) => {
-                let at = Written { within: Some(range), ..self.here() };
+                let at = SourcePosition { within: Some(range), ..self.position() };
                 self.problems.push(at.problem(
                     codes::EXPRESSION_SYNTAX,
                     NOT_CLOSED,
@@ -157,38 +166,40 @@ impl Builder<'_> {
             [Part::Text(plain)] => {
                 let before = self.problems.len();
                 let checked = self.constant(Value::text(plain), expected);
-                self.forgotten_braces(text, before);
+                self.report_missing_braces(text, before);
                 checked
             }
             [Part::Code { code, at }] => {
                 let checked = self.code(code, *at);
-                let written = Written {
+                let written = SourcePosition {
                     within: Some(checked.span.start + at..checked.span.end + at),
                     code: code.get(checked.span.clone()),
-                    ..self.here()
+                    ..self.position()
                 };
-                self.fitted(checked, expected, &written)
+                self.converted(checked, expected, &written)
             }
             parts => {
                 let before = self.problems.len();
-                self.forgotten_braces(text, before);
+                self.report_missing_braces(text, before);
                 let checked = self.concatenation(parts);
-                let at = self.here();
-                self.fitted(checked, expected, &at)
+                let at = self.position();
+                self.converted(checked, expected, &at)
             }
         }
     }
 
     /// Reports a text that was probably meant as an expression. If the text already has a problem
     /// (after the first `before` problems), adds the suggestion to the last one instead.
-    fn forgotten_braces(&mut self, text: &str, before: usize) {
-        let Some(Forgotten { within, code }) = forgotten::find(text, self.scope) else { return };
+    fn report_missing_braces(&mut self, text: &str, before: usize) {
+        let Some(MissingBraces { within, code }) = missing_braces::find(text, self.scope) else {
+            return;
+        };
         let help = format!("write `${{{{ {code} }}}}`");
         if let Some(refused) = self.problems.get_mut(before..).and_then(<[Problem]>::last_mut) {
             refused.help = Some(help);
             return;
         }
-        let at = Written { within: Some(within), ..self.here() };
+        let at = SourcePosition { within: Some(within), ..self.position() };
         let message = format!("`{code}` is text and is not evaluated");
         let problem = at.problem(codes::FORGOTTEN_BRACES, message, "not an expression", Some(help));
         self.problems.push(Problem { weight: Weight::Warning, ..problem });
@@ -226,16 +237,16 @@ impl Builder<'_> {
                 continue;
             };
             let written = code.get(span.clone()).unwrap_or_default();
-            let place = Written {
+            let place = SourcePosition {
                 within: Some(span.start + at..span.end + at),
                 code: Some(written),
-                ..self.here()
+                ..self.position()
             };
             let problem = match widen::chars_of(ty) {
                 None => Some(place.problem(
                     codes::WRONG_TYPE,
-                    format!("{} cannot be inserted into text", widen::found(&ty.shape)),
-                    format!("this is {}", widen::found(&ty.shape)),
+                    format!("{} cannot be inserted into text", widen::describe(&ty.shape)),
+                    format!("this is {}", widen::describe(&ty.shape)),
                     None,
                 )),
                 Some(_) if ty.nullable => Some(place.problem(
@@ -266,7 +277,7 @@ impl Builder<'_> {
             None => None,
             Some(Shape::Json) => Some(&JSON),
             Some(Shape::List(element)) => Some(element.as_ref()),
-            Some(shape) => return self.wrong(&shape.to_string(), "a list"),
+            Some(shape) => return self.type_error(&shape.to_string(), "a list"),
         };
         let mut checked = Vec::with_capacity(elements.len());
         for (position, element) in elements.iter().enumerate() {
@@ -275,7 +286,7 @@ impl Builder<'_> {
             self.route.pop();
         }
         if wanted.is_some_and(|wanted| wanted.shape == Shape::Json) {
-            return mixed(checked);
+            return list_without_type(checked);
         }
         let mut checker = Checker::new(self.scope, "", 0, self.route.clone());
         let empty = checked.is_empty();
@@ -293,10 +304,10 @@ impl Builder<'_> {
         folded(Checked::new(Node::List(nodes), ty, 0..0))
     }
 
-    fn wrong(&mut self, wanted: &str, found: &str) -> Checked {
+    fn type_error(&mut self, wanted: &str, found: &str) -> Checked {
         let message = format!("expected {wanted}, found {found}");
         let problem =
-            self.here().problem(codes::WRONG_TYPE, message, format!("this is {found}"), None);
+            self.position().problem(codes::WRONG_TYPE, message, format!("this is {found}"), None);
         self.problems.push(problem);
         Checked::broken(0..0)
     }
@@ -309,7 +320,7 @@ impl Builder<'_> {
         let wanted = match expected.map(|ty| &ty.shape) {
             None | Some(Shape::Json) => None,
             Some(Shape::Record(wanted)) => Some(wanted.as_ref()),
-            Some(shape) => return self.wrong(&shape.to_string(), "a map"),
+            Some(shape) => return self.type_error(&shape.to_string(), "a map"),
         };
         let mut known = true;
         let mut fields: Vec<(&str, Checked)> = Vec::with_capacity(members.len());
@@ -334,7 +345,7 @@ impl Builder<'_> {
             fields.push((&field.name, missing));
             if !field.ty.nullable {
                 let name = &field.name;
-                let problem = self.here().problem(
+                let problem = self.position().problem(
                     codes::MISSING_KEY,
                     format!("`{name}` is missing"),
                     format!("has no `{name}`"),
@@ -350,15 +361,15 @@ impl Builder<'_> {
     fn unknown_key(&mut self, name: &str, wanted: &RecordType) {
         let help = did_you_mean(name, wanted.names());
         let message = format!("unknown key `{name}`");
-        let problem = self.here().problem(codes::UNKNOWN_KEY, message, "unknown key", help);
+        let problem = self.position().problem(codes::UNKNOWN_KEY, message, "unknown key", help);
         self.problems.push(Problem { on_key: true, ..problem });
     }
 }
 
 /// Creates a list whose elements have no common type, which is only allowed as JSON.
-fn mixed(elements: Vec<Checked>) -> Checked {
+fn list_without_type(elements: Vec<Checked>) -> Checked {
     let known = elements.iter().all(|element| element.ty.is_some());
-    let pii = elements.iter().filter_map(|element| element.ty.as_ref()).any(Type::holds_pii);
+    let pii = elements.iter().filter_map(|element| element.ty.as_ref()).any(Type::contains_pii);
     let element = Type::of(Shape::Json).or_null().with_pii(pii);
     let count = Some(elements.len() as u64);
     let nodes = elements.into_iter().map(|element| element.node).collect();

@@ -112,23 +112,23 @@ pub(super) fn join(a: &Type, b: &Type) -> Option<Type> {
 
 /// Returns the conversion that gives a value of type `found` decimals wherever `wanted` has them,
 /// and the resulting type. Returns `None` if no conversion is necessary.
-pub(super) fn coercion(found: &Type, wanted: &Type) -> Option<(Coercion, Type)> {
-    let (coercion, shape) = match (&found.shape, &wanted.shape) {
+pub(super) fn coercion(found: &Type, expected: &Type) -> Option<(Coercion, Type)> {
+    let (coercion, shape) = match (&found.shape, &expected.shape) {
         (Shape::Int, Shape::Decimal { .. }) => {
             let interval = found.interval().unwrap_or_else(Interval::whole);
             (Coercion::Number, Type::decimal_within(interval, 0).shape)
         }
-        (Shape::List(element), Shape::List(wanted)) => {
-            let (coercion, ty) = coercion(element, wanted)?;
+        (Shape::List(element), Shape::List(expected)) => {
+            let (coercion, ty) = coercion(element, expected)?;
             (Coercion::Elements(Box::new(coercion)), Shape::List(Arc::new(ty)))
         }
-        (Shape::Record(record), Shape::Record(wanted)) => {
+        (Shape::Record(record), Shape::Record(expected)) => {
             let mut changed = Vec::new();
             let mut fields = Vec::with_capacity(record.fields().len());
             for (position, field) in record.fields().iter().enumerate() {
                 let mut ty = field.ty.clone();
-                if let Some(wanted) = wanted.field(&field.name)
-                    && let Some((coercion, changed_ty)) = coercion(&field.ty, &wanted.ty)
+                if let Some(expected) = expected.field(&field.name)
+                    && let Some((coercion, changed_ty)) = coercion(&field.ty, &expected.ty)
                 {
                     changed.push((position, coercion));
                     ty = changed_ty;
@@ -147,7 +147,7 @@ pub(super) fn coercion(found: &Type, wanted: &Type) -> Option<(Coercion, Type)> 
 }
 
 /// Returns a description of a shape for "found …".
-pub(super) fn found(shape: &Shape) -> String {
+pub(super) fn describe(shape: &Shape) -> String {
     match shape {
         // To the author of a literal text, it is just a text.
         Shape::Text { .. } => "text".to_owned(),
@@ -156,7 +156,7 @@ pub(super) fn found(shape: &Shape) -> String {
 }
 
 /// Returns a description of a type for "found …".
-pub(super) fn found_type(ty: &Type) -> String {
+pub(super) fn describe_type(ty: &Type) -> String {
     let perhaps = if ty.nullable && ty.shape != Shape::Null { " or null" } else { "" };
-    format!("{}{perhaps}", found(&ty.shape))
+    format!("{}{perhaps}", describe(&ty.shape))
 }

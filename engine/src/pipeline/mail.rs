@@ -38,10 +38,10 @@ pub struct SmtpSection {
     #[serde(default)]
     pub security: Security,
     /// The user name for authentication: a text, `{ env: NAME }` or `{ secret: NAME }`.
-    pub user: Option<Given>,
+    pub user: Option<SettingSource>,
     /// The password: `{ env: NAME }` for an environment variable, or `{ secret: NAME }` for a file
     /// in `$CREDENTIALS_DIRECTORY`.
-    pub password: Option<Given>,
+    pub password: Option<SettingSource>,
     /// The name of this machine in the SMTP greeting `EHLO`, such as `shop.example.com`. The
     /// default is `[127.0.0.1]`.
     #[schemars(length(min = 1, max = 253))]
@@ -66,8 +66,8 @@ const fn connections_default() -> u32 {
 
 /// A setting that is either in the file or in a place that the file names.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
-#[serde(from = "GivenForm")]
-pub enum Given {
+#[serde(from = "SettingSourceForm")]
+pub enum SettingSource {
     /// The value itself.
     Text(String),
     /// The name of an environment variable.
@@ -77,7 +77,7 @@ pub enum Given {
     Secret(String),
 }
 
-impl std::fmt::Debug for Given {
+impl std::fmt::Debug for SettingSource {
     /// Masks texts, because a user may have written a password into the file.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -90,23 +90,23 @@ impl std::fmt::Debug for Given {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum GivenForm {
+enum SettingSourceForm {
     Text(String),
     Env { env: String },
     Secret { secret: String },
 }
 
-impl From<GivenForm> for Given {
-    fn from(form: GivenForm) -> Self {
+impl From<SettingSourceForm> for SettingSource {
+    fn from(form: SettingSourceForm) -> Self {
         match form {
-            GivenForm::Text(text) => Self::Text(text),
-            GivenForm::Env { env } => Self::Env(env),
-            GivenForm::Secret { secret } => Self::Secret(secret),
+            SettingSourceForm::Text(text) => Self::Text(text),
+            SettingSourceForm::Env { env } => Self::Env(env),
+            SettingSourceForm::Secret { secret } => Self::Secret(secret),
         }
     }
 }
 
-impl JsonSchema for Given {
+impl JsonSchema for SettingSource {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Given".into()
     }

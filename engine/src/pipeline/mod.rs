@@ -14,7 +14,7 @@ mod shape_help;
 mod step;
 
 pub use file::{Handlers, IntakeMode, IntakeSection, OrderSection, SchemaSource};
-pub use mail::{Given, MailSection, SmtpSection};
+pub use mail::{MailSection, SettingSource, SmtpSection};
 pub use read::{Named, Pipeline, STEPS_MAX, read};
 pub use schema::{KindSchema, pipeline_schema};
 pub use sections::{ColumnSection, FixedQuote, RatesSection, RatesSource, TableSection};

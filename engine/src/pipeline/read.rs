@@ -68,7 +68,7 @@ pub fn read(document: &Document, validator: &Validator, schema: &Json) -> (Pipel
         return (Pipeline::default(), findings);
     }
     let errors: Vec<ValidationError<'_>> = validator.iter_errors(&json).collect();
-    for error in errors.iter().filter(|error| !is_misspelt(error, &errors)) {
+    for error in errors.iter().filter(|error| !is_misspelled(error, &errors)) {
         let is_text = matches!(error.kind(), ValidationErrorKind::Pattern { .. });
         for finding in schema_fault::findings(error, document, schema) {
             // A text of the wrong form is still a text, so the rest of the step is checked.
@@ -115,7 +115,7 @@ fn is_setting(route: &Route) -> bool {
 
 /// Returns whether a required key is missing because it is misspelled. Then the finding about the
 /// unknown key is enough.
-fn is_misspelt(error: &ValidationError<'_>, errors: &[ValidationError<'_>]) -> bool {
+fn is_misspelled(error: &ValidationError<'_>, errors: &[ValidationError<'_>]) -> bool {
     let ValidationErrorKind::Required { property } = error.kind() else { return false };
     let Some(missing) = property.as_str() else { return false };
     errors.iter().any(|other| match other.kind() {
@@ -123,7 +123,7 @@ fn is_misspelt(error: &ValidationError<'_>, errors: &[ValidationError<'_>]) -> b
             other.instance_path() == error.instance_path()
                 && unexpected.iter().any(|found| {
                     closest(found, [missing]).is_some()
-                        || shape_help::meant(found, &[missing]).is_some()
+                        || shape_help::known_key(found, &[missing]).is_some()
                 })
         }
         _ => false,

@@ -9,7 +9,7 @@ use oms_core::document::{Document, NodeValue};
 use serde_json::Value as Json;
 
 use super::shape_help;
-use crate::schema::words::{bound, in_words, type_name, type_names};
+use crate::schema::messages::{bound, type_description, type_name, type_names};
 
 /// Turns a violation into findings. Each unknown key has its own finding.
 pub(super) fn findings(
@@ -76,8 +76,8 @@ pub(super) fn findings(
 
 fn unknown_key(error: &ValidationError<'_>, route: &Route, key: &str, known: &[String]) -> Finding {
     let names: Vec<&str> = known.iter().map(String::as_str).collect();
-    let help = match (shape_help::meant(key, &names), error.instance().get(key)) {
-        (Some(meant), Some(value)) => Some(shape_help::of_key(meant, key, value)),
+    let help = match (shape_help::known_key(key, &names), error.instance().get(key)) {
+        (Some(meant), Some(value)) => Some(shape_help::key_help(meant, key, value)),
         _ => did_you_mean(key, names),
     };
     let message = format!("unknown key `{key}`");
@@ -96,7 +96,7 @@ fn excluded(document: &Document, route: Route) -> Finding {
         Some((place, source)) => {
             let message = format!("`{key}` cannot be used with `source: {source}`");
             Finding::error(codes::UNKNOWN_KEY, Place::key(route), message)
-                .also(Place::value(place), "the source")
+                .related(Place::value(place), "the source")
                 .help(format!("remove `{key}`, or change the source"))
         }
         None => {
@@ -213,7 +213,7 @@ fn one_of_the_values(
 fn not_one_of(found: &Json, route: Route, names: Vec<&str>) -> Finding {
     let key = last_key(&route);
     let Some(text) = found.as_str() else {
-        let message = format!("`{key}` must be text, not {}", in_words(type_name(found)));
+        let message = format!("`{key}` must be text, not {}", type_description(type_name(found)));
         return Finding::error(codes::WRONG_SHAPE, Place::value(route), message)
             .help(one_of(names));
     };
@@ -275,8 +275,8 @@ fn wrong_type(
 ) -> Finding {
     let names = type_names(kind);
     // `null` is allowed for a missing value, which is no help for a value of the wrong type.
-    let wanted: Vec<&str> =
-        names.iter().filter(|name| **name != "null").map(|name| in_words(name)).collect();
+    let expected: Vec<&str> =
+        names.iter().filter(|name| **name != "null").map(|name| type_description(name)).collect();
     let key = last_key(&route);
     let instance = error.instance();
     let place = Place::value(route.clone());
@@ -293,10 +293,10 @@ fn wrong_type(
         Json::Number(number) if number.is_f64() && names.contains(&"integer") => {
             "a number with a fraction"
         }
-        other => in_words(type_name(other)),
+        other => type_description(type_name(other)),
     };
-    let message = format!("`{key}` must be {}, not {found}", wanted.join(" or "));
-    let help = quoted.or_else(|| shape_help::of_value(&route, &names, instance));
+    let message = format!("`{key}` must be {}, not {found}", expected.join(" or "));
+    let help = quoted.or_else(|| shape_help::value_help(&route, &names, instance));
     Finding::error(codes::WRONG_SHAPE, place, message).help(help)
 }
 

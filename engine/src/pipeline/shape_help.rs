@@ -6,12 +6,12 @@ use serde_json::{Value as Json, json};
 
 /// Returns the help text for a setting whose value has the wrong shape. `wanted` are the allowed
 /// JSON types.
-pub(super) fn of_value(route: &Route, wanted: &[&str], found: &Json) -> Option<String> {
+pub(super) fn value_help(route: &Route, expected: &[&str], found: &Json) -> Option<String> {
     let key = match route.segments().last()? {
         Segment::Key(key) => key.as_str(),
         Segment::Index(_) => return None,
     };
-    let wants = |name: &str| wanted.contains(&name);
+    let wants = |name: &str| expected.contains(&name);
     let value = match (key, found) {
         ("oms", _) => Some(json!(1)),
         ("retry", Json::Number(attempts)) => Some(json!({ "attempts": attempts })),
@@ -29,7 +29,7 @@ pub(super) fn of_value(route: &Route, wanted: &[&str], found: &Json) -> Option<S
         (_, Json::String(_) | Json::Number(_)) if wants("array") => Some(json!([found])),
         (_, Json::String(text)) if wants("integer") => whole(key, text).map(Json::from),
         (_, Json::Number(_)) if wants("integer") => None,
-        (_, Json::String(text)) if wants("boolean") => truth(text).map(Json::from),
+        (_, Json::String(text)) if wants("boolean") => boolean(text).map(Json::from),
         _ => None,
     };
     let written = match (value, key, found) {
@@ -43,7 +43,7 @@ pub(super) fn of_value(route: &Route, wanted: &[&str], found: &Json) -> Option<S
 }
 
 /// Returns the known key that corresponds to a key from another format.
-pub(super) fn meant<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(super) fn known_key<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
     const NAMES: [(&str, &[&str]); 12] = [
         ("uses", &["type", "kind", "action", "use", "task", "module"]),
         ("with", &["args", "arguments", "params", "parameters", "inputs", "input", "config"]),
@@ -59,20 +59,20 @@ pub(super) fn meant<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
         ("max_concurrency", &["max", "concurrency", "parallel", "parallelism"]),
     ];
     let plain = found.to_lowercase().replace('-', "_");
-    let meant = NAMES.iter().filter(|(_, others)| others.contains(&plain.as_str()));
-    meant.into_iter().find_map(|(name, _)| known.iter().find(|known| **known == *name).copied())
+    let matching = NAMES.iter().filter(|(_, others)| others.contains(&plain.as_str()));
+    matching.into_iter().find_map(|(name, _)| known.iter().find(|known| **known == *name).copied())
 }
 
 /// Returns the help text that replaces a key from another format with ours and converts its value.
-pub(super) fn of_key(meant: &str, found: &str, value: &Json) -> String {
-    let value = match (meant, value) {
+pub(super) fn key_help(matching: &str, found: &str, value: &Json) -> String {
+    let value = match (matching, value) {
         ("retry", Json::Number(attempts)) if found.contains("retries") => {
             // `attempts` includes the first attempt.
             let attempts = attempts.as_u64().map_or(1, |retries| retries.saturating_add(1));
             Some(json!({ "attempts": attempts }))
         }
         ("retry", Json::Number(_)) => Some(json!({ "attempts": value })),
-        ("timeout_seconds", Json::String(text)) => whole(meant, text).map(Json::from),
+        ("timeout_seconds", Json::String(text)) => whole(matching, text).map(Json::from),
         ("timeout_seconds", Json::Number(number)) => {
             let number = number.as_u64().unwrap_or(1);
             let seconds = match found {
@@ -89,9 +89,9 @@ pub(super) fn of_key(meant: &str, found: &str, value: &Json) -> String {
         ("uses" | "when" | "step" | "run" | "max_concurrency", _) => Some(value.clone()),
         _ => None,
     };
-    match value.filter(|value| !value.is_object() || meant != "with") {
-        Some(value) => format!("write `{meant}: {}`", in_flow(&value)),
-        None => format!("use `{meant}` instead"),
+    match value.filter(|value| !value.is_object() || matching != "with") {
+        Some(value) => format!("write `{matching}: {}`", in_flow(&value)),
+        None => format!("use `{matching}` instead"),
     }
 }
 
@@ -111,7 +111,7 @@ fn whole(key: &str, text: &str) -> Option<i64> {
     }
 }
 
-fn truth(text: &str) -> Option<bool> {
+fn boolean(text: &str) -> Option<bool> {
     match text.to_lowercase().as_str() {
         "true" | "yes" | "on" | "y" => Some(true),
         "false" | "no" | "off" | "n" => Some(false),
@@ -151,13 +151,13 @@ fn in_flow(value: &Json) -> String {
 mod tests {
     use super::*;
 
-    fn help(key: &str, wanted: &str, found: Json) -> Option<String> {
-        of_value(&Route::root().key("steps").key("a").key(key), &[wanted], &found)
+    fn help(key: &str, expected: &str, found: Json) -> Option<String> {
+        value_help(&Route::root().key("steps").key("a").key(key), &[expected], &found)
     }
 
     #[test]
     fn a_setting_of_the_wrong_shape_has_a_help_text() {
-        for (key, wanted, found, written) in [
+        for (key, expected, found, written) in [
             ("needs", "array", json!("store"), "needs: [store]"),
             ("needs", "array", json!({ "store": {} }), "needs: [store]"),
             ("allow", "array", json!("skipped"), "allow: [skipped]"),
@@ -178,7 +178,7 @@ mod tests {
             ),
             ("pii", "boolean", json!("yes"), "pii: true"),
         ] {
-            assert_eq!(help(key, wanted, found), Some(format!("write `{written}`")));
+            assert_eq!(help(key, expected, found), Some(format!("write `{written}`")));
         }
         assert_eq!(help("attempts", "integer", json!("many")), None);
     }
@@ -198,10 +198,12 @@ mod tests {
             ("args", json!({ "a": 1 }), "use `with` instead"),
         ] {
             assert_eq!(
-                meant(found, &known).map(|meant| of_key(meant, found, &value)).as_deref(),
+                known_key(found, &known)
+                    .map(|matching| key_help(matching, found, &value))
+                    .as_deref(),
                 Some(written)
             );
         }
-        assert_eq!(meant("id", &known), None);
+        assert_eq!(known_key("id", &known), None);
     }
 }

@@ -19,13 +19,13 @@ struct Allow<'d> {
 /// A file or a folder that the pipeline file refers to, with the place of the reference. A comment
 /// at that place allows warnings in the file or folder, because JSON and templates cannot contain
 /// `# oms:` comments.
-pub(super) struct Named {
+pub(super) struct NamedFile {
     path: Arc<str>,
     is_folder: bool,
     place: Place,
 }
 
-impl Named {
+impl NamedFile {
     /// Returns the entry for a file.
     pub(super) const fn file(path: Arc<str>, place: Place) -> Self {
         Self { path, is_folder: false, place }
@@ -60,7 +60,7 @@ impl Named {
 }
 
 /// Drops the warnings that the comments of a file allow, and warns about comments without effect.
-pub(super) fn apply(document: &Document, named: &[Named], report: &mut Report) {
+pub(super) fn apply(document: &Document, named: &[NamedFile], report: &mut Report) {
     let comments = document.comments_with("oms");
     if comments.is_empty() {
         return;
@@ -82,7 +82,7 @@ pub(super) fn apply(document: &Document, named: &[Named], report: &mut Report) {
             Some(Err(message)) => {
                 let named = comment.text.split([' ', '\t', ',', ':', ';', '.']);
                 let code = named.into_iter().find_map(Code::find).unwrap_or(codes::MAY_NOT_FIT);
-                useless.push(finding(document, &comment, message, &instead(code)));
+                useless.push(finding(document, &comment, message, &allow_help(code)));
             }
         }
     }
@@ -118,7 +118,7 @@ pub(super) fn apply(document: &Document, named: &[Named], report: &mut Report) {
                 useless.push(finding(document, &allow.comment, message, help));
             } else if complete && !here(Severity::Warning) {
                 let message = format!("there is no warning {code} on line {}", allow.line);
-                useless.push(finding(document, &allow.comment, message, &instead(*code)));
+                useless.push(finding(document, &allow.comment, message, &allow_help(*code)));
             }
         }
     }
@@ -196,7 +196,7 @@ fn line_below(text: &str, line: usize) -> usize {
 }
 
 /// Returns a help text on how to allow a warning.
-fn instead(code: Code) -> String {
+fn allow_help(code: Code) -> String {
     format!(
         "write `# oms: allow {code}` at the end of the line with the warning or on a separate line above it, or delete the comment"
     )

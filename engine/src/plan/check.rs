@@ -9,7 +9,7 @@ use oms_core::document::{self, FileError, Files, NodeValue, Recorder};
 use oms_core::value::Digest;
 use serde_json::Value as Json;
 
-use super::allowed::Named;
+use super::allowed::NamedFile;
 use super::checked::Plan;
 use super::choreography::choreography;
 use super::semantics::Semantics;
@@ -146,13 +146,13 @@ impl Checker {
             Some(SchemaSource::File(path)) => Some(path.clone()),
             _ => None,
         };
-        let mut named = Named::templates(&pipeline, files);
+        let mut named = NamedFile::templates(&pipeline, files);
         let plan = self.plan(pipeline, &mut sink, data, recorder, semantics);
         let mut report = sink.report;
         let schema = schema.map(|path| (files.shown(&path), files.read(&path)));
         if let Some((path, _)) = &schema {
             let place = Place::value(Route::root().key("order").key("schema"));
-            named.push(Named::file(Arc::clone(path), place));
+            named.push(NamedFile::file(Arc::clone(path), place));
         }
         allowed::apply(&document, &named, &mut report);
         if let Some((path, Ok(bytes))) = &schema

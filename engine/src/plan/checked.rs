@@ -96,7 +96,7 @@ impl Plan {
             let mut fields = input.as_record().into_iter().flat_map(|record| record.fields());
             // A custom kind may form the key from any of its inputs.
             let key = fields.find(|field| &*field.name == "key");
-            key.map_or_else(|| input.holds_pii(), |field| field.ty.holds_pii())
+            key.map_or_else(|| input.contains_pii(), |field| field.ty.contains_pii())
         };
         let first = storing.next();
         self.order.key_is_personal() || first.is_none_or(is_personal) || storing.any(is_personal)

@@ -87,17 +87,17 @@ pub fn choreography(plan: &Plan) -> Result<Choreography, Vec<Finding>> {
     let direct = plan.intake().is_some_and(|intake| intake.mode == IntakeMode::Direct);
     let handled: BTreeSet<usize> =
         plan.handlers().iter().flat_map(|handler| handler.steps.iter().copied()).collect();
-    let trunk = trunk(plan, &handled, &mut found);
-    let object = trunk.and_then(|(store, _)| object_key(plan, store));
+    let intake_steps = intake_steps(plan, &handled, &mut found);
+    let object = intake_steps.and_then(|(store, _)| object_key(plan, store));
     if direct {
-        direct::check(plan, trunk.map(|(store, _)| store), object.as_ref(), &mut found);
+        direct::check(plan, intake_steps.map(|(store, _)| store), object.as_ref(), &mut found);
     }
     let branches = plan
         .handlers()
         .iter()
         .map(|handler| branch(plan, &handler.name, &handler.steps, &handled, &mut found))
         .collect();
-    match trunk {
+    match intake_steps {
         Some((store, announce)) if found.is_empty() => {
             let bucket = resource(plan, store, Port::Objects);
             let topic = resource(plan, announce, Port::Topics);
@@ -115,7 +115,7 @@ fn resource(plan: &Plan, step: usize, port: Port) -> Arc<str> {
 
 fn object_key(plan: &Plan, store: usize) -> Option<ObjectKey> {
     let key = plan.steps().get(store)?.input.field("key")?;
-    let (before, after) = key.around("run.key")?;
+    let (before, after) = key.text_around("run.key")?;
     Some(ObjectKey { before, after })
 }
 
@@ -123,7 +123,7 @@ fn at(step: &PlannedStep) -> Place {
     Place::key(Route::root().key("steps").key(&step.id))
 }
 
-fn does(step: &PlannedStep, port: Port, verb: Verb) -> bool {
+fn has_effect(step: &PlannedStep, port: Port, verb: Verb) -> bool {
     step.effects.iter().any(|effect| (effect.port, effect.verb) == (port, verb))
 }
 
@@ -131,16 +131,16 @@ fn does(step: &PlannedStep, port: Port, verb: Verb) -> bool {
 fn stores_the_order(step: &PlannedStep) -> bool {
     let whole = step.input.field("body").is_some_and(|body| body.is_whole_order());
     let keyed = step.input.field("key").is_some_and(|key| key.reads().eq(["run.key"]));
-    does(step, Port::Objects, Verb::Put) && whole && keyed
+    has_effect(step, Port::Objects, Verb::Put) && whole && keyed
 }
 
-fn is_plain(step: &PlannedStep) -> bool {
+fn is_unconditional(step: &PlannedStep) -> bool {
     step.when.is_none() && step.for_each.is_none() && step.caught_by.is_none()
 }
 
 /// Finds the two steps that the intake and the bucket's notification perform. All other steps must
 /// belong to a handler.
-fn trunk(
+fn intake_steps(
     plan: &Plan,
     handled: &BTreeSet<usize>,
     found: &mut Vec<Finding>,
@@ -148,12 +148,13 @@ fn trunk(
     let free = || plan.steps().iter().enumerate().filter(|(index, _)| !handled.contains(index));
     let needs =
         |step: &PlannedStep| -> Vec<usize> { step.needs.iter().map(|need| need.step).collect() };
-    let store =
-        free().find(|(_, step)| stores_the_order(step) && is_plain(step) && needs(step).is_empty());
+    let store = free().find(|(_, step)| {
+        stores_the_order(step) && is_unconditional(step) && needs(step).is_empty()
+    });
     let store = store.map(|(index, _)| index);
     let announce = free().find(|(_, step)| {
-        let publishes = does(step, Port::Topics, Verb::Publish);
-        publishes && is_plain(step) && store.is_some_and(|store| needs(step) == [store])
+        let publishes = has_effect(step, Port::Topics, Verb::Publish);
+        publishes && is_unconditional(step) && store.is_some_and(|store| needs(step) == [store])
     });
     let announce = announce.map(|(index, _)| index);
     for (_, step) in free().filter(|(index, _)| ![store, announce].contains(&Some(*index))) {
@@ -214,21 +215,27 @@ fn branch(
                     let message =
                         format!("the output of `{}` is not available to `{}`", other.id, step.id);
                     let help = "compute the value from `order` and `run`, or put both steps into one handler; on AWS a handler receives only the order";
-                    found.push(crosses(codes::LAMBDA_REFERENCE, step, other, message, help));
+                    found.push(crossing_finding(
+                        codes::LAMBDA_REFERENCE,
+                        step,
+                        other,
+                        message,
+                        help,
+                    ));
                 }
                 (true, false) => {
                     let message = format!("`{}` waits for a step of another handler", step.id);
                     let help = "put both steps into one handler, or remove the need; on AWS handlers run independently";
-                    found.push(crosses(codes::LAMBDA_JOIN, step, other, message, help));
+                    found.push(crossing_finding(codes::LAMBDA_JOIN, step, other, message, help));
                 }
             }
         }
     }
-    let last = last(plan, &steps);
+    let last = last_step(plan, &steps);
     Branch { name: Arc::clone(name), steps, last }
 }
 
-fn last(plan: &Plan, steps: &BTreeSet<usize>) -> Option<usize> {
+fn last_step(plan: &Plan, steps: &BTreeSet<usize>) -> Option<usize> {
     let needs =
         || steps.iter().filter_map(|index| plan.steps().get(*index)).flat_map(|step| &step.needs);
     // A step that also runs after another one failed does not show that the branch succeeded.
@@ -249,12 +256,14 @@ fn last(plan: &Plan, steps: &BTreeSet<usize>) -> Option<usize> {
     (plain && one(&step.effects)).then_some(*end)
 }
 
-fn crosses(
+fn crossing_finding(
     code: Code,
     step: &PlannedStep,
     other: &PlannedStep,
     message: String,
     help: &str,
 ) -> Finding {
-    Finding::error(code, at(step), message).also(at(other), "runs elsewhere").help(help.to_owned())
+    Finding::error(code, at(step), message)
+        .related(at(other), "runs elsewhere")
+        .help(help.to_owned())
 }

@@ -151,7 +151,7 @@ impl Builder<'_, '_, '_> {
                 Place::value(Route::root().key("steps").key(first).key("on_failure").key("run"));
             self.sink.add(
                 Finding::error(codes::CATCH, place, message)
-                    .also(other, "already used here")
+                    .related(other, "already used here")
                     .help("use a separate catch step for each step".to_owned()),
             );
             return;
@@ -170,7 +170,7 @@ impl Builder<'_, '_, '_> {
             if let Some(edge) = self.edges.iter().find(|edge| edge.from == catcher && edge.to == at)
             {
                 let text = format!("`{}` needs it here", catch.run);
-                finding = finding.also(edge.place.clone(), text);
+                finding = finding.related(edge.place.clone(), text);
             }
             self.sink.add(
                 finding.help(
@@ -206,7 +206,7 @@ impl Builder<'_, '_, '_> {
             let to_itself =
                 self.edges.iter().any(|edge| edge.from == edge.to && members.contains(&edge.from));
             if !alone || to_itself {
-                self.circle(&members);
+                self.report_cycle(&members);
                 in_circle.extend(members);
             }
         }
@@ -224,9 +224,9 @@ impl Builder<'_, '_, '_> {
     }
 
     /// Reports a cycle, with a label at each of its edges.
-    fn circle(&mut self, members: &[usize]) {
+    fn report_cycle(&mut self, members: &[usize]) {
         let start = members.iter().copied().min().unwrap_or(0);
-        let mut way: Vec<&Edge> = Vec::new();
+        let mut path: Vec<&Edge> = Vec::new();
         let mut at = start;
         loop {
             // Any cycle will do, not only the shortest one. Take the first edge in file order that
@@ -235,23 +235,25 @@ impl Builder<'_, '_, '_> {
                 .edges
                 .iter()
                 .filter(|edge| edge.from == at && members.contains(&edge.to))
-                .min_by_key(|edge| (way.iter().any(|seen| seen.from == edge.to), edge.to != start));
+                .min_by_key(|edge| {
+                    (path.iter().any(|seen| seen.from == edge.to), edge.to != start)
+                });
             let Some(edge) = next else { break };
-            way.push(edge);
+            path.push(edge);
             at = edge.to;
-            if at == start || way.len() > members.len() {
+            if at == start || path.len() > members.len() {
                 break;
             }
         }
         // The path may have returned to a step other than its first one.
-        if let Some(position) = way.iter().position(|edge| edge.from == at) {
-            way.drain(..position);
+        if let Some(position) = path.iter().position(|edge| edge.from == at) {
+            path.drain(..position);
         }
         let name = |at: usize| self.names.get(at).copied().unwrap_or_default();
         let text = |edge: &Edge| format!("`{}` waits for `{}`", name(edge.from), name(edge.to));
-        let mut edges = way.iter();
+        let mut edges = path.iter();
         let Some(first) = edges.next() else { return };
-        let message = if way.len() == 1 {
+        let message = if path.len() == 1 {
             format!("`{}` waits for itself", name(first.from))
         } else {
             "steps depend on each other in a cycle".to_owned()
@@ -259,9 +261,10 @@ impl Builder<'_, '_, '_> {
         let mut finding =
             Finding::error(codes::CYCLE, first.place.clone(), message).label(text(first));
         for edge in edges {
-            finding = finding.also(edge.place.clone(), text(edge));
+            finding = finding.related(edge.place.clone(), text(edge));
         }
-        let help = if way.len() == 1 { "remove this entry" } else { "remove one of these entries" };
+        let help =
+            if path.len() == 1 { "remove this entry" } else { "remove one of these entries" };
         self.sink.add(finding.help(help.to_owned()));
     }
 }

@@ -23,7 +23,7 @@ pub(super) fn check(
 
 /// Returns whether steps of a kind can run before the branches, because they store or announce the
 /// order.
-fn is_trunk(kind: &str) -> bool {
+fn is_intake_kind(kind: &str) -> bool {
     matches!(kind, "object.put" | "topic.publish")
 }
 
@@ -35,15 +35,15 @@ fn declared(
     let index: HashMap<&str, usize> =
         pipeline.steps.iter().enumerate().map(|(at, step)| (step.name.as_str(), at)).collect();
     let mut owner: HashMap<usize, Place> = HashMap::new();
-    let mut sound = true;
+    let mut valid = true;
     let mut made = Vec::new();
     for named in handlers {
         let Some(names) = &named.section else {
-            sound = false;
+            valid = false;
             continue;
         };
         if names.is_empty() {
-            sound = false;
+            valid = false;
             let message = format!("the handler `{}` has no steps", named.name);
             sink.add(
                 Finding::error(codes::HANDLER, Place::key(named.route.clone()), message)
@@ -54,7 +54,7 @@ fn declared(
         for (position, name) in names.iter().enumerate() {
             let place = Place::value(named.route.index(position));
             let Some(at) = index.get(name.as_str()).copied() else {
-                sound = false;
+                valid = false;
                 let help = did_you_mean(name, index.keys().copied());
                 sink.add(
                     Finding::error(codes::UNKNOWN_STEP, place, format!("unknown step `{name}`"))
@@ -63,14 +63,14 @@ fn declared(
                 continue;
             };
             if let Some(first) = owner.get(&at) {
-                sound = false;
+                valid = false;
                 sink.add(
                     Finding::error(
                         codes::HANDLER,
                         place,
                         format!("the step `{name}` appears twice in `handlers`"),
                     )
-                    .also(first.clone(), "the first entry")
+                    .related(first.clone(), "the first entry")
                     .help("keep the step in one handler only".to_owned()),
                 );
                 continue;
@@ -82,39 +82,39 @@ fn declared(
     }
     for (at, step) in pipeline.steps.iter().enumerate() {
         let kind = step.section.as_ref().map_or("", |section| section.uses.as_str());
-        if owner.contains_key(&at) || is_trunk(kind) || step.section.is_none() {
+        if owner.contains_key(&at) || is_intake_kind(kind) || step.section.is_none() {
             continue;
         }
-        sound = false;
+        valid = false;
         sink.add(
             Finding::error(
                 codes::HANDLER,
                 Place::key(step.route.clone()),
                 format!("no handler runs the step `{}`", step.name),
             )
-            .also(Place::key(Route::root().key("handlers")), "the step is not listed here")
+            .related(Place::key(Route::root().key("handlers")), "the step is not listed here")
             .help(format!("add `{}` to one of the handlers", step.name)),
         );
     }
-    sound.then_some(made)
+    valid.then_some(made)
 }
 
 /// Returns one handler per branch. Branches are the connected groups of steps that remain without
 /// the steps that store and announce the order.
 fn branches(pipeline: &Pipeline, graph: &Graph) -> Vec<Handler> {
-    let trunk = |at: usize| {
+    let is_intake_step = |at: usize| {
         pipeline
             .steps
             .get(at)
             .and_then(|step| step.section.as_ref())
-            .is_some_and(|section| is_trunk(&section.uses))
+            .is_some_and(|section| is_intake_kind(&section.uses))
     };
     let count = pipeline.steps.len();
     let mut group: Vec<usize> = (0..count).collect();
     for (at, needs) in graph.needs.iter().enumerate() {
         let caught = graph.catches.get(at).copied().flatten();
         for other in needs.iter().map(|need| need.step).chain(caught) {
-            if trunk(at) || trunk(other) {
+            if is_intake_step(at) || is_intake_step(other) {
                 continue;
             }
             let (Some(a), Some(b)) = (group.get(at).copied(), group.get(other).copied()) else {
@@ -128,7 +128,7 @@ fn branches(pipeline: &Pipeline, graph: &Graph) -> Vec<Handler> {
         }
     }
     let mut made: Vec<(usize, Handler)> = Vec::new();
-    for (at, step) in pipeline.steps.iter().enumerate().filter(|(at, _)| !trunk(*at)) {
+    for (at, step) in pipeline.steps.iter().enumerate().filter(|(at, _)| !is_intake_step(*at)) {
         let root = group.get(at).copied().unwrap_or(at);
         match made.iter_mut().find(|(known, _)| *known == root) {
             Some((_, handler)) => handler.steps.push(at),

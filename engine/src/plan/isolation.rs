@@ -90,8 +90,8 @@ pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
         );
         found.push(
             Finding::warning(codes::OUTDATED_READ, at(planned), message)
-                .also(at(reader), "the row is read here")
-                .also(at(between), "this external call comes in between")
+                .related(at(reader), "the row is read here")
+                .related(at(between), "this external call comes in between")
                 .help(format!(
                     "read the row again after `{}`: add a `table.get` with `needs: [{}]`",
                     between.id, between.id
@@ -131,7 +131,7 @@ pub(super) fn several_writes(plan: &Plan) -> Vec<Finding> {
             .label("the row is read here")
             .newly_refused();
         for step in &writes {
-            finding = finding.also(at(step), "this write depends on it");
+            finding = finding.related(at(step), "this write depends on it");
         }
         found.push(finding.help(format!(
             "let only one step write: take the values of `{}` from the order, or from a table that no step writes to; \

@@ -11,7 +11,7 @@ use super::checked::PlannedStep;
 use super::order::{self, OrderPlan};
 use super::sink::Sink;
 use crate::pipeline::{Pipeline, SchemaSource};
-use crate::schema::{ListBound, SchemaProblem, list_bound};
+use crate::schema::{ListBound, SchemaProblem, SchemaProblemKind, list_bound};
 
 /// Warns about each list that may be too long, once, at its place in the schema.
 pub(super) fn check(
@@ -28,7 +28,7 @@ pub(super) fn check(
         }
     }
     let problems: BTreeMap<String, SchemaProblem> =
-        used.iter().filter_map(|(list, step)| problem(order, list, step)).collect();
+        used.iter().filter_map(|(list, step)| list_problem(order, list, step)).collect();
     let Some(section) = &pipeline.order else { return };
     let route = Route::root().key("order").key("schema");
     match &section.schema {
@@ -64,7 +64,7 @@ fn lists_of(step: &PlannedStep, order: &OrderPlan) -> Vec<String> {
 }
 
 /// Returns a problem for a list that may be too long, with the pointer to its schema.
-fn problem(order: &OrderPlan, list: &str, step: &str) -> Option<(String, SchemaProblem)> {
+fn list_problem(order: &OrderPlan, list: &str, step: &str) -> Option<(String, SchemaProblem)> {
     let ListBound { pointer, max } = list_bound(order.schema().source(), list)?;
     let limit = ELEMENTS_MAX as u64;
     if max.is_some_and(|max| max <= limit) {
@@ -75,5 +75,8 @@ fn problem(order: &OrderPlan, list: &str, step: &str) -> Option<(String, SchemaP
     );
     let verb = if max.is_some() { "write" } else { "add" };
     let help = Some(format!("{verb} `maxItems: {limit}`, so that the schema rejects longer lists"));
-    Some((pointer.clone(), SchemaProblem { pointer, on_key: true, message, help }))
+    Some((
+        pointer.clone(),
+        SchemaProblem { kind: SchemaProblemKind::Invalid, pointer, on_key: true, message, help },
+    ))
 }

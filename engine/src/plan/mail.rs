@@ -8,7 +8,7 @@ use oms_core::mail::Mailbox;
 use oms_core::mail::Security;
 
 use super::sink::Sink;
-use crate::pipeline::{Given, Pipeline, SmtpSection};
+use crate::pipeline::{Pipeline, SettingSource, SmtpSection};
 use crate::step::{MailSettings, Resources};
 
 pub(super) fn check(
@@ -87,7 +87,7 @@ fn server(smtp: &SmtpSection, sink: &mut Sink<'_>) {
         ),
         _ => {}
     }
-    if matches!(smtp.password, Some(Given::Text(_))) {
+    if matches!(smtp.password, Some(SettingSource::Text(_))) {
         let message = "the password must not be in the pipeline file";
         let help = "refer to an environment variable: `{ env: SMTP_PASSWORD }`";
         sink.add(

@@ -102,7 +102,7 @@ impl OrderPlan {
 
     /// Returns whether the key is personal data or is computed from it.
     pub fn key_is_personal(&self) -> bool {
-        self.key.ty().holds_pii()
+        self.key.ty().contains_pii()
     }
 
     /// Computes the key of an order that was received under a name.
@@ -194,7 +194,7 @@ pub(super) fn check(
         sink.add(finding.help(help.to_owned()).newly_refused());
         return None;
     }
-    if key.ty().holds_pii() {
+    if key.ty().contains_pii() {
         let message = "the order key is personal data, but keys are never masked";
         sink.add(Finding::warning(codes::PERSONAL_KEY, Place::value(place), message).help(
             "use a key without personal data, such as an order number, or remove `x-pii` if the member is not personal data".to_owned(),
@@ -207,12 +207,12 @@ pub(super) fn check(
 /// Returns a message about fixed text in the order key that makes every key invalid, such as the
 /// line break at the end of a YAML block scalar.
 fn fixed_fault(key: &Compiled) -> Option<String> {
-    let chars: usize = key.fixed().map(|text| text.chars().count()).sum();
+    let chars: usize = key.fixed_texts().map(|text| text.chars().count()).sum();
     if chars > KEY_CHARS_MAX {
         return Some(format!("the order key has more than {KEY_CHARS_MAX} characters"));
     }
-    let unfit = key.fixed().flat_map(str::chars).find(|letter| !is_key_char(*letter))?;
-    Some(match unfit {
+    let invalid = key.fixed_texts().flat_map(str::chars).find(|letter| !is_key_char(*letter))?;
+    Some(match invalid {
         '\n' => "the order key contains a line break, which is not allowed in keys".to_owned(),
         letter => {
             format!("the order key contains {letter:?}, which is not allowed in keys")

@@ -26,7 +26,7 @@ pub(super) fn check(
                 RatesSource::Fixed => (fixed(named, section, sink)?, "fixed"),
             };
             let table =
-                if semantics.knows_changeovers() { table.with_changeovers() } else { table };
+                if semantics.has_euro_changeovers() { table.with_changeovers() } else { table };
             Some(Arc::new(RateSource {
                 name: Arc::from(named.name.as_str()),
                 table,
@@ -66,12 +66,11 @@ fn in_file(
     let length = cell_length(text, error);
     let start = Source::new(Arc::clone(text)).byte_at(error.line, error.column);
     let cell = text.get(start..start + length).unwrap_or_default();
-    let cause = error.cause.to_string();
-    let message = match cause.strip_prefix("not ") {
-        Some(rest) if !cell.is_empty() => {
-            format!("invalid rate file: `{cell}` is not {rest}")
+    let message = match error.cause.expected() {
+        Some(expected) if !cell.is_empty() => {
+            format!("invalid rate file: `{cell}` is not {expected}")
         }
-        _ => format!("invalid rate file: {cause}"),
+        _ => format!("invalid rate file: {}", error.cause),
     };
     sink.add_in_file(InFile {
         code: codes::RATES,
@@ -128,9 +127,9 @@ fn fixed(
     section: &RatesSection,
     sink: &mut Sink<'_>,
 ) -> Option<RateTable> {
-    let mut sound = true;
+    let mut valid = true;
     let mut refuse = |sink: &mut Sink<'_>, place: Place, message: String, help: Option<String>| {
-        sound = false;
+        valid = false;
         sink.add(Finding::error(codes::RATES, place, message).help(help));
     };
     let base_text = section.base.as_deref()?;
@@ -138,7 +137,7 @@ fn fixed(
     if base.is_err() {
         let place = Place::value(named.route.key("base"));
         let message = format!("unknown currency code `{base_text}`");
-        refuse(sink, place, message, currency_like(base_text));
+        refuse(sink, place, message, currency_help(base_text));
     }
     let mut table = BTreeMap::new();
     for (code, rate) in section.table.as_ref()? {
@@ -146,7 +145,7 @@ fn fixed(
         match Currency::parse(code) {
             Err(_) => {
                 let message = format!("unknown currency code `{code}`");
-                refuse(sink, Place::key(route), message, currency_like(code));
+                refuse(sink, Place::key(route), message, currency_help(code));
             }
             Ok(currency) => match Decimal::parse(rate) {
                 Err(_) => {
@@ -175,7 +174,7 @@ fn fixed(
         FixedQuote::UnitPerBase => Quote::UnitPerBase,
     };
     let base = base.ok()?;
-    if !sound {
+    if !valid {
         return None;
     }
     match RateTable::fixed(base, quote, table) {
@@ -189,7 +188,7 @@ fn fixed(
 }
 
 /// Returns a help text that suggests the currency code that was probably meant.
-fn currency_like(text: &str) -> Option<String> {
+fn currency_help(text: &str) -> Option<String> {
     let upper = text.to_uppercase();
     let known = Currency::all().map(Currency::code);
     match closest(&upper, known) {

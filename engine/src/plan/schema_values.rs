@@ -6,7 +6,7 @@ use oms_core::document::{Document, Node, NodeValue};
 
 use super::order::{in_schema, place_in};
 use super::sink::Sink;
-use crate::schema::{OrderSchema, SchemaProblem, is_number_of, unfit_values};
+use crate::schema::{OrderSchema, SchemaProblem, SchemaProblemKind, impossible_values, is_exact};
 
 /// Keywords whose numbers affect validation.
 const ASSERTED: [&str; 7] =
@@ -14,11 +14,11 @@ const ASSERTED: [&str; 7] =
 
 /// Checks the values of the schema at `base` in the pipeline file.
 pub(super) fn inline(schema: &OrderSchema, base: &Route, sink: &mut Sink<'_>) {
-    for problem in unfit_values(schema.source()) {
+    for problem in impossible_values(schema.source()) {
         let place = place_in(sink.document, base, &problem);
         sink.add(Finding::warning(codes::UNFIT_VALUE, place, problem.message).help(problem.help));
     }
-    for place in inexact(sink.document, base) {
+    for place in report_inexact(sink.document, base) {
         let (message, help) = digits_lost(sink.document, &place);
         sink.add(Finding::error(codes::ORDER_SCHEMA, place, message).help(help).newly_refused());
     }
@@ -30,13 +30,18 @@ pub(super) fn in_file(schema: &OrderSchema, document: &Document, sink: &mut Sink
         return;
     }
     let mut found = Vec::new();
-    for problem in unfit_values(schema.source()) {
+    for problem in impossible_values(schema.source()) {
         found.push(in_schema(document, codes::UNFIT_VALUE, Severity::Warning, problem));
     }
-    for place in inexact(document, &Route::root()) {
+    for place in report_inexact(document, &Route::root()) {
         let (message, help) = digits_lost(document, &place);
-        let problem =
-            SchemaProblem { pointer: String::new(), on_key: false, message, help: Some(help) };
+        let problem = SchemaProblem {
+            kind: SchemaProblemKind::Invalid,
+            pointer: String::new(),
+            on_key: false,
+            message,
+            help: Some(help),
+        };
         let mut diagnostic = in_schema(document, codes::ORDER_SCHEMA, Severity::Error, problem);
         for label in &mut diagnostic.labels {
             label.span = document.span(&place);
@@ -50,7 +55,7 @@ pub(super) fn in_file(schema: &OrderSchema, document: &Document, sink: &mut Sink
 }
 
 /// Finds the numbers below a route whose parsed value differs from the written one.
-fn inexact(document: &Document, base: &Route) -> Vec<Place> {
+fn report_inexact(document: &Document, base: &Route) -> Vec<Place> {
     let mut found = Vec::new();
     if let Some((node, _)) = document.root().find(base) {
         search(document, node, base, &mut found);
@@ -66,7 +71,7 @@ fn search(document: &Document, node: &Node, route: &Route, found: &mut Vec<Place
             );
             let place = Place::value(route.clone());
             let written = document.text().get(document.span(&place)).unwrap_or_default();
-            if is_asserted && number.is_finite() && !is_number_of(*number, written) {
+            if is_asserted && number.is_finite() && !is_exact(*number, written) {
                 found.push(place);
             }
         }

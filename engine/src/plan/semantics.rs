@@ -38,7 +38,7 @@ impl Semantics {
 
     /// Returns whether a currency that the euro replaced keeps its fixed conversion rate from that
     /// day on.
-    pub(super) fn knows_changeovers(self) -> bool {
+    pub(super) fn has_euro_changeovers(self) -> bool {
         self >= THIRD
     }
 

@@ -23,7 +23,7 @@ impl<'d> Sink<'d> {
         if self.bundle && finding.newly_refused {
             return;
         }
-        let finding = self.cut_by_comment(finding);
+        let finding = self.explain_comment(finding);
         let diagnostic = self.document.resolve(finding);
         self.report.push(diagnostic);
     }
@@ -35,7 +35,7 @@ impl<'d> Sink<'d> {
     }
 
     /// Explains an unclosed expression if YAML reads its end as a comment.
-    fn cut_by_comment(&self, finding: Finding) -> Finding {
+    fn explain_comment(&self, finding: Finding) -> Finding {
         if finding.message != oms_expression::NOT_CLOSED {
             return finding;
         }

@@ -92,10 +92,10 @@ impl Planner<'_, '_> {
         let Some(named) = pipeline.steps.get(at) else { return };
         let Some(section) = &named.section else { return };
         let mut scope = self.scope(at);
-        let mut sound = true;
+        let mut valid = true;
         let when = section.when.as_ref().map(|when| {
             let compiled = self.when(when, named, section.for_each.as_ref(), &scope);
-            sound &= compiled.is_some();
+            valid &= compiled.is_some();
             if let Some(compiled) = &compiled {
                 scope = scope.assume(&compiled.facts());
             }
@@ -108,12 +108,12 @@ impl Planner<'_, '_> {
             let compiled = self.items(&each.items, &route, &scope);
             scope.name_item(&each.name);
             if let Some(index) = &each.index {
-                self.different_names(each, named);
+                self.check_distinct_names(each, named);
                 scope.name_index(index);
             }
             match &compiled {
                 Some((_, element)) => scope.define(Root::Item, element.clone()),
-                None => sound = false,
+                None => valid = false,
             }
             compiled.map(|(items, _)| ForEach { items, max_concurrency: each.max_concurrency })
         });
@@ -140,19 +140,19 @@ impl Planner<'_, '_> {
         };
         let planned = kind.plan(config, &mut cx);
         let warnings = std::mem::take(&mut cx.faults);
-        let unjudged = self.unjudged(section);
+        let unchecked = self.unchecked(section);
         // Further warnings about a step that never runs are not helpful.
         let warnings = if can_run { warnings } else { errors(warnings) };
-        self.report(named, about_others(warnings, &unjudged));
+        self.report(named, without_unknown_settings(warnings, &unchecked));
         let planned = match planned {
             Ok(planned) => planned,
             Err(faults) => {
-                self.report(named, about_others(faults, &unjudged));
+                self.report(named, without_unknown_settings(faults, &unchecked));
                 return;
             }
         };
         let Some(retry) = self.retry(named, section, &planned.effects) else { return };
-        if !sound {
+        if !valid {
             return;
         }
         let graph = self.inputs.graph;
@@ -187,7 +187,7 @@ impl Planner<'_, '_> {
     /// it needs.
     fn scope(&self, at: usize) -> Scope {
         let mut scope = Scope::new(self.inputs.resources.time_zone.clone());
-        scope.know_steps(Arc::clone(&self.ids));
+        scope.set_step_ids(Arc::clone(&self.ids));
         if let Some(order) = self.inputs.order {
             scope.define(Root::Order, order.schema().ty().clone());
         } else {
@@ -252,7 +252,7 @@ impl Planner<'_, '_> {
     }
 
     /// Returns the settings that use the output of a step that is unknown or could not be planned.
-    fn unjudged(&self, section: &StepSection) -> Vec<Route> {
+    fn unchecked(&self, section: &StepSection) -> Vec<Route> {
         let steps = &self.inputs.pipeline.steps;
         let is_known = |id: &str| {
             let at = steps.iter().position(|named| named.name == id);
@@ -316,7 +316,7 @@ impl Planner<'_, '_> {
                     } else {
                         format!("`{name}` needs `{}`, which runs only if this is true", other.name)
                     };
-                    finding = finding.also(Place::value(other.route.key("when")), text);
+                    finding = finding.related(Place::value(other.route.key("when")), text);
                 }
                 finding.help(self.without_skipped(needs, &steps))
             }
@@ -369,13 +369,16 @@ impl Planner<'_, '_> {
         })?;
         let place = Place::value(route);
         if compiled.ty().shape != Shape::Bool || compiled.ty().nullable {
-            let what = if is_bare(when) { "text".to_owned() } else { compiled.ty().to_string() };
+            let what =
+                if is_plain_text(when) { "text".to_owned() } else { compiled.ty().to_string() };
             let message = format!("`when` must be a condition, not {what}");
             let help = match (when.as_str(), compiled.path()) {
-                (Some(text), _) if is_bare(when) => match oms_expression::meant(text, scope) {
-                    Some(code) => format!("write `${{{{ {code} }}}}`"),
-                    None => WRITE_CONDITION.to_owned(),
-                },
+                (Some(text), _) if is_plain_text(when) => {
+                    match oms_expression::suggested_expression(text, scope) {
+                        Some(code) => format!("write `${{{{ {code} }}}}`"),
+                        None => WRITE_CONDITION.to_owned(),
+                    }
+                }
                 (_, Some(path)) if compiled.ty().shape == Shape::Bool => {
                     format!("write `${{{{ {path} == true }}}}`, which is false if it is missing")
                 }
@@ -398,7 +401,7 @@ impl Planner<'_, '_> {
     }
 
     /// Reports a name that is used for both the element and its index.
-    fn different_names(&mut self, each: &ForEachSection, named: &Named<StepSection>) {
+    fn check_distinct_names(&mut self, each: &ForEachSection, named: &Named<StepSection>) {
         let Some(index) = each.index.as_ref().filter(|index| **index == each.name) else { return };
         let place = Place::value(named.route.key("for_each").key("index"));
         let message = format!("`{index}` is already the name of the element");
@@ -425,12 +428,15 @@ impl Planner<'_, '_> {
                 Some((compiled, element))
             }
             _ => {
-                let what =
-                    if is_bare(items) { "text".to_owned() } else { compiled.ty().to_string() };
+                let what = if is_plain_text(items) {
+                    "text".to_owned()
+                } else {
+                    compiled.ty().to_string()
+                };
                 let message = format!("`for_each` needs a list, not {what}");
                 let help = match items.as_str() {
-                    Some(text) if is_bare(items) => {
-                        Some(match oms_expression::meant(text, scope) {
+                    Some(text) if is_plain_text(items) => {
+                        Some(match oms_expression::suggested_expression(text, scope) {
                             Some(code) => format!("write `${{{{ {code} }}}}`"),
                             None => {
                                 "write an expression that is a list, such as `${{ order.items }}`"
@@ -475,7 +481,7 @@ impl Planner<'_, '_> {
                     .help(format!("write `max_ms: {initial_ms}` or more, or a lower `initial_ms`"));
             let initial = route.key("initial_ms");
             if self.inputs.sink.document.root().find(&initial).is_some() {
-                finding = finding.also(Place::value(initial), "the first wait");
+                finding = finding.related(Place::value(initial), "the first wait");
             }
             self.inputs.sink.add(finding);
         }
@@ -487,7 +493,7 @@ impl Planner<'_, '_> {
                 );
                 self.inputs.sink.add(
                     Finding::error(codes::UNSAFE_RETRY, Place::key(route), message)
-                        .also(
+                        .related(
                             Place::value(named.route.key("uses")),
                             format!("each attempt repeats the effect ({})", effect.resource),
                         )
@@ -509,7 +515,7 @@ impl Planner<'_, '_> {
     fn report_at(&mut self, base: &Route, faults: Vec<Fault>) {
         for fault in faults {
             match fault {
-                Fault::Here { mut finding, origin } => {
+                Fault::Setting { mut finding, origin } => {
                     let at = &mut finding.primary.0;
                     at.route = base.join(&at.route);
                     for (place, _) in &mut finding.related {
@@ -521,7 +527,7 @@ impl Planner<'_, '_> {
                     };
                     self.inputs.sink.add(finding);
                 }
-                Fault::Elsewhere { diagnostic, source } => {
+                Fault::OtherFile { diagnostic, source } => {
                     if let Some((path, text)) = source {
                         self.inputs.sink.report.add_source(&path, &text);
                     }
@@ -539,7 +545,7 @@ impl Planner<'_, '_> {
                 let place = Place::value(named.route.key("uses"));
                 let what =
                     if field.is_empty() { "its output".to_owned() } else { format!("`{field}`") };
-                finding.also(place, format!("{what} is produced here"))
+                finding.related(place, format!("{what} is produced here"))
             }
             // A label at the whole schema of the order would not help.
             Origin::Order { path } if path.is_empty() => finding,
@@ -552,10 +558,12 @@ impl Planner<'_, '_> {
                 let inline = self.inputs.sink.document.root().find(&place).is_some();
                 let text = format!("`{path}` is declared here");
                 if inline {
-                    finding.also(Place::key(place), text)
+                    finding.related(Place::key(place), text)
                 } else {
-                    finding
-                        .also(Place::value(route), format!("`{path}` is declared in this schema"))
+                    finding.related(
+                        Place::value(route),
+                        format!("`{path}` is declared in this schema"),
+                    )
                 }
             }
         }
@@ -563,26 +571,26 @@ impl Planner<'_, '_> {
 }
 
 /// Drops the faults of settings whose values are unknown. The cause was already reported.
-fn about_others(faults: Vec<Fault>, unjudged: &[Route]) -> Vec<Fault> {
+fn without_unknown_settings(faults: Vec<Fault>, unchecked: &[Route]) -> Vec<Fault> {
     let is_about = |fault: &Fault| match fault {
-        Fault::Here { finding, .. } => {
+        Fault::Setting { finding, .. } => {
             let place = &finding.primary.0;
-            place.within.is_none() && unjudged.contains(&place.route)
+            place.within.is_none() && unchecked.contains(&place.route)
         }
-        Fault::Elsewhere { .. } => false,
+        Fault::OtherFile { .. } => false,
     };
     faults.into_iter().filter(|fault| !is_about(fault)).collect()
 }
 
 fn errors(faults: Vec<Fault>) -> Vec<Fault> {
     let is_error = |fault: &Fault| match fault {
-        Fault::Here { finding, .. } => finding.severity == Severity::Error,
-        Fault::Elsewhere { diagnostic, .. } => diagnostic.severity == Severity::Error,
+        Fault::Setting { finding, .. } => finding.severity == Severity::Error,
+        Fault::OtherFile { diagnostic, .. } => diagnostic.severity == Severity::Error,
     };
     faults.into_iter().filter(is_error).collect()
 }
 
 /// Returns whether a value is text without an expression.
-fn is_bare(json: &Json) -> bool {
+fn is_plain_text(json: &Json) -> bool {
     json.as_str().is_some_and(|text| !text.contains("${{"))
 }

@@ -60,7 +60,7 @@ fn check_table(
 ) -> Option<TableDef> {
     let route = named.route.key("columns");
     let mut columns = Vec::new();
-    let mut sound = true;
+    let mut valid = true;
     // The document keeps the order of the columns, but the section's map does not.
     let names: Vec<String> = sink
         .document
@@ -76,7 +76,7 @@ fn check_table(
                 columns.push(Column { name: Arc::from(name), shape, nullable, pii, customer });
             }
             Err(error) => {
-                sound = false;
+                valid = false;
                 let place = route.key(&name);
                 let long = sink.document.root().find(&place.key("type")).is_some();
                 let place = if long { place.key("type") } else { place };
@@ -91,12 +91,12 @@ fn check_table(
             }
         }
     }
-    sound &= check_customer(&columns, &route, sink);
+    valid &= check_customer(&columns, &route, sink);
     let mut key: Vec<usize> = Vec::new();
     for (index, name) in section.key.iter().enumerate() {
         let place = Place::value(named.route.key("key").index(index));
         let fault = match columns.iter().position(|column| column.name.as_ref() == name.as_str()) {
-            None if !sound && section.columns.contains_key(name) => continue,
+            None if !valid && section.columns.contains_key(name) => continue,
             None => {
                 let known = section.columns.keys().map(String::as_str);
                 Finding::error(codes::TABLE, place, format!("unknown column `{name}` in the key"))
@@ -107,7 +107,7 @@ fn check_table(
             }
             Some(position) if columns.get(position).is_some_and(|column| column.nullable) => {
                 Finding::error(codes::TABLE, place, format!("the key column `{name}` may be null"))
-                    .also(Place::value(route.key(name)), "declared with `?`")
+                    .related(Place::value(route.key(name)), "declared with `?`")
                     .help("remove the `?`; a key column must have a value in every row".to_owned())
             }
             Some(position) => {
@@ -115,16 +115,16 @@ fn check_table(
                 continue;
             }
         };
-        sound = false;
+        valid = false;
         sink.add(fault);
     }
-    sound.then(|| TableDef::new(Arc::from(named.name.as_str()), columns, key))
+    valid.then(|| TableDef::new(Arc::from(named.name.as_str()), columns, key))
 }
 
 /// Checks the columns that identify a customer. Returns whether they are valid.
 fn check_customer(columns: &[Column], route: &Route, sink: &mut Sink<'_>) -> bool {
     let mut id: Option<&Column> = None;
-    let mut sound = true;
+    let mut valid = true;
     let marked = || columns.iter().filter(|column| column.customer);
     for column in marked() {
         let name = &column.name;
@@ -142,19 +142,22 @@ fn check_customer(columns: &[Column], route: &Route, sink: &mut Sink<'_>) -> boo
                 Some(first) => fault(format!(
                     "a row belongs to one customer, but `{name}` is a second customer id"
                 ))
-                .also(Place::value(route.key(&first.name).key("customer")), "the first customer id")
+                .related(
+                    Place::value(route.key(&first.name).key("customer")),
+                    "the first customer id",
+                )
                 .help("remove `customer: true` from one of the two columns".to_owned()),
             },
             shape => fault(format!("a column of the type `{shape}` cannot identify a customer"))
                 .help("mark a column of the type `text`, `integer` or `email`".to_owned()),
         };
-        sound = false;
+        valid = false;
         sink.add(finding);
     }
     if let Some(first) =
-        marked().next().filter(|_| sound && !columns.iter().any(|column| column.pii))
+        marked().next().filter(|_| valid && !columns.iter().any(|column| column.pii))
     {
-        sound = false;
+        valid = false;
         let place = Place::value(route.key(&first.name).key("customer"));
         sink.add(
             Finding::error(
@@ -167,7 +170,7 @@ fn check_customer(columns: &[Column], route: &Route, sink: &mut Sink<'_>) -> boo
             ),
         );
     }
-    sound
+    valid
 }
 
 /// Checks that orders identify their customer if rows of a table do.

@@ -24,7 +24,9 @@ pub struct Rejection {
 }
 
 impl Rejection {
-    fn whole(code: Code, message: String) -> Self {
+    /// Returns the rejection of the whole order. The message is a predicate, such as "has no valid
+    /// key", and its subject is the order.
+    fn of_order(code: Code, message: String) -> Self {
         let kind = ProblemKind::Shape;
         Self {
             code,
@@ -50,7 +52,7 @@ pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Resu
         Rejection { code, problems }
     })?;
     let key = order.key(&parsed, name).map_err(|error| {
-        Rejection::whole(codes::ORDER_KEY_REJECTED, format!("has no valid key: {error}"))
+        Rejection::of_order(codes::ORDER_KEY_REJECTED, format!("has no valid key: {error}"))
     })?;
     // All times have millisecond precision, so a resumed run computes the same values.
     let accepted_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
@@ -79,8 +81,8 @@ pub fn accept_as(
     if *run.info.key == *name {
         return Ok(run);
     }
-    let message = "the order's key differs from the key in the path".to_owned();
-    Err(Rejection::whole(codes::ORDER_KEY_REJECTED, message))
+    let message = "has a key that differs from the key in the path".to_owned();
+    Err(Rejection::of_order(codes::ORDER_KEY_REJECTED, message))
 }
 
 /// Rebuilds a run from its journal. Its order was accepted before and is not validated again. If
@@ -152,6 +154,6 @@ fn begin(
         claimed: Vec::new(),
         next: Vec::new(),
         deferred: false,
-        mark: None,
+        done_note: None,
     }
 }

@@ -12,7 +12,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 use oms_core::effects::RunState;
 use oms_core::effects::{
-    Call, Class, Doubt, Effects, Leave, Mark, Outside, Reads, RunInfo, StepError, cause,
+    Call, Class, DoneNote, Effects, OutcomeUnknown, Outside, Permit, Reads, RunInfo, StepError,
+    cause,
 };
 use oms_core::value::{Digest, Value};
 
@@ -38,7 +39,7 @@ pub struct Run {
     /// Whether these attempts were refused permission.
     pub(super) deferred: bool,
     /// The step after which a handler is done with the order, and the note to write then.
-    pub(super) mark: Option<(usize, Arc<Mark>)>,
+    pub(super) done_note: Option<(usize, Arc<DoneNote>)>,
 }
 
 /// An attempt that the scheduler has decided on.
@@ -48,23 +49,23 @@ pub(super) struct Attempt {
     number: u32,
     input: Value,
     /// The permission for an effect outside this process, once granted.
-    leave: Option<Leave>,
+    permit: Option<Permit>,
 }
 
 impl Run {
     /// Runs only these steps and leaves the others to other handlers. A handler of a
     /// [branch](crate::plan::Branch) uses it.
-    pub fn only(&mut self, steps: &BTreeSet<usize>) {
-        self.scheduler.only(steps);
+    pub fn restrict_to(&mut self, steps: &BTreeSet<usize>) {
+        self.scheduler.restrict_to(steps);
     }
 
     /// Writes a note that the handler is done with the order together with the effect of `step`.
-    pub fn mark(&mut self, step: usize, mark: Arc<Mark>) {
-        self.mark = Some((step, mark));
+    pub fn write_done_note(&mut self, step: usize, mark: Arc<DoneNote>) {
+        self.done_note = Some((step, mark));
     }
 
     /// Returns whether claimed attempts have not begun. If so, the driver must be called again.
-    pub fn has_claims(&self) -> bool {
+    pub fn has_unstarted_claims(&self) -> bool {
         !self.claimed.is_empty()
     }
 }
@@ -80,7 +81,7 @@ pub struct Progress {
     pub until: Option<Timestamp>,
     /// Whether another run changed a row between a step's read and a dependent write. If so,
     /// discard all of this and resume the run from where it was before.
-    pub refused: bool,
+    pub conflicted: bool,
 }
 
 /// Returns the idempotency key of a step, or of one of its elements, in a run. It is the same on
@@ -101,11 +102,11 @@ pub(super) fn call(
     let key = idempotency_key(run, &planned.id, element);
     let again = planned.on_unknown() == Some(OnUnknown::Resend);
     let (run, step) = (Arc::clone(run), Arc::clone(&planned.id));
-    let (doubt, reads) = (Doubt::default(), Arc::clone(reads));
-    Call { run, step, element, key, again, doubt, reads, mark: None }
+    let (outcome_unknown, reads) = (OutcomeUnknown::default(), Arc::clone(reads));
+    Call { run, step, element, key, may_resend: again, outcome_unknown, reads, done_note: None }
 }
 
-struct Ended {
+struct EndedAttempt {
     call: Call,
     attempt: u32,
     micros: u64,
@@ -138,7 +139,7 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
         let decisions = run.scheduler.next(now);
         let mut end = None;
         for decision in decisions {
-            end = stretch.take(decision, run, &mut decided, now).or(end);
+            end = stretch.carry_out(decision, run, &mut decided, now).or(end);
         }
         if let Some((state, until)) = end {
             return stretch.progress(state, until);
@@ -148,14 +149,14 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
             if begins_nothing {
                 stretch.next.push(attempt);
             } else if must_be_claimed(planned, outside) {
-                stretch.outside.push(attempt);
+                stretch.to_claim.push(attempt);
             } else {
                 running.push(attempt_step(planned, attempt, false, effects));
             }
         }
         match running.next().await {
-            Some(ended) => settle(run, &mut stretch.events, ended, effects),
-            None if stretch.outside.is_empty() && stretch.next.is_empty() => {}
+            Some(ended) => finish_attempt(run, &mut stretch.events, ended, effects),
+            None if stretch.to_claim.is_empty() && stretch.next.is_empty() => {}
             None => {
                 stretch.claim(run, effects).await;
                 return stretch.progress(RunState::InProgress, None);
@@ -170,7 +171,7 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
 ///
 /// # Errors
 /// Returns an error if a step cannot compute its output. Discard all effects and events then.
-pub async fn take_as_done(
+pub async fn assume_done(
     run: &mut Run,
     effects: &dyn Effects,
     held: &BTreeSet<(Arc<str>, Option<u32>)>,
@@ -215,23 +216,23 @@ struct Stretch {
     events: Vec<Event>,
     reads: Arc<Reads>,
     /// Attempts that must be claimed.
-    outside: Vec<Attempt>,
+    to_claim: Vec<Attempt>,
     next: Vec<Attempt>,
 }
 
 impl Stretch {
     fn new(plan: &Plan) -> Self {
         let reads = Arc::new(Reads::new(Arc::clone(plan.contended_tables())));
-        Self { events: Vec::new(), reads, outside: Vec::new(), next: Vec::new() }
+        Self { events: Vec::new(), reads, to_claim: Vec::new(), next: Vec::new() }
     }
 
     fn progress(self, state: RunState, until: Option<Timestamp>) -> Progress {
-        Progress { events: self.events, state, until, refused: self.reads.is_refused() }
+        Progress { events: self.events, state, until, conflicted: self.reads.is_rejected() }
     }
 
     /// Carries out a decision. If the run ends or has to wait, returns its state and the time until
     /// which it waits.
-    fn take(
+    fn carry_out(
         &mut self,
         decision: Decision,
         run: &mut Run,
@@ -243,33 +244,33 @@ impl Stretch {
         match decision {
             Decision::Start { step, element, attempt: number, input } => {
                 let mut call = call(&run.info, plan.steps().get(step)?, element, &self.reads);
-                let marks = run.mark.as_ref().filter(|(marks, _)| *marks == step);
-                call.mark = marks.map(|(_, mark)| Arc::clone(mark));
-                decided.push(Attempt { step, call, number, input, leave: None });
+                let marks = run.done_note.as_ref().filter(|(marks, _)| *marks == step);
+                call.done_note = marks.map(|(_, mark)| Arc::clone(mark));
+                decided.push(Attempt { step, call, number, input, permit: None });
             }
             Decision::Skip { step, reason } => {
                 let step = id(step)?;
-                note(run, &mut self.events, Event::Skipped { step, at: now, reason });
+                record(run, &mut self.events, Event::Skipped { step, at: now, reason });
             }
             Decision::Succeed { step, output } => {
                 let (step, element, attempt, micros) = (id(step)?, None, 1, 0);
                 let event = Event::Succeeded { step, element, attempt, at: now, micros, output };
-                note(run, &mut self.events, event);
+                record(run, &mut self.events, event);
             }
             Decision::Fail { step, element, attempt, failure } => {
                 let (step, micros, retry_at) = (id(step)?, 0, None);
                 let event =
                     Event::Failed { step, element, attempt, at: now, micros, failure, retry_at };
-                note(run, &mut self.events, event);
+                record(run, &mut self.events, event);
             }
             Decision::Reschedule { step, element, attempts, until } => {
                 let (step, retry_at) = (id(step)?, until);
                 let event = Event::Rescheduled { step, element, attempts, at: now, retry_at };
-                note(run, &mut self.events, event);
+                record(run, &mut self.events, event);
             }
             Decision::ReadAgain { steps } => {
                 let steps = steps.into_iter().filter_map(id).collect();
-                note(run, &mut self.events, Event::ReadAgain { steps, at: now });
+                record(run, &mut self.events, Event::ReadAgain { steps, at: now });
             }
             Decision::WaitUntil(until) => return Some((RunState::Waiting, Some(until))),
             Decision::Finish(state) => return Some((state, None)),
@@ -283,23 +284,23 @@ impl Stretch {
     async fn claim(&mut self, run: &mut Run, effects: &dyn Effects) {
         let may_wait = std::mem::take(&mut run.deferred);
         let plan = Arc::clone(run.scheduler.plan());
-        for mut attempt in std::mem::take(&mut self.outside) {
+        for mut attempt in std::mem::take(&mut self.to_claim) {
             let is_mail = |planned: &PlannedStep| {
                 planned.effects.iter().any(|effect| effect.port == Port::Mail)
             };
             if plan.steps().get(attempt.step).is_some_and(is_mail) {
                 let wait = may_wait && run.claimed.is_empty();
-                let leave = admitted(effects, wait, run.scheduler.due()).await;
-                if leave.is_none() {
+                let permit = acquire_permit(effects, wait, run.scheduler.due()).await;
+                if permit.is_none() {
                     self.next.push(attempt);
                     continue;
                 }
-                attempt.leave = leave;
+                attempt.permit = permit;
             }
             let Call { step, element, .. } = attempt.call.clone();
             let at = effects.clock().now();
             let event = Event::Claimed { step, element, attempt: attempt.number, at };
-            note(run, &mut self.events, event);
+            record(run, &mut self.events, event);
             run.claimed.push(attempt);
         }
         run.next = std::mem::take(&mut self.next);
@@ -308,13 +309,17 @@ impl Stretch {
 }
 
 /// Requests permission to send an e-mail. Stops waiting when another attempt of the run is due.
-async fn admitted(effects: &dyn Effects, wait: bool, due: Option<Timestamp>) -> Option<Leave> {
-    let admission = effects.mail().admit(wait);
+async fn acquire_permit(
+    effects: &dyn Effects,
+    wait: bool,
+    due: Option<Timestamp>,
+) -> Option<Permit> {
+    let admission = effects.mail().acquire_permit(wait);
     let Some(due) = due else { return admission.await };
     let left = due.duration_since(effects.clock().now());
     let left = std::time::Duration::try_from(left).unwrap_or_default();
     match select(admission, effects.clock().sleep(left)).await {
-        Either::Left((leave, _)) => leave,
+        Either::Left((permit, _)) => permit,
         Either::Right(_) => None,
     }
 }
@@ -332,7 +337,7 @@ fn must_be_claimed(planned: &PlannedStep, outside: Outside) -> bool {
 }
 
 /// Applies an event and adds it to the list.
-fn note(run: &mut Run, events: &mut Vec<Event>, event: Event) {
+fn record(run: &mut Run, events: &mut Vec<Event>, event: Event) {
     // The scheduler has just decided it, so it is legal. An illegal event would make the journal
     // unreadable.
     match run.scheduler.apply(&event) {
@@ -346,11 +351,11 @@ async fn attempt_step(
     attempt: Attempt,
     claimed: bool,
     effects: &dyn Effects,
-) -> Ended {
-    let Attempt { step, call, number: attempt, input, leave } = attempt;
-    // In doubt by default. A port that knows better lifts the doubt.
+) -> EndedAttempt {
+    let Attempt { step, call, number: attempt, input, permit } = attempt;
+    // The outcome is unknown by default. A port that knows better clears this.
     if claimed {
-        call.doubt.begin();
+        call.outcome_unknown.set();
     }
     let begun = effects.clock().now();
     let cx = StepContext { effects, call: &call };
@@ -366,7 +371,7 @@ async fn attempt_step(
             },
         }
     };
-    let failed = |error: StepError| match call.doubt.has_begun() {
+    let failed = |error: StepError| match call.outcome_unknown.is_set() {
         true => Err(StepError::unknown(error.message())),
         false => Err(error),
     };
@@ -382,14 +387,19 @@ async fn attempt_step(
             failed(StepError::permanent(cause::PANIC, message))
         }
     };
-    drop(leave);
+    drop(permit);
     let at = effects.clock().now();
     let micros = u64::try_from(at.duration_since(begun).as_micros()).unwrap_or(0);
-    Ended { call, attempt, micros, at, result, step }
+    EndedAttempt { call, attempt, micros, at, result, step }
 }
 
-fn settle(run: &mut Run, events: &mut Vec<Event>, ended: Ended, effects: &dyn Effects) {
-    let Ended { call, attempt, micros, at, result, step } = ended;
+fn finish_attempt(
+    run: &mut Run,
+    events: &mut Vec<Event>,
+    ended: EndedAttempt,
+    effects: &dyn Effects,
+) {
+    let EndedAttempt { call, attempt, micros, at, result, step } = ended;
     effects.settle(&call, result.is_ok());
     let Call { step: id, element, .. } = call;
     let event = match result {
@@ -415,5 +425,5 @@ fn settle(run: &mut Run, events: &mut Vec<Event>, ended: Ended, effects: &dyn Ef
             }
         }
     };
-    note(run, events, event);
+    record(run, events, event);
 }

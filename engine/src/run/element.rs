@@ -14,31 +14,33 @@ use super::state::{ElementState, StepState};
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
 /// The next action for a step without elements.
-pub(super) enum Due {
+pub(super) enum NextAction {
     Start(u32),
-    At(Timestamp),
+    WaitUntil(Timestamp),
     /// The clock was set back. The step waits until this time instead, after this number of
     /// attempts.
-    Sooner(u32, Timestamp),
+    Reschedule(u32, Timestamp),
     Running,
     Unknown(u32),
     Ended,
 }
 
 /// Returns the next action for a step without elements.
-pub(super) fn due(state: &ElementState, now: Timestamp) -> Due {
+pub(super) fn next_action(state: &ElementState, now: Timestamp) -> NextAction {
     match state {
-        ElementState::Pending => Due::Start(1),
-        ElementState::Waiting { attempts, until, .. } if *until <= now => Due::Start(attempts + 1),
+        ElementState::Pending => NextAction::Start(1),
+        ElementState::Waiting { attempts, until, .. } if *until <= now => {
+            NextAction::Start(attempts + 1)
+        }
         ElementState::Waiting { attempts, until, wait } => {
             match until.duration_since(now) > *wait + CLOCK_TOLERANCE {
-                true => Due::Sooner(*attempts, now.checked_add(*wait).unwrap_or(now)),
-                false => Due::At(*until),
+                true => NextAction::Reschedule(*attempts, now.checked_add(*wait).unwrap_or(now)),
+                false => NextAction::WaitUntil(*until),
             }
         }
-        ElementState::Running => Due::Running,
-        ElementState::Claimed { attempt } => Due::Unknown(*attempt),
-        ElementState::Succeeded(_) | ElementState::Failed(_) => Due::Ended,
+        ElementState::Running => NextAction::Running,
+        ElementState::Claimed { attempt } => NextAction::Unknown(*attempt),
+        ElementState::Succeeded(_) | ElementState::Failed(_) => NextAction::Ended,
     }
 }
 
@@ -70,7 +72,7 @@ impl Elements {
             failed: 0,
         };
         for (element, state) in (0..).zip(&states) {
-            elements.list(element, state);
+            elements.index(element, state);
         }
         Self { states, ..elements }
     }
@@ -95,10 +97,10 @@ impl Elements {
             ElementState::Failed(_) => self.failed -= 1,
             ElementState::Succeeded(_) => {}
         }
-        self.list(element, &new);
+        self.index(element, &new);
     }
 
-    fn list(&mut self, element: u32, state: &ElementState) {
+    fn index(&mut self, element: u32, state: &ElementState) {
         match state {
             ElementState::Pending => _ = self.pending.insert(element),
             ElementState::Waiting { until, wait, .. } => {
@@ -143,12 +145,12 @@ impl Elements {
 
     /// Returns the elements that wait too long because the clock was set back, with the number of
     /// attempts made and the new time. Returns an empty list if an element has failed.
-    pub(super) fn sooner(&self, now: Timestamp) -> Vec<(u32, u32, Timestamp)> {
+    pub(super) fn rescheduled(&self, now: Timestamp) -> Vec<(u32, u32, Timestamp)> {
         let latest = now.checked_add(CLOCK_TOLERANCE).unwrap_or(Timestamp::MAX);
         let sooner = |(_, element): &(Timestamp, u32)| {
             let state = self.states.get(*element as usize)?;
-            match due(state, now) {
-                Due::Sooner(attempts, until) => Some((*element, attempts, until)),
+            match next_action(state, now) {
+                NextAction::Reschedule(attempts, until) => Some((*element, attempts, until)),
                 _ => None,
             }
         };
@@ -159,7 +161,7 @@ impl Elements {
     }
 
     /// Moves the next attempt of every waiting element to `at`.
-    pub(super) fn hurry(&mut self, at: Timestamp) {
+    pub(super) fn make_due(&mut self, at: Timestamp) {
         for (_, element) in std::mem::take(&mut self.waiting) {
             if let Some(ElementState::Waiting { until, wait, .. }) =
                 self.states.get_mut(element as usize)
@@ -250,10 +252,10 @@ mod tests {
         assert_eq!(elements.startable(2, at(4)), [1, 2]);
         assert_eq!(elements.startable(2, at(5)), [0, 1]);
         assert_eq!((elements.due_after(at(4)), elements.due_after(at(5))), (Some(at(5)), None));
-        assert!(elements.sooner(at(-1)).is_empty());
-        assert_eq!(elements.sooner(at(-9)), [(0, 1, at(-4))]);
-        elements.hurry(at(2));
-        assert_eq!((elements.due(), elements.sooner(at(1))), (Some(at(2)), Vec::new()));
+        assert!(elements.rescheduled(at(-1)).is_empty());
+        assert_eq!(elements.rescheduled(at(-9)), [(0, 1, at(-4))]);
+        elements.make_due(at(2));
+        assert_eq!((elements.due(), elements.rescheduled(at(1))), (Some(at(2)), Vec::new()));
     }
 
     #[test]

@@ -38,13 +38,13 @@ impl Scheduler {
     pub(super) fn gate(&self, planned: &PlannedStep) -> Gate {
         let catch = planned.catches.map_or(Gate::Open, |caught| self.catch_gate(caught));
         match catch {
-            Gate::Open if self.reaches_skipped_steps() => self.needs_gate(&planned.needs),
+            Gate::Open if self.failures_reach_skipped_steps() => self.needs_gate(&planned.needs),
             Gate::Open => self.first_needs_gate(&planned.needs),
             closed => closed,
         }
     }
 
-    fn reaches_skipped_steps(&self) -> bool {
+    fn failures_reach_skipped_steps(&self) -> bool {
         self.plan().semantics().failures_reach_skipped_steps()
     }
 
@@ -57,7 +57,7 @@ impl Scheduler {
             }
             Some(StepState::Failed { .. }) => Gate::Open,
             Some(StepState::Skipped(reason @ SkipReason::NeedFailed(_)))
-                if self.reaches_skipped_steps() =>
+                if self.failures_reach_skipped_steps() =>
             {
                 Gate::Skip(reason.clone())
             }

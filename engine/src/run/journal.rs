@@ -35,8 +35,8 @@ pub enum JournalError {
 /// The stored form. Names are short, because every step of every order has an event. The form is
 /// flat, because serde buffers tagged enums and a buffer would lose the original text of an output.
 #[derive(Serialize, Deserialize)]
-struct Written<'a, O> {
-    is: Is,
+struct StoredEvent<'a, O> {
+    is: EventKind,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     step: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -61,7 +61,7 @@ struct Written<'a, O> {
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Is {
+enum EventKind {
     Ok,
     Failed,
     Claimed,
@@ -88,13 +88,13 @@ const fn is_zero(micros: &u64) -> bool {
 
 /// Encodes events. Times are microseconds since 1970.
 pub fn encode(events: &[Event]) -> String {
-    let written: Vec<Written<'_, &Value>> = events.iter().map(write).collect();
+    let written: Vec<StoredEvent<'_, &Value>> = events.iter().map(write).collect();
     // No event fails to serialize.
     serde_json::to_string(&written).unwrap_or_default()
 }
 
-fn write(event: &Event) -> Written<'_, &Value> {
-    let bare = |is, step: Option<&'_ Arc<str>>| Written {
+fn write(event: &Event) -> StoredEvent<'_, &Value> {
+    let bare = |is, step: Option<&'_ Arc<str>>| StoredEvent {
         is,
         step: step.map(|step| Cow::Owned(step.to_string())),
         element: None,
@@ -108,43 +108,45 @@ fn write(event: &Event) -> Written<'_, &Value> {
         out: None,
     };
     match event {
-        Event::Succeeded { step, element, attempt, micros, output, .. } => Written {
+        Event::Succeeded { step, element, attempt, micros, output, .. } => StoredEvent {
             step: Some(Cow::Borrowed(step)),
             element: *element,
             attempt: *attempt,
             us: *micros,
             out: Some(output),
-            ..bare(Is::Ok, None)
+            ..bare(EventKind::Ok, None)
         },
-        Event::Failed { step, element, attempt, micros, failure, retry_at, .. } => Written {
+        Event::Failed { step, element, attempt, micros, failure, retry_at, .. } => StoredEvent {
             step: Some(Cow::Borrowed(step)),
             element: *element,
             attempt: *attempt,
             us: *micros,
             failure: Some(failure.clone()),
             retry_at: retry_at.map(Timestamp::as_microsecond),
-            ..bare(Is::Failed, None)
+            ..bare(EventKind::Failed, None)
         },
-        Event::Claimed { step, element, attempt, .. } => Written {
+        Event::Claimed { step, element, attempt, .. } => StoredEvent {
             step: Some(Cow::Borrowed(step)),
             element: *element,
             attempt: *attempt,
-            ..bare(Is::Claimed, None)
+            ..bare(EventKind::Claimed, None)
         },
         Event::Skipped { step, reason, .. } => {
-            Written { why: Some(reason.clone()), ..bare(Is::Skipped, Some(step)) }
+            StoredEvent { why: Some(reason.clone()), ..bare(EventKind::Skipped, Some(step)) }
         }
-        Event::Rescheduled { step, element, attempts, retry_at, .. } => Written {
+        Event::Rescheduled { step, element, attempts, retry_at, .. } => StoredEvent {
             element: *element,
             attempt: *attempts,
             retry_at: Some(retry_at.as_microsecond()),
-            ..bare(Is::Rescheduled, Some(step))
+            ..bare(EventKind::Rescheduled, Some(step))
         },
         Event::ReadAgain { steps, .. } => {
-            Written { done: Some(Arc::clone(steps)), ..bare(Is::ReadAgain, None) }
+            StoredEvent { done: Some(Arc::clone(steps)), ..bare(EventKind::ReadAgain, None) }
         }
-        Event::Retried { done, .. } => Written { done: done.clone(), ..bare(Is::Retried, None) },
-        Event::Cancelled { .. } => bare(Is::Cancelled, None),
+        Event::Retried { done, .. } => {
+            StoredEvent { done: done.clone(), ..bare(EventKind::Retried, None) }
+        }
+        Event::Cancelled { .. } => bare(EventKind::Cancelled, None),
     }
 }
 
@@ -154,40 +156,43 @@ fn write(event: &Event) -> Written<'_, &Value> {
 /// # Errors
 /// Returns an error if the text is damaged or does not fit the plan.
 pub fn decode(text: &str, plan: &Plan) -> Result<Vec<Event>, JournalError> {
-    let written: Vec<Written<'_, &RawValue>> = serde_json::from_str(text)?;
+    let written: Vec<StoredEvent<'_, &RawValue>> = serde_json::from_str(text)?;
     written.into_iter().map(|written| read(written, plan)).collect()
 }
 
-fn read(written: Written<'_, &RawValue>, plan: &Plan) -> Result<Event, JournalError> {
-    let Written { is, step, element, attempt, at, us, failure, retry_at, why, done, out } = written;
+fn read(written: StoredEvent<'_, &RawValue>, plan: &Plan) -> Result<Event, JournalError> {
+    let StoredEvent { is, step, element, attempt, at, us, failure, retry_at, why, done, out } =
+        written;
     let step: Arc<str> = Arc::from(step.as_deref().unwrap_or_default());
     let at = instant(at);
     Ok(match (is, failure, why) {
-        (Is::Ok, ..) if plan.step(&step).is_none() => {
+        (EventKind::Ok, ..) if plan.step(&step).is_none() => {
             let output = Value::Missing;
             Event::Succeeded { step, element, attempt, at, micros: us, output }
         }
-        (Is::Ok, ..) => {
+        (EventKind::Ok, ..) => {
             let output = output(plan, &step, element, out)
                 .ok_or_else(|| JournalError::Output { step: Arc::clone(&step) })?;
             Event::Succeeded { step, element, attempt, at, micros: us, output }
         }
-        (Is::Failed, Some(failure), _) => {
+        (EventKind::Failed, Some(failure), _) => {
             let retry_at = retry_at.map(instant);
             Event::Failed { step, element, attempt, at, micros: us, failure, retry_at }
         }
-        (Is::Claimed, ..) => Event::Claimed { step, element, attempt, at },
-        (Is::Skipped, _, Some(reason)) => Event::Skipped { step, at, reason },
-        (Is::Rescheduled, ..) => {
+        (EventKind::Claimed, ..) => Event::Claimed { step, element, attempt, at },
+        (EventKind::Skipped, _, Some(reason)) => Event::Skipped { step, at, reason },
+        (EventKind::Rescheduled, ..) => {
             let retry_at = retry_at.map(instant);
             let retry_at =
                 retry_at.ok_or_else(|| JournalError::Incomplete { step: Arc::clone(&step) })?;
             Event::Rescheduled { step, element, attempts: attempt, at, retry_at }
         }
-        (Is::ReadAgain, ..) => Event::ReadAgain { steps: done.unwrap_or_default(), at },
-        (Is::Retried, ..) => Event::Retried { at, done },
-        (Is::Cancelled, ..) => Event::Cancelled { at },
-        (Is::Failed | Is::Skipped, ..) => return Err(JournalError::Incomplete { step }),
+        (EventKind::ReadAgain, ..) => Event::ReadAgain { steps: done.unwrap_or_default(), at },
+        (EventKind::Retried, ..) => Event::Retried { at, done },
+        (EventKind::Cancelled, ..) => Event::Cancelled { at },
+        (EventKind::Failed | EventKind::Skipped, ..) => {
+            return Err(JournalError::Incomplete { step });
+        }
     })
 }
 

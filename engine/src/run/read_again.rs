@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use oms_core::value::Value;
 
-use super::scheduler::{Kept, Scheduler};
+use super::scheduler::{SavedState, Scheduler};
 use super::state::{ElementState, StepState};
 use crate::plan::PlannedStep;
 use crate::step::Verb;
@@ -18,7 +18,7 @@ use crate::step::Verb;
 impl Scheduler {
     /// Begins a stretch of a rebuilt run: everything read so far is from an earlier stretch.
     pub(super) fn begin_stretch(&mut self) {
-        self.fresh.clear();
+        self.outputs_since_start.clear();
     }
 
     /// Returns the steps that must read again, and the steps that only compute from what they read.
@@ -27,7 +27,7 @@ impl Scheduler {
             let is_tried_again =
                 || self.is_retried || dependent.before.iter().any(|step| self.is_due(*step, now));
             self.has_output(dependent.read)
-                && !self.fresh.contains(&dependent.read)
+                && !self.outputs_since_start.contains(&dependent.read)
                 && !self.steps.get(dependent.upsert).is_none_or(StepState::is_ended)
                 && is_tried_again()
         });
@@ -53,18 +53,18 @@ impl Scheduler {
             let Some(state) = self.steps.get_mut(step) else { continue };
             if again.contains(&step) {
                 *state = StepState::Pending;
-                if let (Some(kept), Some(output)) =
-                    (self.kept.get_mut(step), self.outputs.get_mut(step))
+                if let (Some(saved), Some(output)) =
+                    (self.saved.get_mut(step), self.outputs.get_mut(step))
                 {
-                    (*kept, *output) = (None, Value::Missing);
+                    (*saved, *output) = (None, Value::Missing);
                 }
-                self.fresh.remove(&step);
+                self.outputs_since_start.remove(&step);
             } else if matches!(state, StepState::One(_) | StepState::Each { .. })
                 && needs_any(planned, again)
-                && let Some(kept) = self.kept.get_mut(step)
+                && let Some(saved) = self.saved.get_mut(step)
             {
                 let state = std::mem::replace(state, StepState::Pending);
-                *kept = Some(Kept { state, has_begun_here: true });
+                *saved = Some(SavedState { state, has_begun_here: true });
             }
         }
     }
@@ -76,9 +76,9 @@ impl Scheduler {
 
     /// Returns whether the next attempt of a step is due.
     fn is_due(&self, step: usize, now: Timestamp) -> bool {
-        let kept = || self.kept.get(step)?.as_ref().map(|kept| &kept.state);
+        let saved = || self.saved.get(step)?.as_ref().map(|saved| &saved.state);
         let state = match self.steps.get(step) {
-            Some(StepState::Pending) => kept(),
+            Some(StepState::Pending) => saved(),
             state => state,
         };
         match state {

@@ -169,21 +169,21 @@ impl Rehearsal {
 
 /// The recipient and the unsubscribe link of an e-mail that is only shown (names that RFC 2606
 /// reserves).
-const NOBODY: &str = "reader@example.com";
-const NOWHERE: &str = "https://example.com/unsubscribe";
+const RECIPIENT: &str = "reader@example.com";
+const UNSUBSCRIBE_URL: &str = "https://example.com/unsubscribe";
 
 /// Returns the input of an e-mail step that shows an e-mail with this data and every attachment.
 fn with_data(planned: &PlannedStep, data: &Value, locale: Option<&str>) -> Option<Value> {
     let Type { shape: Shape::Record(ty), .. } = planned.input.ty() else { return None };
     let value = |field: &Field| match (field.name.as_ref(), &field.ty.shape) {
         ("data", _) => data.clone(),
-        ("to", _) => Value::text(NOBODY),
+        ("to", _) => Value::text(RECIPIENT),
         ("locale", _) => locale.map_or(Value::Null, Value::text),
         ("attach", Shape::Record(files)) => {
             let all = files.fields().iter().map(|_| Value::Bool(true)).collect();
             Value::Record(Arc::new(Record::new(Arc::clone(files), all)))
         }
-        ("unsubscribe", Shape::Text { .. }) => Value::text(NOWHERE),
+        ("unsubscribe", Shape::Text { .. }) => Value::text(UNSUBSCRIBE_URL),
         _ => Value::Missing,
     };
     let fields = ty.fields().iter().map(value).collect();

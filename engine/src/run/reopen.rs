@@ -11,22 +11,22 @@ use oms_core::value::Value;
 use super::decision::IllegalEvent;
 use super::element::Elements;
 use super::event::Event;
-use super::scheduler::{Kept, Scheduler};
+use super::scheduler::{SavedState, Scheduler};
 use super::state::{ElementState, StepState};
 use crate::plan::PlannedStep;
 
 /// The states of a step and its elements before the run moved to another version of the pipeline.
-type Past = BTreeMap<Option<u32>, ElementState>;
+type PastStates = BTreeMap<Option<u32>, ElementState>;
 
 impl Scheduler {
     /// Resets failed steps and moves waiting attempts to `at`. Elements that succeeded keep
     /// their outputs. Skipped steps are decided again if they depend on a step that is retried.
     pub(super) fn reopen(&mut self, at: Timestamp) {
         let mut reopened: Vec<bool> = Vec::with_capacity(self.steps.len());
-        for (state, kept) in self.steps.iter_mut().zip(&mut self.kept) {
+        for (state, saved) in self.steps.iter_mut().zip(&mut self.saved) {
             let again = matches!(state, StepState::Failed { .. });
             if let StepState::Failed { failure, items, elements } = state {
-                let begun = match (elements.is_empty(), failure.class) {
+                let resumed_state = match (elements.is_empty(), failure.class) {
                     (true, Class::Unknown) => Some(StepState::One(ElementState::Pending)),
                     (true, _) => None,
                     (false, _) => {
@@ -35,10 +35,10 @@ impl Scheduler {
                         Some(StepState::Each { items: Arc::clone(items), elements })
                     }
                 };
-                *kept = begun.map(|state| Kept { state, has_begun_here: true });
+                *saved = resumed_state.map(|state| SavedState { state, has_begun_here: true });
                 *state = StepState::Pending;
             }
-            hurry(state, at);
+            make_due(state, at);
             reopened.push(again);
         }
         if self.plan.semantics().failures_reach_skipped_steps() {
@@ -91,13 +91,13 @@ impl Scheduler {
     ) -> Result<(), IllegalEvent> {
         let plan = Arc::clone(&self.plan);
         self.is_retried = true;
-        let mut past: Vec<Past> = vec![Past::new(); plan.steps().len()];
+        let mut states: Vec<PastStates> = vec![PastStates::new(); plan.steps().len()];
         for event in events {
-            recall(&mut past, event, |step| plan.step(step), at);
+            record_past(&mut states, event, |step| plan.step(step), at);
         }
         for id in done {
             let step = plan.step(id).ok_or_else(|| IllegalEvent::NoStep(Arc::clone(id)))?;
-            let output = past.get_mut(step).and_then(|past| output(std::mem::take(past)));
+            let output = states.get_mut(step).and_then(|states| output(std::mem::take(states)));
             let output = output.ok_or_else(|| IllegalEvent::NotRunning(Arc::clone(id)))?;
             if let (Some(state), Some(slot)) =
                 (self.steps.get_mut(step), self.outputs.get_mut(step))
@@ -107,10 +107,10 @@ impl Scheduler {
             }
         }
         // Lists are computed from outputs, so this loop runs after all outputs are set.
-        for (step, (past, planned)) in past.into_iter().zip(plan.steps()).enumerate() {
-            let begun = self.begun(past, planned);
-            if let Some(kept) = self.kept.get_mut(step) {
-                *kept = begun.map(|state| Kept { state, has_begun_here: false });
+        for (step, (states, planned)) in states.into_iter().zip(plan.steps()).enumerate() {
+            let begun = self.resumed_state(states, planned);
+            if let Some(saved) = self.saved.get_mut(step) {
+                *saved = begun.map(|state| SavedState { state, has_begun_here: false });
             }
         }
         Ok(())
@@ -118,21 +118,21 @@ impl Scheduler {
 
     /// Returns the state from which a step continues that had begun in another version of the
     /// pipeline.
-    fn begun(&self, past: Past, planned: &PlannedStep) -> Option<StepState> {
+    fn resumed_state(&self, states: PastStates, planned: &PlannedStep) -> Option<StepState> {
         if planned.for_each.is_none() {
-            return past
+            return states
                 .into_iter()
                 .find(|(element, _)| element.is_none())
-                .map(|(_, state)| StepState::One(from_the_beginning(&state)));
+                .map(|(_, state)| StepState::One(retried_state(&state)));
         }
-        let last = past.keys().flatten().max()?;
+        let last = states.keys().flatten().max()?;
         let items = self.expand(planned).ok()?;
         let mut elements = vec![ElementState::Pending; items.len()];
         elements.get(*last as usize)?;
-        for (element, state) in past {
+        for (element, state) in states {
             let slot = element.and_then(|element| elements.get_mut(element as usize));
             if let Some(slot) = slot {
-                *slot = from_the_beginning(&state);
+                *slot = retried_state(&state);
             }
         }
         Some(StepState::Each { items, elements: Elements::new(elements) })
@@ -140,8 +140,8 @@ impl Scheduler {
 }
 
 /// Records an event's result in the known past of its step.
-fn recall(
-    past: &mut [Past],
+fn record_past(
+    states: &mut [PastStates],
     event: &Event,
     position: impl Fn(&str) -> Option<usize>,
     at: Timestamp,
@@ -151,21 +151,21 @@ fn recall(
             (step, *element, ElementState::Succeeded(output.clone()))
         }
         Event::Failed { step, element, attempt, retry_at: Some(_), .. } => {
-            (step, *element, now(*attempt, at))
+            (step, *element, due_at(*attempt, at))
         }
         Event::Failed { step, element, failure, .. } => {
             (step, *element, ElementState::Failed(failure.clone()))
         }
         Event::Retried { .. } => {
-            for past in past {
-                past.retain(|_, state| !matches!(state, ElementState::Failed(_)));
+            for states in states {
+                states.retain(|_, state| !matches!(state, ElementState::Failed(_)));
             }
             return;
         }
         Event::ReadAgain { steps, .. } => {
             for step in steps.iter().filter_map(|step| position(step)) {
-                if let Some(past) = past.get_mut(step) {
-                    past.clear();
+                if let Some(states) = states.get_mut(step) {
+                    states.clear();
                 }
             }
             return;
@@ -175,19 +175,19 @@ fn recall(
         | Event::Rescheduled { .. }
         | Event::Cancelled { .. } => return,
     };
-    if let Some(past) = position(step).and_then(|step| past.get_mut(step)) {
-        past.insert(element, state);
+    if let Some(states) = position(step).and_then(|step| states.get_mut(step)) {
+        states.insert(element, state);
     }
 }
 
 /// Returns the output of a step that succeeded: its own, or the list of its elements' outputs.
-fn output(past: Past) -> Option<Value> {
+fn output(states: PastStates) -> Option<Value> {
     let output = |state| match state {
         ElementState::Succeeded(output) => Some(output),
         _ => None,
     };
-    let mut outputs = Vec::with_capacity(past.len());
-    for (at, (element, state)) in (0..).zip(past) {
+    let mut outputs = Vec::with_capacity(states.len());
+    for (at, (element, state)) in (0..).zip(states) {
         match element {
             None => return output(state),
             Some(element) if element == at => outputs.push(output(state)?),
@@ -207,7 +207,7 @@ fn succeeded_or_pending(state: &ElementState) -> ElementState {
 
 /// Returns the state in which a step or element is retried. A failed one starts again; a waiting
 /// one keeps its number of attempts.
-fn from_the_beginning(state: &ElementState) -> ElementState {
+fn retried_state(state: &ElementState) -> ElementState {
     match state {
         ElementState::Failed(_) => ElementState::Pending,
         other => other.clone(),
@@ -215,17 +215,17 @@ fn from_the_beginning(state: &ElementState) -> ElementState {
 }
 
 /// Returns the state of an attempt that is retried immediately.
-const fn now(attempts: u32, at: Timestamp) -> ElementState {
+const fn due_at(attempts: u32, at: Timestamp) -> ElementState {
     ElementState::Waiting { attempts, until: at, wait: SignedDuration::ZERO }
 }
 
 /// Moves waiting attempts to `at`.
-fn hurry(state: &mut StepState, at: Timestamp) {
+fn make_due(state: &mut StepState, at: Timestamp) {
     match state {
         StepState::One(ElementState::Waiting { until, wait, .. }) => {
             (*until, *wait) = (at, SignedDuration::ZERO);
         }
-        StepState::Each { elements, .. } => elements.hurry(at),
+        StepState::Each { elements, .. } => elements.make_due(at),
         _ => {}
     }
 }

@@ -10,18 +10,18 @@ use oms_core::value::{JsonProblem, Record, Value};
 use oms_expression::{ELEMENTS_MAX, Env, EvalError};
 
 use super::decision::{Decision, IllegalEvent, out_of_range};
-use super::element::{Due, Elements, due};
+use super::element::{Elements, NextAction, next_action};
 use super::event::{Event, SkipReason};
 use super::failure::Failure;
 use super::gate::Gate;
+use super::list_limits;
 use super::state::{ElementState, StepState};
 use super::targets::Targets;
-use super::too_long;
 use crate::plan::{Plan, PlannedStep};
 use crate::step::OnUnknown;
 
 /// The saved state of a step that begins again.
-pub(super) struct Kept {
+pub(super) struct SavedState {
     /// The state in which it begins.
     pub(super) state: StepState,
     /// Whether it has begun in this version of the pipeline, so it is certain to run here.
@@ -35,13 +35,13 @@ pub struct Scheduler {
     run: Value,
     pub(super) steps: Vec<StepState>,
     /// The saved states of pending steps that have begun before and are retried.
-    pub(super) kept: Vec<Option<Kept>>,
+    pub(super) saved: Vec<Option<SavedState>>,
     /// The outputs by position, as expressions read them. `Missing` if there is none.
     pub(super) outputs: Vec<Value>,
     /// The written targets, once a step begins that might share one.
     pub(super) targets: Option<Targets>,
     /// Steps that have produced their output since the run was started or rebuilt.
-    pub(super) fresh: BTreeSet<usize>,
+    pub(super) outputs_since_start: BTreeSet<usize>,
     /// Whether the last event is a retry.
     pub(super) is_retried: bool,
     cancelled: bool,
@@ -56,10 +56,10 @@ impl Scheduler {
             order,
             run,
             steps: vec![StepState::Pending; count],
-            kept: std::iter::repeat_with(|| None).take(count).collect(),
+            saved: std::iter::repeat_with(|| None).take(count).collect(),
             outputs: vec![Value::Missing; count],
             targets: None,
-            fresh: BTreeSet::new(),
+            outputs_since_start: BTreeSet::new(),
             is_retried: false,
             cancelled: false,
         }
@@ -67,7 +67,7 @@ impl Scheduler {
 
     /// Leaves all steps but these to other handlers. The other steps count as succeeded, with
     /// unknown outputs.
-    pub(super) fn only(&mut self, steps: &BTreeSet<usize>) {
+    pub(super) fn restrict_to(&mut self, steps: &BTreeSet<usize>) {
         for (index, state) in self.steps.iter_mut().enumerate() {
             if !steps.contains(&index) {
                 *state = StepState::Succeeded(Value::Missing);
@@ -98,7 +98,7 @@ impl Scheduler {
     /// Finds the lists of the order that are too long for a step. `body` contains the order's
     /// bytes.
     pub(super) fn lists_too_long(&self, body: &[u8]) -> Vec<JsonProblem> {
-        too_long::problems(&self.plan, &self.order, &self.run, body)
+        list_limits::problems(&self.plan, &self.order, &self.run, body)
     }
 
     /// Returns the input of each element of a step with `for_each`, if it can be computed; `None`
@@ -127,12 +127,12 @@ impl Scheduler {
                 self.begin(step, &mut decisions);
             }
             match self.steps.get_mut(step) {
-                Some(StepState::One(state)) => match due(state, now) {
-                    Due::Running => running = true,
-                    Due::At(instant) => {
+                Some(StepState::One(state)) => match next_action(state, now) {
+                    NextAction::Running => running = true,
+                    NextAction::WaitUntil(instant) => {
                         until = Some(until.map_or(instant, |until| until.min(instant)))
                     }
-                    Due::Sooner(attempts, until) => {
+                    NextAction::Reschedule(attempts, until) => {
                         decisions.push(Decision::Reschedule {
                             step,
                             element: None,
@@ -140,12 +140,14 @@ impl Scheduler {
                             until,
                         });
                     }
-                    Due::Start(attempt) => self.start(step, None, attempt, &mut decisions),
-                    Due::Unknown(attempt) => self.unknown(step, None, attempt, &mut decisions),
-                    Due::Ended => {}
+                    NextAction::Start(attempt) => self.start(step, None, attempt, &mut decisions),
+                    NextAction::Unknown(attempt) => {
+                        self.decide_unknown(step, None, attempt, &mut decisions)
+                    }
+                    NextAction::Ended => {}
                 },
                 Some(StepState::Each { .. }) => {
-                    let (still, at) = self.elements(step, now, &mut decisions);
+                    let (still, at) = self.start_elements(step, now, &mut decisions);
                     running |= still;
                     until = [until, at].into_iter().flatten().min();
                 }
@@ -188,7 +190,7 @@ impl Scheduler {
                 }
             }
         }
-        if self.take_up(step) {
+        if self.resume_saved(step) {
             return;
         }
         let begun = match &planned.for_each {
@@ -214,11 +216,11 @@ impl Scheduler {
     }
 
     /// Resumes a step that has begun before. Returns whether there is one.
-    fn take_up(&mut self, step: usize) -> bool {
-        let kept = self.kept.get_mut(step).and_then(Option::take);
-        match (kept, self.steps.get_mut(step)) {
-            (Some(kept), Some(state)) => {
-                *state = kept.state;
+    fn resume_saved(&mut self, step: usize) -> bool {
+        let saved = self.saved.get_mut(step).and_then(Option::take);
+        match (saved, self.steps.get_mut(step)) {
+            (Some(saved), Some(state)) => {
+                *state = saved.state;
                 true
             }
             _ => false,
@@ -227,9 +229,9 @@ impl Scheduler {
 
     /// Returns the list that a step runs over, if the step has begun.
     pub fn items(&self, step: usize) -> Option<&Arc<[Value]>> {
-        let kept = || self.kept.get(step)?.as_ref();
+        let saved = || self.saved.get(step)?.as_ref();
         match self.steps.get(step) {
-            Some(StepState::Pending) => kept()?.state.items(),
+            Some(StepState::Pending) => saved()?.state.items(),
             Some(state) => state.items(),
             None => None,
         }
@@ -259,7 +261,7 @@ impl Scheduler {
 
     /// Starts as many elements as `max_concurrency` allows. Returns whether any is running, and
     /// when the next waiting one is due.
-    fn elements(
+    fn start_elements(
         &mut self,
         step: usize,
         now: Timestamp,
@@ -276,13 +278,13 @@ impl Scheduler {
         };
         let (start, unknown) = (elements.startable(limit, now), elements.unknown());
         let any = elements.running() + start.len() > 0;
-        let (sooner, until) = (elements.sooner(now), elements.due_after(now));
+        let (sooner, until) = (elements.rescheduled(now), elements.due_after(now));
         for (element, attempts, until) in sooner {
             let element = Some(element);
             decisions.push(Decision::Reschedule { step, element, attempts, until });
         }
         for (element, attempt) in unknown {
-            self.unknown(step, Some(element), attempt, decisions);
+            self.decide_unknown(step, Some(element), attempt, decisions);
         }
         for element in start {
             let attempt = match self.state(step, Some(element)) {
@@ -345,7 +347,7 @@ impl Scheduler {
         let input = self.input_of(step, element).map_err(out_of_range);
         match input.and_then(|input| self.claim(step, element, &input).map(|()| input)) {
             Ok(input) => {
-                self.put(step, element, ElementState::Running);
+                self.set_state(step, element, ElementState::Running);
                 decisions.push(Decision::Start { step, element, attempt, input });
             }
             Err(failure) => decisions.push(Decision::fail(step, element, failure)),
@@ -353,7 +355,7 @@ impl Scheduler {
     }
 
     /// Decides on an attempt that began and has no recorded outcome.
-    fn unknown(
+    fn decide_unknown(
         &mut self,
         step: usize,
         element: Option<u32>,
@@ -361,10 +363,10 @@ impl Scheduler {
         decisions: &mut Vec<Decision>,
     ) {
         let planned = self.plan.steps().get(step);
-        let again = planned.is_some_and(|planned| {
+        let may_resend = planned.is_some_and(|planned| {
             planned.on_unknown() == Some(OnUnknown::Resend) && attempt < planned.retry.attempts
         });
-        if again {
+        if may_resend {
             return self.start(step, element, attempt + 1, decisions);
         }
         let error =
@@ -382,7 +384,7 @@ impl Scheduler {
         }
     }
 
-    fn put(&mut self, step: usize, element: Option<u32>, new: ElementState) {
+    fn set_state(&mut self, step: usize, element: Option<u32>, new: ElementState) {
         match (self.steps.get_mut(step), element) {
             (Some(StepState::One(state)), None) => *state = new,
             (Some(StepState::Each { elements, .. }), Some(element)) => elements.set(element, new),
@@ -400,7 +402,7 @@ impl Scheduler {
         match event {
             Event::Succeeded { step, element, output, .. } => {
                 let at = self.ready(step, *element)?;
-                self.fresh.insert(at);
+                self.outputs_since_start.insert(at);
                 self.set(at, *element, ElementState::Succeeded(output.clone()));
             }
             Event::Failed { step, element, attempt, failure, retry_at, at: ended, .. } => {
@@ -450,11 +452,12 @@ impl Scheduler {
     /// of it yet.
     fn ready(&mut self, step: &Arc<str>, element: Option<u32>) -> Result<usize, IllegalEvent> {
         let at = self.position(step)?;
-        let kept = self.kept.get(at).and_then(Option::as_ref);
-        let is_kept = kept.is_some_and(|kept| {
-            kept.has_begun_here && kept.state.items().is_some() == element.is_some()
+        let saved = self.saved.get(at).and_then(Option::as_ref);
+        let is_kept = saved.is_some_and(|saved| {
+            saved.has_begun_here && saved.state.items().is_some() == element.is_some()
         });
-        if matches!(self.steps.get(at), Some(StepState::Pending)) && !(is_kept && self.take_up(at))
+        if matches!(self.steps.get(at), Some(StepState::Pending))
+            && !(is_kept && self.resume_saved(at))
         {
             let mut decisions = Vec::new();
             self.begin(at, &mut decisions);
@@ -503,7 +506,7 @@ impl Scheduler {
         if matches!(new, ElementState::Failed(_)) {
             self.release(step, element);
         }
-        self.put(step, element, new);
+        self.set_state(step, element, new);
         let Some(state) = self.steps.get_mut(step) else { return };
         let ended = match state {
             StepState::One(ElementState::Succeeded(output)) => StepState::Succeeded(output.clone()),

@@ -28,7 +28,7 @@ pub(super) struct Targets {
 
 impl Targets {
     /// Records the target of an attempt.
-    pub(super) fn note(&mut self, writer: Writer, target: Target) {
+    pub(super) fn record(&mut self, writer: Writer, target: Target) {
         if self.of.insert(writer, target.clone()).as_ref() == Some(&target) {
             return;
         }
@@ -36,7 +36,7 @@ impl Targets {
     }
 
     /// Removes the target of a failed attempt.
-    pub(super) fn forget(&mut self, writer: Writer) {
+    pub(super) fn remove(&mut self, writer: Writer) {
         if let Some(target) = self.of.remove(&writer)
             && let Some(writers) = self.writers.get_mut(&target)
         {
@@ -55,7 +55,7 @@ impl Targets {
         let mut others = self.writers.get(target)?.iter();
         let (other, their_element) =
             others.find(|known| **known != writer && !(replaces && known.0 != step)).copied()?;
-        let what = target.words();
+        let what = target.describe();
         let message = match (element, their_element) {
             (Some(element), Some(theirs)) if other == step => format!(
                 "elements {theirs} and {element} write the same {what}; give each element its own key, for example with `index: i` under `for_each`"
@@ -88,7 +88,7 @@ impl Scheduler {
         let mut targets = self.targets.take().unwrap_or_else(|| self.written());
         let conflict = targets.conflict(&plan, (step, element), &target);
         if conflict.is_none() {
-            targets.note((step, element), target);
+            targets.record((step, element), target);
         }
         self.targets = Some(targets);
         conflict.map_or(Ok(()), Err)
@@ -97,7 +97,7 @@ impl Scheduler {
     /// Releases the target of an attempt that did not write to it.
     pub(super) fn release(&mut self, step: usize, element: Option<u32>) {
         if let Some(targets) = &mut self.targets {
-            targets.forget((step, element));
+            targets.remove((step, element));
         }
     }
 
@@ -107,9 +107,9 @@ impl Scheduler {
         let plan = self.plan();
         for (at, (planned, state)) in plan.steps().iter().zip(self.steps()).enumerate() {
             // A step that is retried keeps what its elements have written.
-            let kept = || self.kept.get(at)?.as_ref().map(|kept| &kept.state);
+            let saved = || self.saved.get(at)?.as_ref().map(|saved| &saved.state);
             let state = match state {
-                StepState::Pending => kept().unwrap_or(state),
+                StepState::Pending => saved().unwrap_or(state),
                 _ => state,
             };
             if !has_begun(state) || !may_share(plan, planned) {
@@ -125,7 +125,7 @@ impl Scheduler {
                 if is_written(state, element)
                     && let Some(target) = input().and_then(|input| planned.step.target(&input))
                 {
-                    targets.note((at, element), target);
+                    targets.record((at, element), target);
                 }
             }
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jsonschema::paths::Location;
 use jsonschema::{Keyword, Retrieve, ValidationError, ValidationOptions};
 use oms_core::money::Decimal;
-use oms_core::value::{decimal, sized};
+use oms_core::value::{check_digits, decimal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -40,7 +40,7 @@ pub(super) fn register(mut options: Options<'_>) -> Options<'_> {
     options.with_keyword(DIGITS, |_, value, _| digits(value))
 }
 
-type Made<'a> = Result<Box<dyn for<'i> Keyword<'i, Exact>>, ValidationError<'a>>;
+type KeywordResult<'a> = Result<Box<dyn for<'i> Keyword<'i, Exact>>, ValidationError<'a>>;
 
 fn bound<'a>(
     schema: &'a Map<String, Json>,
@@ -48,7 +48,7 @@ fn bound<'a>(
     _: Location,
     holds: fn(&Number, &Number) -> bool,
     words: &'static str,
-) -> Made<'a> {
+) -> KeywordResult<'a> {
     let shown = limit.to_string();
     let limit = Number::parse(&shown).ok_or_else(|| ValidationError::custom("not a number"))?;
     let message = format!("{words} {shown}");
@@ -84,7 +84,7 @@ impl<'i> Keyword<'i, Exact> for Bound {
     }
 }
 
-fn digits(value: &Json) -> Made<'_> {
+fn digits(value: &Json) -> KeywordResult<'_> {
     let digits =
         Digits::deserialize(value).map_err(|error| ValidationError::custom(error.to_string()))?;
     Ok(Box::new(digits))
@@ -109,12 +109,16 @@ impl Digits {
             Instance::Text(text)
                 if self.all_texts || (self.texts && Decimal::parse(text).is_ok()) =>
             {
-                decimal(text, self.integer_digits, self.scale).map(drop)
+                decimal(text, self.integer_digits, self.scale)
+                    .map(drop)
+                    .map_err(|error| error.message)
             }
             Instance::Number(text) if self.numbers => {
                 let number = Decimal::from_json_number(text)
                     .map_err(|error| format!("must not have {error}"))?;
-                sized(number, self.integer_digits, self.scale).map(drop)
+                check_digits(number, self.integer_digits, self.scale)
+                    .map(drop)
+                    .map_err(|error| error.message)
             }
             _ => Ok(()),
         }

@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use oms_core::diagnostic::{closest, did_you_mean};
 use serde_json::{Map, Value as Json, json};
 
-use super::compile::SchemaProblem;
-use super::decimals::{allows, met_by_decimal_texts};
+use super::decimals::{allows, apply_to_decimal_texts};
 use super::index::{Index, Place, Target, escaped};
 use super::keywords::{Constrains, Keyword, keyword, names};
-use super::marks::referred;
+use super::marks::referenced;
+use super::problem::{SchemaProblem, SchemaProblemKind};
 use super::{formats, meta};
 
 /// The supported dialect of JSON Schema.
@@ -27,9 +27,9 @@ pub(super) struct Findings {
 
 /// Checks every subschema.
 pub(super) fn check(index: &Index<'_>, root: &Json) -> Findings {
-    let mut checking = Checking {
+    let mut checking = Checker {
         index,
-        met_by_texts: met_by_decimal_texts(index),
+        met_by_texts: apply_to_decimal_texts(index),
         // An `if` alone still has an effect on `unevaluatedItems` and `unevaluatedProperties`.
         has_unevaluated: index.places().iter().any(|place| {
             ["unevaluatedItems", "unevaluatedProperties"]
@@ -39,12 +39,12 @@ pub(super) fn check(index: &Index<'_>, root: &Json) -> Findings {
         referred: index
             .places()
             .iter()
-            .filter_map(|place| index.place(referred(index, place.schema)?))
+            .filter_map(|place| index.place(referenced(index, place.schema)?))
             .map(|place| place.pointer.clone())
             .collect(),
         findings: Findings { problems: Vec::new(), broken: HashSet::new() },
     };
-    for problem in meta::misused(root) {
+    for problem in meta::metaschema_problems(root) {
         let around = index.around(&problem.pointer).to_owned();
         checking.findings.broken.insert(around);
         checking.findings.problems.push(problem);
@@ -65,7 +65,7 @@ pub(super) fn check(index: &Index<'_>, root: &Json) -> Findings {
     checking.findings
 }
 
-struct Checking<'i, 's> {
+struct Checker<'i, 's> {
     index: &'i Index<'s>,
     met_by_texts: Vec<bool>,
     has_unevaluated: bool,
@@ -75,24 +75,24 @@ struct Checking<'i, 's> {
 }
 
 /// A keyword in a schema.
-struct Use<'a> {
+struct KeywordUse<'a> {
     place: &'a Place<'a>,
     map: &'a Map<String, Json>,
     name: &'a str,
     value: &'a Json,
 }
 
-impl Checking<'_, '_> {
+impl Checker<'_, '_> {
     fn schema(&mut self, place: &Place<'_>, map: &Map<String, Json>) {
         for (name, value) in map {
-            let here = Use { place, map, name, value };
+            let here = KeywordUse { place, map, name, value };
             if keyword(name).is_none() {
                 let help = closest(name, names()).map(|name| format!("did you mean `{name}`?"));
-                self.wrong(&here, true, format!("unknown keyword `{name}`"), help);
+                self.add_breaking(&here, true, format!("unknown keyword `{name}`"), help);
                 continue;
             }
-            if let Some(wanted) = mistyped(name, value) {
-                self.wrong(&here, false, format!("`{name}` must be {wanted}"), None);
+            if let Some(expected) = expected_value(name, value) {
+                self.add_breaking(&here, false, format!("`{name}` must be {expected}"), None);
                 continue;
             }
             match name.as_str() {
@@ -111,34 +111,47 @@ impl Checking<'_, '_> {
     /// Reports keywords that constrain nothing.
     fn effects(&mut self, place: &Place<'_>, map: &Map<String, Json>, position: usize) {
         for (name, value) in map {
-            let here = Use { place, map, name, value };
+            let here = KeywordUse { place, map, name, value };
             let Some(known) = keyword(name) else { continue };
             if let Some((message, help)) = self.without_effect(&here, known, position) {
-                self.add(&here, true, message, help);
+                self.add(SchemaProblemKind::NoEffect, &here, true, message, help);
             }
         }
     }
 
     /// Adds a problem that does not affect the type of the schema.
-    fn add(&mut self, here: &Use<'_>, on_key: bool, message: String, help: Option<String>) {
+    fn add(
+        &mut self,
+        kind: SchemaProblemKind,
+        here: &KeywordUse<'_>,
+        on_key: bool,
+        message: String,
+        help: Option<String>,
+    ) {
         let pointer = format!("{}/{}", here.place.pointer, escaped(here.name));
         // A problem that the metaschema already reported for this value is enough.
         if !self.findings.problems.iter().any(|known| known.pointer == pointer) {
-            self.findings.problems.push(SchemaProblem { pointer, on_key, message, help });
+            self.findings.problems.push(SchemaProblem { kind, pointer, on_key, message, help });
         }
     }
 
     /// Adds a problem that makes the type of the schema unknown.
-    fn wrong(&mut self, here: &Use<'_>, on_key: bool, message: String, help: Option<String>) {
+    fn add_breaking(
+        &mut self,
+        here: &KeywordUse<'_>,
+        on_key: bool,
+        message: String,
+        help: Option<String>,
+    ) {
         self.findings.broken.insert(here.place.pointer.clone());
-        self.add(here, on_key, message, help);
+        self.add(SchemaProblemKind::Invalid, here, on_key, message, help);
     }
 
-    fn reference(&mut self, here: &Use<'_>) {
+    fn reference(&mut self, here: &KeywordUse<'_>) {
         let Some(reference) = here.value.as_str() else { return };
         let (message, help) = match self.index.resolve(here.place.schema, reference) {
             Target::Schema(_) | Target::Dialect => return,
-            Target::Nothing => {
+            Target::Missing => {
                 let message =
                     format!("`{}` points to `{reference}`, which does not exist", here.name);
                 (message, self.definitions(reference))
@@ -152,7 +165,7 @@ impl Checking<'_, '_> {
                 (message, Some(help))
             }
         };
-        self.wrong(here, false, message, help);
+        self.add_breaking(here, false, message, help);
     }
 
     /// Suggests a definition with a similar name.
@@ -167,23 +180,23 @@ impl Checking<'_, '_> {
             .map(|name| format!("did you mean `{name}`?"))
     }
 
-    fn format(&mut self, here: &Use<'_>) {
+    fn format(&mut self, here: &KeywordUse<'_>) {
         let Some(format) = here.value.as_str() else { return };
         if !formats::names().any(|known| known == format) {
             let help = did_you_mean(format, formats::names());
-            self.wrong(here, false, format!("unknown format `{format}`"), help);
+            self.add_breaking(here, false, format!("unknown format `{format}`"), help);
         }
     }
 
-    fn date_format(&mut self, here: &Use<'_>) {
+    fn date_format(&mut self, here: &KeywordUse<'_>) {
         let Some(format) = here.value.as_str() else { return };
         if formats::date_format(format).is_none() {
             let help = "use one of `YYYY-MM-DD`, `MM/DD/YYYY`, `DD/MM/YYYY`".to_owned();
-            self.wrong(here, false, format!("unknown date format `{format}`"), Some(help));
+            self.add_breaking(here, false, format!("unknown date format `{format}`"), Some(help));
         }
     }
 
-    fn digits(&mut self, here: &Use<'_>) {
+    fn digits(&mut self, here: &KeywordUse<'_>) {
         const PRECISION_MAX: u64 = 28;
         let given = |name: &str| here.map.get(name).and_then(Json::as_u64);
         // Reported only once, at the precision if there is one.
@@ -196,38 +209,44 @@ impl Checking<'_, '_> {
             let message = format!(
                 "`x-precision` must be 1 to {PRECISION_MAX}, and `x-scale` at most `x-precision`"
             );
-            self.wrong(here, false, message, None);
+            self.add_breaking(here, false, message, None);
         }
     }
 
-    fn dialect(&mut self, here: &Use<'_>) {
+    fn dialect(&mut self, here: &KeywordUse<'_>) {
         let known = ["https://json-schema.org/", "http://json-schema.org/"];
         let Some(dialect) = here.value.as_str() else { return };
         if !known.iter().any(|known| dialect.starts_with(known)) {
             let message = format!("unknown JSON Schema dialect `{dialect}`");
             let help = format!("write `{DIALECT}`, or remove `$schema`");
-            self.add(here, false, message, Some(help));
+            self.add(SchemaProblemKind::Invalid, here, false, message, Some(help));
         }
     }
 
-    fn pattern(&mut self, here: &Use<'_>) {
+    fn pattern(&mut self, here: &KeywordUse<'_>) {
         if here.value.as_str().is_some_and(|pattern| !is_pattern(pattern)) {
-            self.add(here, false, NO_PATTERN.to_owned(), None);
+            self.add(SchemaProblemKind::Invalid, here, false, NO_PATTERN.to_owned(), None);
         }
     }
 
-    fn patterns(&mut self, here: &Use<'_>) {
+    fn patterns(&mut self, here: &KeywordUse<'_>) {
         for name in here.value.as_object().into_iter().flat_map(Map::keys) {
             if !is_pattern(name) {
                 let pointer = format!("{}/{}/{}", here.place.pointer, here.name, escaped(name));
                 let (message, help) = (NO_PATTERN.to_owned(), None);
-                self.findings.problems.push(SchemaProblem { pointer, on_key: true, message, help });
+                self.findings.problems.push(SchemaProblem {
+                    kind: SchemaProblemKind::Invalid,
+                    pointer,
+                    on_key: true,
+                    message,
+                    help,
+                });
             }
         }
     }
 
     /// Returns whether a `$ref` leads to a place or to a place below it.
-    fn is_referred(&self, pointer: &str) -> bool {
+    fn is_referenced(&self, pointer: &str) -> bool {
         self.referred.iter().any(|target| {
             target
                 .strip_prefix(pointer)
@@ -238,16 +257,16 @@ impl Checking<'_, '_> {
     /// Returns a message and a help text if a keyword constrains no value that the schema allows.
     fn without_effect(
         &self,
-        here: &Use<'_>,
+        here: &KeywordUse<'_>,
         known: &Keyword,
         position: usize,
     ) -> Option<(String, Option<String>)> {
-        let Use { place, map, name, value } = here;
+        let KeywordUse { place, map, name, value } = here;
         let schema = place.schema;
         let has_partner = known.partners.is_empty()
             || known.partners.iter().any(|partner| map.contains_key(*partner))
             || (*name == "if" && self.has_unevaluated)
-            || self.is_referred(&format!("{}/{name}", place.pointer));
+            || self.is_referenced(&format!("{}/{name}", place.pointer));
         if !has_partner {
             let partners: Vec<String> =
                 known.partners.iter().map(|partner| format!("`{partner}`")).collect();
@@ -261,7 +280,7 @@ impl Checking<'_, '_> {
         let in_texts = || self.met_by_texts.get(position) == Some(&true);
         let format = map.get("format").and_then(Json::as_str);
         let (has_effect, of) = match known.constrains {
-            Constrains::Nothing | Constrains::Everything => return None,
+            Constrains::NoValues | Constrains::AllValues => return None,
             Constrains::Numbers => (number() || in_texts(), "numbers"),
             Constrains::Decimals => (
                 is_possible(map, "number") || (in_texts() && is_possible(map, "string")),
@@ -319,7 +338,7 @@ fn is_possible(map: &Map<String, Json>, name: &str) -> bool {
 
 /// Returns the expected value in words if one of our own keywords has an invalid value. The
 /// metaschema does not contain these keywords.
-fn mistyped(keyword: &str, value: &Json) -> Option<&'static str> {
+fn expected_value(keyword: &str, value: &Json) -> Option<&'static str> {
     match keyword {
         "x-customer" | "x-pii" | "nullable" if !value.is_boolean() => Some("true or false"),
         "x-precision" | "x-scale" if !value.is_u64() => Some("a non-negative integer"),

@@ -10,13 +10,15 @@ use oms_core::value::{
 use serde_json::{Map, Value as Json};
 
 use super::constants::{constants, scalars};
-use super::covered::{covers, required};
 use super::customer::{CustomerMembers, MARKABLE};
 use super::decimals::is_decimal_text;
 use super::index::{Index, Target, children};
 use super::keywords::is_annotation;
 use super::marks::{customers_in, is_definition, mark_in, personal};
 use super::number_type::{decimal, integer};
+use super::problem::{SchemaProblem, SchemaProblemKind};
+use super::reader_keywords::{reader_asserts, required};
+use super::typing::Typing;
 use super::{formats, union};
 
 /// Maximum nesting depths of the parts from which types are derived, in the order in which they are
@@ -25,30 +27,6 @@ const DEPTHS: [usize; 6] = [32, 24, 16, 12, 8, 4];
 /// Maximum number of parts from which types are derived. A schema with more parts after its
 /// references are expanded has types only to a smaller depth.
 const NODES_MAX: usize = 10_000;
-
-/// A part of a schema that cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SchemaProblem {
-    /// The JSON pointer to the part.
-    pub pointer: String,
-    /// Whether the fault is in the key rather than in its value.
-    pub on_key: bool,
-    /// The message.
-    pub message: String,
-    /// How to fix it.
-    pub help: Option<String>,
-}
-
-/// The rules for deriving types from schemas. A bundle keeps the rules with which it was stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Typing {
-    /// The rules of the first version. Alternatives with null and `enum` with null are only
-    /// validated. `items` gives the type of all elements, including those of `prefixItems`.
-    /// `properties` without `type` gives an object.
-    First,
-    /// The rules of this version.
-    Current,
-}
 
 /// A compiled schema.
 pub(super) struct Compilation {
@@ -141,6 +119,7 @@ impl<'i, 's> Compiler<'i, 's> {
         let JsonKind::Record(record) = &mut node.kind else {
             let keyword = if root.get("type").is_some() { "/type" } else { "" };
             self.problem(
+                SchemaProblemKind::Invalid,
                 keyword.to_owned(),
                 "an order must be an object with properties",
                 Some("write `\"type\": \"object\"`".to_owned()),
@@ -159,7 +138,7 @@ impl<'i, 's> Compiler<'i, 's> {
                     "`x-currency` must point to a field of format `currency`, but `{pointer}` does not"
                 );
                 let help = "write a JSON pointer from the root of the order, such as \"/currency\"";
-                self.problem(at, &message, Some(help.to_owned()));
+                self.problem(SchemaProblemKind::Invalid, at, &message, Some(help.to_owned()));
                 unknown.push(unit_of(&pointer));
             }
         }
@@ -169,21 +148,34 @@ impl<'i, 's> Compiler<'i, 's> {
         (ty, node)
     }
 
-    fn problem(&mut self, pointer: String, message: &str, help: Option<String>) {
+    fn problem(
+        &mut self,
+        kind: SchemaProblemKind,
+        pointer: String,
+        message: &str,
+        help: Option<String>,
+    ) {
         // A definition is compiled once for each reference to it.
         if !self.problems.iter().any(|known| known.pointer == pointer) {
             let message = message.to_owned();
-            self.problems.push(SchemaProblem { pointer, on_key: false, message, help });
+            self.problems.push(SchemaProblem { kind, pointer, on_key: false, message, help });
         }
     }
 
     /// Adds a problem with a keyword of a schema.
-    fn problem_at(&mut self, schema: &Json, keyword: &str, message: &str, help: Option<String>) {
+    fn problem_at(
+        &mut self,
+        kind: SchemaProblemKind,
+        schema: &Json,
+        keyword: &str,
+        message: &str,
+        help: Option<String>,
+    ) {
         let pointer = self.index.place(schema).map_or("", |place| &place.pointer);
-        self.problem(format!("{pointer}/{keyword}"), message, help);
+        self.problem(kind, format!("{pointer}/{keyword}"), message, help);
     }
 
-    pub(super) fn below(&mut self, schema: &'s Json) -> (Type, JsonNode) {
+    pub(super) fn nested(&mut self, schema: &'s Json) -> (Type, JsonNode) {
         self.depth += 1;
         let result = self.node(schema);
         self.depth -= 1;
@@ -191,7 +183,7 @@ impl<'i, 's> Compiler<'i, 's> {
     }
 
     /// Returns the type and the node of a part that is only validated.
-    fn opaque(&mut self) -> (Type, JsonNode) {
+    fn validated_only(&mut self) -> (Type, JsonNode) {
         self.covered = false;
         (Type::of(Shape::Json).or_null(), JsonNode::ANY)
     }
@@ -199,7 +191,7 @@ impl<'i, 's> Compiler<'i, 's> {
     fn node(&mut self, schema: &'s Json) -> (Type, JsonNode) {
         self.nodes += 1;
         if self.depth > self.depth_max || self.nodes > NODES_MAX {
-            let (ty, node) = self.opaque();
+            let (ty, node) = self.validated_only();
             let position = self.index.position(schema);
             self.cut.extend(position);
             let pii = position.and_then(|at| self.personal.get(at)) == Some(&true);
@@ -208,12 +200,12 @@ impl<'i, 's> Compiler<'i, 's> {
         let map = match schema {
             Json::Object(map) => map,
             Json::Bool(true) => return (Type::of(Shape::Json).or_null(), JsonNode::ANY),
-            Json::Bool(false) => return self.opaque(),
+            Json::Bool(false) => return self.validated_only(),
             _ => return (Type::of(Shape::Broken), JsonNode::ANY),
         };
-        let (mut ty, mut node, used) = self.described(schema, map);
+        let (mut ty, mut node, used) = self.derive_type(schema, map);
         self.covered &= map.iter().all(|(keyword, value)| {
-            is_annotation(keyword) || covers(&used, &node.kind, keyword, value, map)
+            is_annotation(keyword) || reader_asserts(&used, &node.kind, keyword, value, map)
         });
         self.marks(schema, &used);
         if map.get("nullable") == Some(&Json::Bool(true)) {
@@ -227,7 +219,7 @@ impl<'i, 's> Compiler<'i, 's> {
             self.unit(schema, pointer, &mut ty);
         }
         if let Some(max) = map.get("maxLength").and_then(Json::as_u64) {
-            shorten(&mut ty, max);
+            limit_length(&mut ty, max);
         }
         let is_broken = self.is_broken(schema);
         let has_parts = match &ty.shape {
@@ -241,8 +233,8 @@ impl<'i, 's> Compiler<'i, 's> {
         if map.get("x-customer") == Some(&Json::Bool(true)) {
             self.marked.extend(self.index.position(schema));
             let fault = self.customer.mark(&self.member, &ty.shape, self.lists > 0);
-            if let Some(message) = fault {
-                self.problem_at(schema, "x-customer", message, Some(MARKABLE.to_owned()));
+            if let Some((kind, message)) = fault {
+                self.problem_at(kind, schema, "x-customer", message, Some(MARKABLE.to_owned()));
             }
         }
         (ty, node)
@@ -262,7 +254,13 @@ impl<'i, 's> Compiler<'i, 's> {
                 self.depth_max
             );
             let help = "mark a member at a higher level, or use fewer `$ref`";
-            self.problem_at(place.schema, "x-customer", &message, Some(help.to_owned()));
+            self.problem_at(
+                SchemaProblemKind::NoEffect,
+                place.schema,
+                "x-customer",
+                &message,
+                Some(help.to_owned()),
+            );
         }
     }
 
@@ -282,14 +280,20 @@ impl<'i, 's> Compiler<'i, 's> {
                 let message =
                     "`x-currency` has no effect here: `oms` derives no amount from this part";
                 let help = "write it next to `format: decimal`".to_owned();
-                self.problem_at(schema, "x-currency", message, Some(help));
+                self.problem_at(
+                    SchemaProblemKind::NoEffect,
+                    schema,
+                    "x-currency",
+                    message,
+                    Some(help),
+                );
             }
         }
     }
 
     /// Derives a type. Returns it with the keywords that it accounts for, in addition to those of
     /// the [`JsonKind`].
-    fn described(
+    fn derive_type(
         &mut self,
         schema: &'s Json,
         map: &'s Map<String, Json>,
@@ -297,14 +301,14 @@ impl<'i, 's> Compiler<'i, 's> {
         if let Some(reference) = map.get("$ref").and_then(Json::as_str) {
             let (ty, node) = match self.index.resolve(schema, reference) {
                 // A schema that contains itself ends at the maximum depth.
-                Target::Schema(target) => self.below(target),
-                _ => self.opaque(),
+                Target::Schema(target) => self.nested(target),
+                _ => self.validated_only(),
             };
             return (ty, node, vec!["$ref"]);
         }
         if let Some((keyword, inner)) = union::or_null(map).filter(|_| self.typing != Typing::First)
         {
-            let (ty, node) = self.below(inner);
+            let (ty, node) = self.nested(inner);
             // In a `oneOf`, null must match only one of the two cases.
             self.covered &= keyword == "anyOf" || !node.nullable;
             return (ty.or_null(), JsonNode { nullable: true, ..node }, vec![keyword]);
@@ -335,7 +339,7 @@ impl<'i, 's> Compiler<'i, 's> {
                     "write `{}` in `properties`, where the type of the field is declared",
                     mark.keyword
                 );
-                self.problem(pointer, &message, Some(help));
+                self.problem(SchemaProblemKind::NoEffect, pointer, &message, Some(help));
             }
         }
     }
@@ -469,7 +473,7 @@ impl<'i, 's> Compiler<'i, 's> {
             Some(items) if !mixed => {
                 used.push("items");
                 self.lists += 1;
-                let compiled = self.below(items);
+                let compiled = self.nested(items);
                 self.lists -= 1;
                 compiled
             }
@@ -497,7 +501,13 @@ impl<'i, 's> Compiler<'i, 's> {
                 if !properties.contains_key(*name) {
                     let help = did_you_mean(name, properties.keys().map(String::as_str));
                     let message = format!("`{name}` is required, but not declared in `properties`");
-                    self.problem_at(schema, &format!("required/{position}"), &message, help);
+                    self.problem_at(
+                        SchemaProblemKind::Undeclared,
+                        schema,
+                        &format!("required/{position}"),
+                        &message,
+                        help,
+                    );
                 }
             }
         }
@@ -508,7 +518,7 @@ impl<'i, 's> Compiler<'i, 's> {
         let mut members: Vec<(Member, Type)> = Vec::new();
         for (name, schema) in properties.into_iter().flatten() {
             self.member.push(Arc::from(name.as_str()));
-            let (ty, node) = self.below(schema);
+            let (ty, node) = self.nested(schema);
             self.member.pop();
             let required = required.contains(&name.as_str());
             let ty = if required { ty } else { ty.or_null() };
@@ -541,7 +551,7 @@ pub(super) fn record_of_cases(
 }
 
 /// Limits the length of a text, which may be described by a reference.
-fn shorten(ty: &mut Type, max: u64) {
+fn limit_length(ty: &mut Type, max: u64) {
     match &mut ty.shape {
         Shape::Text { chars_max, values: None } => {
             *chars_max = Some(chars_max.map_or(max, |known| known.min(max)));

@@ -9,6 +9,8 @@ use oms_core::value::Shape;
 use serde::Deserializer;
 use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::problem::SchemaProblemKind;
+
 /// The help on which members can be marked.
 pub(super) const MARKABLE: &str = "mark the member with the customer's id, and members of format `email` with the customer's own addresses";
 
@@ -28,16 +30,19 @@ impl CustomerMembers {
         self.id.is_none() && self.emails.is_empty()
     }
 
-    /// Marks a member as identifying the order's customer. Returns a message if it cannot be
+    /// Marks a member as identifying the order's customer. Returns the problem if it cannot be
     /// marked.
     pub(super) fn mark(
         &mut self,
         path: &[Arc<str>],
         shape: &Shape,
         in_list: bool,
-    ) -> Option<&'static str> {
+    ) -> Option<(SchemaProblemKind, &'static str)> {
         if in_list {
-            return Some("`x-customer` has no effect in a list, because an order has one customer");
+            return Some((
+                SchemaProblemKind::NoEffect,
+                "`x-customer` has no effect in a list, because an order has one customer",
+            ));
         }
         match shape {
             Shape::Broken => {}
@@ -45,13 +50,19 @@ impl CustomerMembers {
             Shape::Email => self.emails.push(path.to_vec()),
             Shape::Text { values: None, .. } | Shape::Int => match &self.id {
                 Some(known) if known != path => {
-                    return Some(
+                    return Some((
+                        SchemaProblemKind::Invalid,
                         "an order has one customer id, but another member is already marked `x-customer`",
-                    );
+                    ));
                 }
                 _ => self.id = Some(path.to_vec()),
             },
-            _ => return Some("`x-customer` can only mark a text, an integer or an e-mail address"),
+            _ => {
+                return Some((
+                    SchemaProblemKind::Invalid,
+                    "`x-customer` can only mark a text, an integer or an e-mail address",
+                ));
+            }
         }
         None
     }

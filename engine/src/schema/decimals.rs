@@ -4,7 +4,7 @@
 use serde_json::Value as Json;
 
 use super::index::{Index, children};
-use super::marks::{referred, spread};
+use super::marks::{mark_reachable, referenced};
 
 /// Returns whether a schema declares texts to be decimals.
 pub(super) fn is_decimal_text(schema: &Json) -> bool {
@@ -23,14 +23,14 @@ pub(super) fn allows(schema: &Json, name: &str) -> bool {
 
 /// Returns for each place of the index whether it can apply to a text with a decimal: it has
 /// `format: decimal`, or `$ref`, `allOf` and the like apply it to the same value as such a place.
-pub(super) fn met_by_decimal_texts(index: &Index<'_>) -> Vec<bool> {
+pub(super) fn apply_to_decimal_texts(index: &Index<'_>) -> Vec<bool> {
     let places = index.places();
     let mut above: Vec<Vec<usize>> = vec![Vec::new(); places.len()];
     let mut below: Vec<Vec<usize>> = vec![Vec::new(); places.len()];
     for (position, place) in places.iter().enumerate() {
         let beside = children(place.schema).into_iter().filter(|child| child.in_place);
         let beside = beside.map(|child| child.schema);
-        for schema in beside.chain(referred(index, place.schema)) {
+        for schema in beside.chain(referenced(index, place.schema)) {
             let Some(target) = index.position(schema) else { continue };
             if let (Some(above), Some(below)) = (above.get_mut(target), below.get_mut(position)) {
                 above.push(position);
@@ -40,7 +40,7 @@ pub(super) fn met_by_decimal_texts(index: &Index<'_>) -> Vec<bool> {
     }
     let mut met: Vec<bool> = places.iter().map(|place| is_decimal_text(place.schema)).collect();
     for neighbours in [above, below] {
-        spread(&mut met, &neighbours);
+        mark_reachable(&mut met, &neighbours);
     }
     met
 }

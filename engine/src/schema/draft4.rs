@@ -8,11 +8,11 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::compile::SchemaProblem;
 use super::index::{Index, Target};
+use super::problem::{SchemaProblem, SchemaProblemKind};
 
 /// Keywords of 2020-12 that have no equivalent in draft 4.
-const LACKING: [&str; 15] = [
+const UNSUPPORTED: [&str; 15] = [
     "$dynamicAnchor",
     "$dynamicRef",
     "contains",
@@ -31,7 +31,7 @@ const LACKING: [&str; 15] = [
 ];
 
 /// Keywords that have the same meaning in a model.
-const KEPT: [&str; 9] = [
+const UNCHANGED: [&str; 9] = [
     "maxItems",
     "maxLength",
     "maxProperties",
@@ -56,9 +56,9 @@ const NODES_MAX: usize = 10_000;
 /// Returns all keywords that models do not support.
 pub(super) fn model(schema: &Json) -> Result<Json, Vec<SchemaProblem>> {
     let mut problems = Vec::new();
-    lacking(schema, &mut String::new(), &mut problems);
+    unsupported(schema, &mut String::new(), &mut problems);
     if problems.is_empty() {
-        Ok(Lowering { index: Index::new(schema), nodes: 0 }.node(schema, 0))
+        Ok(Conversion { index: Index::new(schema), nodes: 0 }.node(schema, 0))
     } else {
         Err(problems)
     }
@@ -69,33 +69,39 @@ const NESTED: [&str; 6] = ["additionalProperties", "allOf", "anyOf", "items", "n
 /// Keywords whose value is a map of schemas with arbitrary names.
 const NAMED: [&str; 4] = ["$defs", "definitions", "patternProperties", "properties"];
 
-fn lacking(schema: &Json, pointer: &mut String, problems: &mut Vec<SchemaProblem>) {
+fn unsupported(schema: &Json, pointer: &mut String, problems: &mut Vec<SchemaProblem>) {
     let Some(map) = schema.as_object() else { return };
     for (keyword, value) in map {
-        if LACKING.contains(&keyword.as_str()) {
+        if UNSUPPORTED.contains(&keyword.as_str()) {
             let pointer = format!("{pointer}/{keyword}");
             let message = format!("models of API Gateway do not support `{keyword}`");
-            problems.push(SchemaProblem { pointer, on_key: true, message, help: None });
+            problems.push(SchemaProblem {
+                kind: SchemaProblemKind::Invalid,
+                pointer,
+                on_key: true,
+                message,
+                help: None,
+            });
         }
         let length = pointer.len();
         match (NESTED.contains(&keyword.as_str()), NAMED.contains(&keyword.as_str()), value) {
             (true, _, Json::Array(list)) => {
                 for (index, element) in list.iter().enumerate() {
                     pointer.push_str(&format!("/{keyword}/{index}"));
-                    lacking(element, pointer, problems);
+                    unsupported(element, pointer, problems);
                     pointer.truncate(length);
                 }
             }
             (true, _, element) => {
                 pointer.push_str(&format!("/{keyword}"));
-                lacking(element, pointer, problems);
+                unsupported(element, pointer, problems);
                 pointer.truncate(length);
             }
             (_, true, Json::Object(members)) => {
                 for (name, member) in members {
                     let name = name.replace('~', "~0").replace('/', "~1");
                     pointer.push_str(&format!("/{keyword}/{name}"));
-                    lacking(member, pointer, problems);
+                    unsupported(member, pointer, problems);
                     pointer.truncate(length);
                 }
             }
@@ -104,12 +110,12 @@ fn lacking(schema: &Json, pointer: &mut String, problems: &mut Vec<SchemaProblem
     }
 }
 
-struct Lowering<'s> {
+struct Conversion<'s> {
     index: Index<'s>,
     nodes: usize,
 }
 
-impl Lowering<'_> {
+impl Conversion<'_> {
     fn node(&mut self, schema: &Json, depth: usize) -> Json {
         self.nodes += 1;
         let within = depth < DEPTH_MAX && self.nodes <= NODES_MAX;
@@ -121,7 +127,7 @@ impl Lowering<'_> {
             };
         }
         let mut model = Map::new();
-        for keyword in KEPT {
+        for keyword in UNCHANGED {
             if let Some(value) = map.get(keyword) {
                 model.insert(keyword.to_owned(), value.clone());
             }

@@ -3,11 +3,13 @@
 
 use jsonschema::ValidationError;
 use jsonschema::error::ValidationErrorKind as Kind;
-use oms_core::value::{JsonProblem, PROBLEMS_MAX, ProblemKind, json_words, locate, locate_name};
+use oms_core::money::{Decimal, DecimalError};
+use oms_core::value::{JsonProblem, PROBLEMS_MAX, ProblemKind, json_messages, locate, locate_name};
 use serde_json::Value as Json;
 
+use super::bounds::DIGITS;
 use super::formats;
-use super::words::type_names;
+use super::messages::type_names;
 
 /// A fault with a rank. Of several faults of a scalar, only the one with the lowest rank is
 /// reported.
@@ -44,7 +46,7 @@ pub(super) fn problems<'e>(
     faults.sort_by_key(|fault| fault.rank);
     let mut problems = read;
     for fault in faults {
-        if problems.iter().any(|known| says_the_same(known, &fault)) {
+        if problems.iter().any(|known| is_duplicate(known, &fault)) {
             continue;
         }
         let Fault { pointer, kind, name, message, .. } = fault;
@@ -59,7 +61,7 @@ pub(super) fn problems<'e>(
     problems
 }
 
-fn says_the_same(known: &JsonProblem, fault: &Fault) -> bool {
+fn is_duplicate(known: &JsonProblem, fault: &Fault) -> bool {
     if known.pointer == fault.pointer {
         return fault.scalar || fault.rank == Rank::Type || known.message == fault.message;
     }
@@ -72,25 +74,25 @@ fn collect(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
     let pointer = error.instance_path().to_string();
     let scalar = !matches!(error.instance().as_ref(), Json::Array(_) | Json::Object(_));
     let mut add = |rank: Rank, message: String| {
-        let (pointer, kind) = (pointer.clone(), ProblemKind::Shape);
+        let (pointer, kind) = (pointer.clone(), problem_kind(error));
         faults.push(Fault { pointer, kind, name: None, message, rank, scalar });
     };
     match error.kind() {
         Kind::Type { kind } => {
-            let wanted: Vec<&str> = type_names(kind).into_iter().map(in_words).collect();
+            let expected: Vec<&str> = type_names(kind).into_iter().map(type_description).collect();
             let null = if error.instance().is_null() { ", not null" } else { "" };
-            add(Rank::Type, format!("must be {}{null}", wanted.join(" or ")));
+            add(Rank::Type, format!("must be {}{null}", expected.join(" or ")));
         }
         Kind::Constant { expected_value } => add(Rank::Values, format!("must be {expected_value}")),
         Kind::Enum { options } => add(Rank::Values, one_of(options)),
         Kind::Required { property } => {
             let name = property.as_str().unwrap_or_default();
-            add(Rank::Form, json_words::lacks(name));
+            add(Rank::Form, json_messages::missing_member(name));
         }
         Kind::AdditionalProperties { unexpected } | Kind::UnevaluatedProperties { unexpected } => {
             for name in unexpected {
                 let (pointer, kind) = (pointer.clone(), ProblemKind::Unknown);
-                let message = json_words::not_allowed(name);
+                let message = json_messages::not_allowed(name);
                 let name = Some(name.clone());
                 faults.push(Fault { pointer, kind, name, message, rank: Rank::Form, scalar });
             }
@@ -113,12 +115,24 @@ fn collect(error: &ValidationError<'_>, faults: &mut Vec<Fault>) {
             collect(inner, &mut of_name);
             let name = inner.instance().as_str().unwrap_or_default().to_owned();
             let why = of_name.first().map_or("is not allowed", |fault| &fault.message);
-            let shown = json_words::shown(&name);
+            let shown = json_messages::shown(&name);
             let message = format!("has a member `{shown}` whose name {why}");
             let (kind, rank) = (ProblemKind::Unknown, Rank::Form);
             faults.push(Fault { pointer, kind, name: Some(name), message, rank, scalar });
         }
-        kind => add(rank(kind), words(error)),
+        kind => add(rank(kind), message(error)),
+    }
+}
+
+/// Returns the kind of a problem that the validator found in a value.
+fn problem_kind(error: &ValidationError<'_>) -> ProblemKind {
+    let is_number = match error.instance().as_ref() {
+        Json::String(text) => Decimal::parse(text) != Err(DecimalError::NotPlain),
+        _ => true,
+    };
+    match error.kind() {
+        Kind::Custom { keyword, .. } if keyword == DIGITS && is_number => ProblemKind::Digits,
+        _ => ProblemKind::Shape,
     }
 }
 
@@ -145,8 +159,8 @@ fn alternatives(
         Kind::Constant { .. } => true,
         _ => false,
     };
-    let mut meant = context.iter().filter(|errors| !errors.iter().any(other));
-    if let (Some(errors), None) = (meant.next(), meant.next()) {
+    let mut matching = context.iter().filter(|errors| !errors.iter().any(other));
+    if let (Some(errors), None) = (matching.next(), matching.next()) {
         for error in errors {
             collect(error, faults);
         }
@@ -165,8 +179,8 @@ fn alternatives(
         .map(|types| types.concat());
     let (message, rank) = match types {
         Some(types) => {
-            let wanted: Vec<&str> = types.into_iter().map(in_words).collect();
-            (format!("must be {}", wanted.join(" or ")), Rank::Type)
+            let expected: Vec<&str> = types.into_iter().map(type_description).collect();
+            (format!("must be {}", expected.join(" or ")), Rank::Type)
         }
         None => (none.to_owned(), Rank::Alternatives),
     };
@@ -175,23 +189,23 @@ fn alternatives(
     faults.push(Fault { pointer, kind, name: None, message, rank, scalar });
 }
 
-fn words(error: &ValidationError<'_>) -> String {
+fn message(error: &ValidationError<'_>) -> String {
     match error.kind() {
         Kind::Custom { message, .. } => message.clone(),
-        Kind::Format { format } => format!("must be {}", formats::wanted(format)),
+        Kind::Format { format } => format!("must be {}", formats::expected(format)),
         Kind::Pattern { pattern } => format!("must match the pattern `{pattern}`"),
         Kind::BacktrackLimitExceeded { .. } | Kind::RegexEngineFailure { .. } => {
             "takes too long to match against the pattern".to_owned()
         }
-        Kind::MinLength { limit } => json_words::characters_at_least(*limit),
-        Kind::MaxLength { limit } => json_words::characters_at_most(*limit),
-        Kind::MinItems { limit } => json_words::elements_at_least(*limit),
-        Kind::MaxItems { limit } => json_words::elements_at_most(*limit),
+        Kind::MinLength { limit } => json_messages::characters_at_least(*limit),
+        Kind::MaxLength { limit } => json_messages::characters_at_most(*limit),
+        Kind::MinItems { limit } => json_messages::elements_at_least(*limit),
+        Kind::MaxItems { limit } => json_messages::elements_at_most(*limit),
         Kind::MinProperties { limit } => {
-            format!("has fewer than {}", json_words::counted(*limit, "member", "members"))
+            format!("has fewer than {}", json_messages::counted(*limit, "member", "members"))
         }
         Kind::MaxProperties { limit } => {
-            format!("has more than {}", json_words::counted(*limit, "member", "members"))
+            format!("has more than {}", json_messages::counted(*limit, "member", "members"))
         }
         Kind::UniqueItems => "must not have duplicate elements".to_owned(),
         Kind::Contains => match error.schema_path().to_string().rsplit('/').next() {
@@ -219,7 +233,7 @@ fn one_of(options: &Json) -> String {
 }
 
 /// Returns the name of a JSON type in words.
-fn in_words(name: &str) -> &'static str {
+fn type_description(name: &str) -> &'static str {
     match name {
         "null" => "null",
         "boolean" => "true or false",

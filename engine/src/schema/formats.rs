@@ -44,12 +44,15 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> + Clone {
 }
 
 /// Returns a description of a valid text of a format.
-pub(super) fn wanted(format: &str) -> String {
+pub(super) fn expected(format: &str) -> String {
     if let Some(written) = format.strip_prefix("date:") {
         return format!("a date that exists, written {written}");
     }
     let known = FORMATS.iter().find(|(name, _)| *name == format);
-    known.map_or_else(|| format!("a text of the format `{format}`"), |(_, wanted)| (*wanted).into())
+    known.map_or_else(
+        || format!("a text of the format `{format}`"),
+        |(_, expected)| (*expected).into(),
+    )
 }
 
 /// Returns the date format with a name.

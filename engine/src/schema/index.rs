@@ -6,7 +6,7 @@ use fluent_uri::{Uri, UriRef};
 use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
 
-use super::keywords::{Holds, keyword};
+use super::keywords::{Content, keyword};
 
 /// The base of a schema without `$id`.
 const BASE: &str = "json-schema:///";
@@ -43,7 +43,7 @@ pub(super) enum Target<'s> {
     /// A metaschema of JSON Schema, which only the validator has.
     Dialect,
     /// A place in the schema without a subschema.
-    Nothing,
+    Missing,
     /// Another document.
     Elsewhere,
 }
@@ -122,7 +122,7 @@ impl<'s> Index<'s> {
 
     /// Resolves a reference in `from`.
     pub(super) fn resolve(&self, from: &Json, reference: &str) -> Target<'s> {
-        let Some(place) = self.place(from) else { return Target::Nothing };
+        let Some(place) = self.place(from) else { return Target::Missing };
         let (uri, fragment) = reference.split_once('#').unwrap_or((reference, ""));
         let (resource, base) = if uri.is_empty() {
             (place.resource, place.base.clone())
@@ -142,7 +142,7 @@ impl<'s> Index<'s> {
                 (*anchored == base && *anchor == fragment).then_some(*schema)
             })
         };
-        found.filter(|schema| self.place(schema).is_some()).map_or(Target::Nothing, Target::Schema)
+        found.filter(|schema| self.place(schema).is_some()).map_or(Target::Missing, Target::Schema)
     }
 }
 
@@ -175,13 +175,13 @@ pub(super) fn children(schema: &Json) -> Vec<Child<'_>> {
             schema,
             in_place: keyword.in_place,
         };
-        match (keyword.holds, value) {
-            (Holds::Schema, Json::Object(_) | Json::Bool(_)) => children.push(child(None, value)),
-            (Holds::List, Json::Array(schemas)) => {
+        match (keyword.content, value) {
+            (Content::Schema, Json::Object(_) | Json::Bool(_)) => children.push(child(None, value)),
+            (Content::List, Json::Array(schemas)) => {
                 let schemas = schemas.iter().enumerate();
                 children.extend(schemas.map(|(at, schema)| child(Some(at.to_string()), schema)));
             }
-            (Holds::Named, Json::Object(schemas)) => {
+            (Content::Named, Json::Object(schemas)) => {
                 children
                     .extend(schemas.iter().map(|(name, schema)| child(Some(name.clone()), schema)));
             }
@@ -226,9 +226,9 @@ mod tests {
             ("other.json", to("/$defs/other")),
             ("other.json#/$defs/x", to("/$defs/other/$defs/x")),
             ("https://json-schema.org/draft/2020-12/schema", Target::Dialect),
-            ("#/$defs/missing", Target::Nothing),
-            ("#/$defs", Target::Nothing),
-            ("#elsewhere", Target::Nothing),
+            ("#/$defs/missing", Target::Missing),
+            ("#/$defs", Target::Missing),
+            ("#elsewhere", Target::Missing),
             ("customer.json", Target::Elsewhere),
         ] {
             assert_eq!(index.resolve(&schema, reference), target, "{reference}");

@@ -3,7 +3,7 @@
 
 /// The content of a keyword.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum Content {
     /// Not a schema.
     Plain,
     /// A schema.
@@ -18,9 +18,9 @@ pub(super) enum Holds {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Constrains {
     /// None. The keyword is an annotation or is part of the schema's structure.
-    Nothing,
+    NoValues,
     /// All values.
-    Everything,
+    AllValues,
     /// Numbers, and texts with a decimal.
     Numbers,
     /// Texts.
@@ -39,7 +39,7 @@ pub(super) enum Constrains {
 #[derive(Debug)]
 pub(super) struct Keyword {
     pub(super) name: &'static str,
-    pub(super) holds: Holds,
+    pub(super) content: Content,
     pub(super) constrains: Constrains,
     /// Whether its subschemas apply to the same value as the schema itself.
     pub(super) in_place: bool,
@@ -47,90 +47,90 @@ pub(super) struct Keyword {
     pub(super) partners: &'static [&'static str],
 }
 
-const fn plain(name: &'static str, constrains: Constrains) -> Keyword {
-    Keyword { name, holds: Holds::Plain, constrains, in_place: false, partners: &[] }
+const fn without_schemas(name: &'static str, constrains: Constrains) -> Keyword {
+    Keyword { name, content: Content::Plain, constrains, in_place: false, partners: &[] }
 }
 
-const fn below(name: &'static str, holds: Holds, constrains: Constrains) -> Keyword {
-    Keyword { holds, ..plain(name, constrains) }
+const fn applicator(name: &'static str, content: Content, constrains: Constrains) -> Keyword {
+    Keyword { content, ..without_schemas(name, constrains) }
 }
 
-const fn beside(name: &'static str, holds: Holds) -> Keyword {
-    Keyword { in_place: true, ..below(name, holds, Constrains::Everything) }
+const fn in_place_applicator(name: &'static str, content: Content) -> Keyword {
+    Keyword { in_place: true, ..applicator(name, content, Constrains::AllValues) }
 }
 
-const fn with(keyword: Keyword, partners: &'static [&'static str]) -> Keyword {
+const fn with_partners(keyword: Keyword, partners: &'static [&'static str]) -> Keyword {
     Keyword { partners, ..keyword }
 }
 
 /// All keywords, sorted by name.
 #[rustfmt::skip]
 const KEYWORDS: [Keyword; 65] = [
-    plain("$anchor", Constrains::Nothing),
-    plain("$comment", Constrains::Nothing),
-    below("$defs", Holds::Named, Constrains::Nothing),
-    plain("$dynamicAnchor", Constrains::Nothing),
-    plain("$dynamicRef", Constrains::Everything),
-    plain("$id", Constrains::Nothing),
-    plain("$ref", Constrains::Everything),
-    plain("$schema", Constrains::Nothing),
-    plain("$vocabulary", Constrains::Nothing),
-    below("additionalProperties", Holds::Schema, Constrains::Objects),
-    beside("allOf", Holds::List),
-    beside("anyOf", Holds::List),
-    plain("const", Constrains::Everything),
-    below("contains", Holds::Schema, Constrains::Arrays),
-    plain("contentEncoding", Constrains::Nothing),
-    plain("contentMediaType", Constrains::Nothing),
-    below("contentSchema", Holds::Schema, Constrains::Nothing),
-    plain("default", Constrains::Nothing),
-    below("definitions", Holds::Named, Constrains::Nothing),
-    plain("dependentRequired", Constrains::Objects),
-    Keyword { in_place: true, ..below("dependentSchemas", Holds::Named, Constrains::Objects) },
-    plain("deprecated", Constrains::Nothing),
-    plain("description", Constrains::Nothing),
-    with(beside("else", Holds::Schema), &["if"]),
-    plain("enum", Constrains::Everything),
-    plain("examples", Constrains::Nothing),
-    plain("exclusiveMaximum", Constrains::Numbers),
-    plain("exclusiveMinimum", Constrains::Numbers),
-    plain("format", Constrains::Texts),
-    with(beside("if", Holds::Schema), &["then", "else"]),
-    below("items", Holds::Schema, Constrains::Arrays),
-    with(plain("maxContains", Constrains::Arrays), &["contains"]),
-    plain("maxItems", Constrains::Arrays),
-    plain("maxLength", Constrains::Texts),
-    plain("maxProperties", Constrains::Objects),
-    plain("maximum", Constrains::Numbers),
-    with(plain("minContains", Constrains::Arrays), &["contains"]),
-    plain("minItems", Constrains::Arrays),
-    plain("minLength", Constrains::Texts),
-    plain("minProperties", Constrains::Objects),
-    plain("minimum", Constrains::Numbers),
-    plain("multipleOf", Constrains::Numbers),
-    beside("not", Holds::Schema),
-    plain("nullable", Constrains::Everything),
-    beside("oneOf", Holds::List),
-    plain("pattern", Constrains::Texts),
-    below("patternProperties", Holds::Named, Constrains::Objects),
-    below("prefixItems", Holds::List, Constrains::Arrays),
-    below("properties", Holds::Named, Constrains::Objects),
-    below("propertyNames", Holds::Schema, Constrains::Objects),
-    plain("readOnly", Constrains::Nothing),
-    plain("required", Constrains::Objects),
-    with(beside("then", Holds::Schema), &["if"]),
-    plain("title", Constrains::Nothing),
-    plain("type", Constrains::Everything),
-    below("unevaluatedItems", Holds::Schema, Constrains::Arrays),
-    below("unevaluatedProperties", Holds::Schema, Constrains::Objects),
-    plain("uniqueItems", Constrains::Arrays),
-    plain("writeOnly", Constrains::Nothing),
-    plain("x-currency", Constrains::Decimals),
-    plain("x-customer", Constrains::Everything),
-    plain("x-date-format", Constrains::Dates),
-    plain("x-pii", Constrains::Everything),
-    plain("x-precision", Constrains::Decimals),
-    plain("x-scale", Constrains::Decimals),
+    without_schemas("$anchor", Constrains::NoValues),
+    without_schemas("$comment", Constrains::NoValues),
+    applicator("$defs", Content::Named, Constrains::NoValues),
+    without_schemas("$dynamicAnchor", Constrains::NoValues),
+    without_schemas("$dynamicRef", Constrains::AllValues),
+    without_schemas("$id", Constrains::NoValues),
+    without_schemas("$ref", Constrains::AllValues),
+    without_schemas("$schema", Constrains::NoValues),
+    without_schemas("$vocabulary", Constrains::NoValues),
+    applicator("additionalProperties", Content::Schema, Constrains::Objects),
+    in_place_applicator("allOf", Content::List),
+    in_place_applicator("anyOf", Content::List),
+    without_schemas("const", Constrains::AllValues),
+    applicator("contains", Content::Schema, Constrains::Arrays),
+    without_schemas("contentEncoding", Constrains::NoValues),
+    without_schemas("contentMediaType", Constrains::NoValues),
+    applicator("contentSchema", Content::Schema, Constrains::NoValues),
+    without_schemas("default", Constrains::NoValues),
+    applicator("definitions", Content::Named, Constrains::NoValues),
+    without_schemas("dependentRequired", Constrains::Objects),
+    Keyword { in_place: true, ..applicator("dependentSchemas", Content::Named, Constrains::Objects) },
+    without_schemas("deprecated", Constrains::NoValues),
+    without_schemas("description", Constrains::NoValues),
+    with_partners(in_place_applicator("else", Content::Schema), &["if"]),
+    without_schemas("enum", Constrains::AllValues),
+    without_schemas("examples", Constrains::NoValues),
+    without_schemas("exclusiveMaximum", Constrains::Numbers),
+    without_schemas("exclusiveMinimum", Constrains::Numbers),
+    without_schemas("format", Constrains::Texts),
+    with_partners(in_place_applicator("if", Content::Schema), &["then", "else"]),
+    applicator("items", Content::Schema, Constrains::Arrays),
+    with_partners(without_schemas("maxContains", Constrains::Arrays), &["contains"]),
+    without_schemas("maxItems", Constrains::Arrays),
+    without_schemas("maxLength", Constrains::Texts),
+    without_schemas("maxProperties", Constrains::Objects),
+    without_schemas("maximum", Constrains::Numbers),
+    with_partners(without_schemas("minContains", Constrains::Arrays), &["contains"]),
+    without_schemas("minItems", Constrains::Arrays),
+    without_schemas("minLength", Constrains::Texts),
+    without_schemas("minProperties", Constrains::Objects),
+    without_schemas("minimum", Constrains::Numbers),
+    without_schemas("multipleOf", Constrains::Numbers),
+    in_place_applicator("not", Content::Schema),
+    without_schemas("nullable", Constrains::AllValues),
+    in_place_applicator("oneOf", Content::List),
+    without_schemas("pattern", Constrains::Texts),
+    applicator("patternProperties", Content::Named, Constrains::Objects),
+    applicator("prefixItems", Content::List, Constrains::Arrays),
+    applicator("properties", Content::Named, Constrains::Objects),
+    applicator("propertyNames", Content::Schema, Constrains::Objects),
+    without_schemas("readOnly", Constrains::NoValues),
+    without_schemas("required", Constrains::Objects),
+    with_partners(in_place_applicator("then", Content::Schema), &["if"]),
+    without_schemas("title", Constrains::NoValues),
+    without_schemas("type", Constrains::AllValues),
+    applicator("unevaluatedItems", Content::Schema, Constrains::Arrays),
+    applicator("unevaluatedProperties", Content::Schema, Constrains::Objects),
+    without_schemas("uniqueItems", Constrains::Arrays),
+    without_schemas("writeOnly", Constrains::NoValues),
+    without_schemas("x-currency", Constrains::Decimals),
+    without_schemas("x-customer", Constrains::AllValues),
+    without_schemas("x-date-format", Constrains::Dates),
+    without_schemas("x-pii", Constrains::AllValues),
+    without_schemas("x-precision", Constrains::Decimals),
+    without_schemas("x-scale", Constrains::Decimals),
 ];
 
 /// Returns the keyword with a name.
@@ -146,7 +146,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 
 /// Returns whether a keyword does not constrain any values.
 pub(super) fn is_annotation(name: &str) -> bool {
-    keyword(name).is_some_and(|keyword| keyword.constrains == Constrains::Nothing)
+    keyword(name).is_some_and(|keyword| keyword.constrains == Constrains::NoValues)
 }
 
 #[cfg(test)]

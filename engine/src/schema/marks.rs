@@ -31,11 +31,11 @@ pub(super) fn customers_in(index: &Index<'_>, parts: &BTreeSet<usize>) -> Vec<us
         let inner = children(place.schema).into_iter();
         let inner = inner.filter(|child| !is_definition(child.keyword)).map(|child| child.schema);
         below.extend(
-            inner.chain(referred(index, place.schema)).filter_map(|part| index.position(part)),
+            inner.chain(referenced(index, place.schema)).filter_map(|part| index.position(part)),
         );
     }
     let mut reached: Vec<bool> = (0..places.len()).map(|at| parts.contains(&at)).collect();
-    spread(&mut reached, &below);
+    mark_reachable(&mut reached, &below);
     let marked = places.iter().map(|place| is_set(place.schema, "x-customer"));
     (0..)
         .zip(marked.zip(reached))
@@ -51,7 +51,7 @@ pub(super) fn personal(index: &Index<'_>) -> Vec<bool> {
     let mut around: Vec<Vec<usize>> = vec![Vec::new(); places.len()];
     for (position, place) in places.iter().enumerate() {
         let below = children(place.schema).into_iter().map(|child| child.schema);
-        for schema in below.chain(referred(index, place.schema)) {
+        for schema in below.chain(referenced(index, place.schema)) {
             if let Some(around) = index.position(schema).and_then(|at| around.get_mut(at)) {
                 around.push(position);
             }
@@ -59,12 +59,12 @@ pub(super) fn personal(index: &Index<'_>) -> Vec<bool> {
     }
     let mut personal: Vec<bool> =
         places.iter().map(|place| is_set(place.schema, "x-pii")).collect();
-    spread(&mut personal, &around);
+    mark_reachable(&mut personal, &around);
     personal
 }
 
 /// Marks everything that can be reached from a marked place.
-pub(super) fn spread(marked: &mut [bool], neighbours: &[Vec<usize>]) {
+pub(super) fn mark_reachable(marked: &mut [bool], neighbours: &[Vec<usize>]) {
     let mut left: Vec<usize> =
         (0..marked.len()).filter(|at| marked.get(*at) == Some(&true)).collect();
     while let Some(position) = left.pop() {
@@ -85,7 +85,7 @@ fn find<'s>(index: &Index<'s>, schema: &'s Json, seen: &mut Vec<&'s Json>) -> Op
     if let Some(keyword) = MARKS.into_iter().find(|keyword| is_set(schema, keyword)) {
         return Some(Mark { pointer: format!("/{}", escaped(keyword)), keyword });
     }
-    if let Some(target) = referred(index, schema)
+    if let Some(target) = referenced(index, schema)
         && let Some(mark) = find(index, target, seen)
     {
         return Some(Mark { pointer: "/$ref".to_owned(), ..mark });
@@ -106,7 +106,7 @@ pub(super) fn is_definition(keyword: &str) -> bool {
 }
 
 /// Returns the subschema to which the `$ref` of a schema refers.
-pub(super) fn referred<'s>(index: &Index<'s>, schema: &'s Json) -> Option<&'s Json> {
+pub(super) fn referenced<'s>(index: &Index<'s>, schema: &'s Json) -> Option<&'s Json> {
     match index.resolve(schema, schema.get("$ref")?.as_str()?) {
         Target::Schema(target) => Some(target),
         _ => None,

@@ -5,15 +5,15 @@ use jsonschema::{ValidationError, draft202012};
 use oms_core::diagnostic::did_you_mean;
 use serde_json::Value as Json;
 
-use super::compile::SchemaProblem;
-use super::words::{bound, in_words, type_name, type_names};
+use super::messages::{bound, type_description, type_name, type_names};
+use super::problem::{SchemaProblem, SchemaProblemKind};
 
 /// Validates a schema against the metaschema, so that a keyword with an invalid value is not
 /// ignored.
-pub(super) fn misused(schema: &Json) -> Vec<SchemaProblem> {
+pub(super) fn metaschema_problems(schema: &Json) -> Vec<SchemaProblem> {
     let mut problems: Vec<SchemaProblem> = Vec::new();
     for error in draft202012::meta::validator().iter_errors(schema) {
-        let problem = misuse(&error);
+        let problem = metaschema_problem(&error);
         if !problems.iter().any(|known| known.pointer == problem.pointer) {
             problems.push(problem);
         }
@@ -21,7 +21,7 @@ pub(super) fn misused(schema: &Json) -> Vec<SchemaProblem> {
     problems
 }
 
-fn misuse(error: &ValidationError<'_>) -> SchemaProblem {
+fn metaschema_problem(error: &ValidationError<'_>) -> SchemaProblem {
     const TYPES: [&str; 7] = ["string", "integer", "number", "boolean", "object", "array", "null"];
     let pointer = error.instance_path().to_string();
     let names = pointer.rsplit('/').filter(|token| token.parse::<usize>().is_err());
@@ -56,9 +56,9 @@ fn misuse(error: &ValidationError<'_>) -> SchemaProblem {
             }
         }
         (ValidationErrorKind::Type { kind }, _) => {
-            let wanted: Vec<&str> = type_names(kind).into_iter().map(in_words).collect();
-            let found = in_words(type_name(found));
-            (format!("{key} must be {}, not {found}", wanted.join(" or ")), None)
+            let expected: Vec<&str> = type_names(kind).into_iter().map(type_description).collect();
+            let found = type_description(type_name(found));
+            (format!("{key} must be {}, not {found}", expected.join(" or ")), None)
         }
         (kind, _) => {
             let what = bound(kind);
@@ -68,5 +68,5 @@ fn misuse(error: &ValidationError<'_>) -> SchemaProblem {
             )
         }
     };
-    SchemaProblem { pointer, on_key: false, message, help }
+    SchemaProblem { kind: SchemaProblemKind::Invalid, pointer, on_key: false, message, help }
 }

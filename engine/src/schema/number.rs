@@ -13,7 +13,7 @@ pub(super) struct Number {
 }
 
 /// Returns whether a text has exactly the value of a float's shortest representation.
-pub(crate) fn is_number_of(float: f64, text: &str) -> bool {
+pub(crate) fn is_exact(float: f64, text: &str) -> bool {
     let unsigned = text.strip_prefix('+').unwrap_or(text);
     Number::parse(unsigned).is_some_and(|exact| Number::parse(&float.to_string()) == Some(exact))
 }
@@ -26,7 +26,7 @@ impl Number {
             None => (false, text),
         };
         let (mantissa, exponent) = match unsigned.split_once(['e', 'E']) {
-            Some((mantissa, exponent)) => (mantissa, power(exponent)?),
+            Some((mantissa, exponent)) => (mantissa, parse_exponent(exponent)?),
             None => (unsigned, 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
@@ -87,7 +87,7 @@ impl Number {
             .digits
             .iter()
             .fold(0, |rest: u128, digit| (rest * 10 + u128::from(digit - b'0')) % modulus);
-        (rest * ten_to_the(scale, modulus)).is_multiple_of(modulus)
+        (rest * power_of_ten(scale, modulus)).is_multiple_of(modulus)
     }
 }
 
@@ -114,7 +114,7 @@ impl Ord for Number {
 }
 
 /// Parses an exponent. Very large exponents are clamped, because only their sign matters.
-fn power(text: &str) -> Option<i128> {
+fn parse_exponent(text: &str) -> Option<i128> {
     const LARGE: i128 = 1 << 100;
     let (negative, digits) = match text.as_bytes() {
         [b'-', rest @ ..] => (true, rest),
@@ -131,7 +131,7 @@ fn power(text: &str) -> Option<i128> {
 }
 
 /// Returns ten to a power, modulo a number below 2^64.
-fn ten_to_the(mut power: u128, modulus: u128) -> u128 {
+fn power_of_ten(mut power: u128, modulus: u128) -> u128 {
     let (mut result, mut square) = (1 % modulus, 10 % modulus);
     while power > 0 {
         if power % 2 == 1 {

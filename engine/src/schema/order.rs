@@ -7,12 +7,14 @@ use oms_core::value::{
 use serde_json::Value as Json;
 
 use super::check::{Findings, check};
-use super::compile::{Compilation, SchemaProblem, Typing, compile};
+use super::compile::{Compilation, compile};
 use super::customer::CustomerMembers;
-use super::in_place;
+use super::in_place_applicators;
 use super::index::Index;
 use super::instance::{Exact, Instance};
-use super::{bounds, draft4, faults, formats, lower};
+use super::problem::{SchemaProblem, SchemaProblemKind};
+use super::typing::Typing;
+use super::{bounds, draft4, faults, formats, strip_extensions};
 
 /// A compiled order schema.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ impl OrderSchema {
         let source = schema.clone();
         let index = Index::new(&source);
         let Findings { mut problems, broken } = check(&index, &source);
-        problems.extend(in_place::problems(&index));
+        problems.extend(in_place_applicators::problems(&index));
         let Compilation { ty, node, customer, covered, problems: more } =
             compile(&index, &source, &broken, typing);
         for problem in more {
@@ -43,7 +45,7 @@ impl OrderSchema {
         }
         let mut validator = None;
         if problems.is_empty() && !covered {
-            match build(&lower::lower(&index, &source)) {
+            match build(&strip_extensions::strip_extensions(&index, &source)) {
                 Ok(built) => validator = Some(built),
                 Err(problem) => problems.push(problem),
             }
@@ -126,6 +128,7 @@ impl OrderSchema {
 fn build(schema: &Json) -> Result<Validator<Exact>, SchemaProblem> {
     let options = jsonschema::options_for::<Exact>().with_draft(Draft::Draft202012).offline();
     bounds::register(formats::register(options)).build(schema).map_err(|error| SchemaProblem {
+        kind: SchemaProblemKind::Invalid,
         pointer: String::new(),
         on_key: false,
         message: format!("invalid schema: {}", error.masked()),
@@ -170,6 +173,33 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert!(found[0].starts_with("/sku must match the pattern `^[A-Z]+$`"), "{found:?}");
         assert!(!found[0].contains("secret"), "a value is quoted: {found:?}");
+    }
+
+    #[test]
+    fn numbers_with_too_many_digits_have_their_own_kind_of_problem() {
+        let amounts = json!({
+            "text": { "type": "string", "format": "decimal", "x-precision": 4, "x-scale": 2 },
+            "number": { "type": "number", "x-precision": 4, "x-scale": 2 },
+        });
+        let by_reader = json!({ "type": "object", "properties": amounts });
+        let by_validator =
+            json!({ "type": "object", "not": { "required": ["x"] }, "properties": amounts });
+        for (schema, decided) in [(by_reader, true), (by_validator, false)] {
+            let schema = compiled(&schema);
+            assert_eq!(schema.is_decided_by_reader(), decided);
+            for (body, kind) in [
+                (r#"{"text":"123.00"}"#, ProblemKind::Digits),
+                (r#"{"text":"1.234"}"#, ProblemKind::Digits),
+                (r#"{"text":"much"}"#, ProblemKind::Shape),
+                (r#"{"number":1.234}"#, ProblemKind::Digits),
+                (r#"{"number":1e40}"#, ProblemKind::Digits),
+                (r#"{"number":"1"}"#, ProblemKind::Shape),
+            ] {
+                let problems = schema.read(body.as_bytes()).unwrap_err();
+                let kinds: Vec<ProblemKind> = problems.iter().map(|problem| problem.kind).collect();
+                assert_eq!(kinds, [kind], "{body}: {problems:?}");
+            }
+        }
     }
 
     #[test]
@@ -221,6 +251,7 @@ mod tests {
             "not": { "properties": { "x-pii": { "const": true } } },
             "$defs": { "b": { "type": "string", "x-pii": true } } });
         let found = faults(&schema);
+        assert!(found.iter().all(|problem| problem.kind == SchemaProblemKind::NoEffect));
         let mut places: Vec<&str> = found.iter().map(|problem| problem.pointer.as_str()).collect();
         places.sort_unstable();
         let expected =

@@ -42,7 +42,7 @@ impl<'s> Compiler<'_, 's> {
     pub(super) fn union(&mut self, cases: &'s [Json]) -> Option<(Type, JsonKind)> {
         let mut records = Vec::with_capacity(cases.len());
         for case in cases {
-            let (_, node) = self.below(case);
+            let (_, node) = self.nested(case);
             let JsonKind::Record(record) = node.kind else { return None };
             records.push(record);
         }
@@ -77,7 +77,7 @@ fn merge(records: Vec<RecordNode>) -> Option<Vec<(Member, Type)>> {
                     known.required &= member.required;
                     known.lax |= member.lax;
                     let nullable = known.node.nullable || member.node.nullable;
-                    let personal = ty.holds_pii() || field.ty.holds_pii();
+                    let personal = ty.contains_pii() || field.ty.contains_pii();
                     match join(ty, &field.ty) {
                         Some(joined) => {
                             known.node = JsonNode { kind: reader(&joined), nullable };

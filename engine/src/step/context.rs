@@ -42,7 +42,7 @@ const OVERRIDE: &str = "override";
 
 impl RateSource {
     /// Returns the recorded source of the quotes of a conversion: one name, or two joined by `+`.
-    pub fn named(&self, sources: [Option<QuoteSource>; 2]) -> Arc<str> {
+    pub fn source_label(&self, sources: [Option<QuoteSource>; 2]) -> Arc<str> {
         let name = |source| match source {
             QuoteSource::Table => &*self.label,
             QuoteSource::Override => OVERRIDE,
@@ -55,8 +55,8 @@ impl RateSource {
         }
     }
 
-    /// Returns the maximum number of characters that [`Self::named`] returns.
-    pub fn name_chars_max(&self) -> u64 {
+    /// Returns the maximum number of characters that [`Self::source_label`] returns.
+    pub fn source_label_chars_max(&self) -> u64 {
         // A fixed table, or a table under semantics that do not know the euro's conversion rates.
         const LABEL: u64 = 5;
         let changeover = (self.label.len() + "+".len() + CHANGEOVER.len()) as u64;
@@ -129,7 +129,7 @@ impl PlanContext<'_> {
         let route = Route::root().key(field);
         let compiled = oms_expression::compile_value(expr.raw(), None, self.scope);
         let time_zone = &self.resources.time_zone;
-        let compiled = compiled.map(|compiled| compiled.day(time_zone));
+        let compiled = compiled.map(|compiled| compiled.as_date(time_zone));
         let compiled = self.input(field, &route, compiled)?;
         let is_date = matches!(compiled.ty().shape, Shape::Date(_) | Shape::Timestamp);
         if is_date && !compiled.ty().nullable {
@@ -145,7 +145,7 @@ impl PlanContext<'_> {
     /// percent-encoded.
     pub fn url(&mut self, field: &str, route: &Route, raw: &serde_json::Value) -> Option<Compiled> {
         let compiled = oms_expression::compile_value(raw, Some(&Type::text()), self.scope);
-        self.input(field, route, compiled.map(Compiled::url))
+        self.input(field, route, compiled.map(Compiled::as_url))
     }
 
     /// Compiles any part of the settings as the field `field` of the step's input.
@@ -154,9 +154,9 @@ impl PlanContext<'_> {
         field: &str,
         route: &Route,
         raw: &serde_json::Value,
-        wanted: Option<&Type>,
+        expected: Option<&Type>,
     ) -> Option<Compiled> {
-        self.input(field, route, oms_expression::compile_value(raw, wanted, self.scope))
+        self.input(field, route, oms_expression::compile_value(raw, expected, self.scope))
     }
 
     /// Adds a compiled setting to the step's input.
@@ -314,7 +314,7 @@ impl PlanContext<'_> {
                 labels: vec![label],
                 help: problem.help,
             };
-            self.faults.push(Fault::Elsewhere {
+            self.faults.push(Fault::OtherFile {
                 diagnostic: Box::new(diagnostic),
                 source: text.map(|text| (path, text)),
             });
@@ -332,14 +332,14 @@ impl PlanContext<'_> {
         ["run.key", "run.id"]
             .into_iter()
             .chain(self.order_key_path)
-            .any(|path| compiled.tells_apart(path))
+            .any(|path| compiled.determines_key(path))
     }
 
     /// Returns whether a value contains data of the current element or its index, so that it can
     /// differ between elements.
-    pub fn shows_element(&self, compiled: &Compiled) -> bool {
+    pub fn depends_on_element(&self, compiled: &Compiled) -> bool {
         const OTHER_ROOTS: [&str; 4] = ["order", "run", "steps", "error"];
-        compiled.shows().any(|path| {
+        compiled.readable_paths().any(|path| {
             let root = path.split(['.', '[']).next().unwrap_or_default();
             !OTHER_ROOTS.contains(&root)
         })
@@ -350,13 +350,13 @@ impl PlanContext<'_> {
     /// # Errors
     /// Returns the recorded faults.
     pub fn finish(&mut self) -> Result<InputPlan, Faults> {
-        merge_forgotten(&mut self.faults);
+        merge_missing_braces(&mut self.faults);
         // With newly refused faults, there is still a plan, because runs may have started with it.
         let grave = |fault: &Fault| match fault {
-            Fault::Here { finding, .. } => {
+            Fault::Setting { finding, .. } => {
                 finding.severity == Severity::Error && !finding.newly_refused
             }
-            Fault::Elsewhere { diagnostic, .. } => diagnostic.severity == Severity::Error,
+            Fault::OtherFile { diagnostic, .. } => diagnostic.severity == Severity::Error,
         };
         if self.broken || self.faults.iter().any(grave) {
             return Err(std::mem::take(&mut self.faults));
@@ -367,13 +367,13 @@ impl PlanContext<'_> {
 
 /// Keeps a single finding about a text that was meant as an expression. An error about the value of
 /// the text receives the help text, and a warning about it is dropped.
-fn merge_forgotten(faults: &mut Faults) {
+fn merge_missing_braces(faults: &mut Faults) {
     let (forgotten, mut others): (Faults, Faults) =
         std::mem::take(faults).into_iter().partition(|fault| {
-            matches!(fault, Fault::Here { finding, .. } if finding.code == codes::FORGOTTEN_BRACES)
+            matches!(fault, Fault::Setting { finding, .. } if finding.code == codes::FORGOTTEN_BRACES)
         });
     for fault in forgotten {
-        let Fault::Here { finding: cause, .. } = &fault else { continue };
+        let Fault::Setting { finding: cause, .. } = &fault else { continue };
         let route = &cause.primary.0.route;
         let follows = |finding: &Finding| {
             let place = &finding.primary.0;
@@ -389,11 +389,11 @@ fn merge_forgotten(faults: &mut Faults) {
                 }
         };
         others.retain(|other| {
-            !matches!(other, Fault::Here { finding, .. }
+            !matches!(other, Fault::Setting { finding, .. }
                 if finding.severity == Severity::Warning && follows(finding))
         });
         let error = others.iter_mut().find_map(|other| match other {
-            Fault::Here { finding, .. } if follows(finding) => Some(finding),
+            Fault::Setting { finding, .. } if follows(finding) => Some(finding),
             _ => None,
         });
         match error {

@@ -23,7 +23,7 @@ impl<T: Typed> Expr<T> {
     }
 
     /// Returns the expected type, or `None` if any type is allowed.
-    pub fn wanted() -> Option<Type> {
+    pub fn expected() -> Option<Type> {
         T::ty()
     }
 }

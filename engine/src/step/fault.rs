@@ -9,14 +9,14 @@ use oms_expression::{Origin, Problem};
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// A fault in the step's settings. The places of the finding are relative to `with`.
-    Here {
+    Setting {
         /// The finding.
         finding: Box<Finding>,
         /// The origin of the offending value, if it is known.
         origin: Option<Origin>,
     },
     /// A fault in another file, such as a template.
-    Elsewhere {
+    OtherFile {
         /// The diagnostic.
         diagnostic: Box<Diagnostic>,
         /// The path and the text to which the diagnostic refers.
@@ -37,7 +37,7 @@ impl Fault {
 
 impl From<Finding> for Fault {
     fn from(finding: Finding) -> Self {
-        Self::Here { finding: Box::new(finding), origin: None }
+        Self::Setting { finding: Box::new(finding), origin: None }
     }
 }
 
@@ -45,6 +45,6 @@ impl Fault {
     /// Converts a problem of the expression at `route`.
     pub fn of_problem(problem: Problem, route: &Route) -> Self {
         let origin = problem.origin.clone();
-        Self::Here { finding: Box::new(problem.into_finding(route)), origin }
+        Self::Setting { finding: Box::new(problem.into_finding(route)), origin }
     }
 }

@@ -32,7 +32,7 @@ impl Target {
     }
 
     /// Describes the target without its key, which may be personal data.
-    pub fn words(&self) -> String {
+    pub fn describe(&self) -> String {
         match self.port {
             Port::Tables => format!("row of `{}`", self.resource),
             _ => format!("object in `{}`", self.resource),

@@ -10,7 +10,7 @@ pub(super) enum Attribute {
     /// The URL of an image or another resource.
     Source,
     /// Text for readers or screen readers.
-    Words,
+    Text,
     /// CSS declarations.
     Style,
     /// Any other attribute.
@@ -32,7 +32,7 @@ impl Attribute {
             "src" | "srcset" | "background" | "poster" | "cite" | "longdesc" | "data" => {
                 Self::Source
             }
-            "alt" | "title" | "placeholder" | "aria-label" | "aria-description" => Self::Words,
+            "alt" | "title" | "placeholder" | "aria-label" | "aria-description" => Self::Text,
             "style" => Self::Style,
             _ => Self::Plain,
         }
@@ -43,32 +43,32 @@ impl Attribute {
         match self {
             Self::Link => is_link(value),
             Self::Source => {
-                let start = beginning(value);
-                scheme(&start).is_none() || begins(&start, &SOURCE_SCHEMES)
+                let start = url_start(value);
+                scheme(&start).is_none() || has_scheme(&start, &SOURCE_SCHEMES)
             }
-            Self::Words | Self::Style | Self::Plain => true,
+            Self::Text | Self::Style | Self::Plain => true,
         }
     }
 }
 
 /// Returns whether the HTML source of an `href` value is an allowed link: it has one of [`LINK_SCHEMES`] or points to an anchor in the mail.
 pub(super) fn is_link(value: &str) -> bool {
-    let start = beginning(value);
-    start.starts_with('#') || begins(&start, &LINK_SCHEMES)
+    let start = url_start(value);
+    start.starts_with('#') || has_scheme(&start, &LINK_SCHEMES)
 }
 
 /// Number of characters that are examined to find the scheme.
-const BEGINNING_CHARS: usize = 32;
+const START_CHARS: usize = 32;
 
 /// Returns the start of a URL as a browser parses it (WHATWG URL, 4.4): decodes character references, and removes leading control
 /// characters and spaces as well as tabs and line breaks.
-fn beginning(value: &str) -> String {
+fn url_start(value: &str) -> String {
     let chars = decoded(value).filter(|char| !matches!(char, '\t' | '\n' | '\r'));
     let chars = chars.skip_while(|char| char.is_control() || char.is_whitespace());
-    chars.take(BEGINNING_CHARS).collect()
+    chars.take(START_CHARS).collect()
 }
 
-fn begins(url: &str, schemes: &[&str]) -> bool {
+fn has_scheme(url: &str, schemes: &[&str]) -> bool {
     let begins = |scheme: &&str| {
         url.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme))
     };

@@ -7,10 +7,10 @@ use handlebars::template::{HelperTemplate, Parameter, Template as Tree, Template
 use oms_core::diagnostic::{Severity, codes};
 use oms_core::value::{Shape, Type};
 
-use super::check_link::{beginnings, first_printed};
+use super::check_link::{first_printed, link_start_tags};
 use super::check_partial::second_line;
-use super::check_path::{Known, Scopes};
-use super::helpers::{BLOCKS, CALLS, PLURAL, SAY};
+use super::check_path::{ResolvedValue, Scopes};
+use super::helpers::{BLOCKS, CALLS, PLURAL, TEXT};
 use super::lint::lint;
 use super::load::{Template, Variant};
 use super::part::Part;
@@ -35,7 +35,7 @@ pub(super) struct Checker<'t> {
     pub(super) including: Vec<&'t str>,
     pub(super) inclusions: usize,
     /// Number of invalid blocks around the current position. Problems inside them are not reported.
-    pub(super) muted: usize,
+    pub(super) suppressed: usize,
     pub(super) one_line: bool,
     /// Whether links are checked. They are checked only in HTML source files.
     links: bool,
@@ -51,7 +51,7 @@ enum Role {
     Text,
     Html,
     /// HTML that MJML generated from a source that was checked already.
-    Made,
+    Generated,
 }
 
 /// The current position in one file.
@@ -97,7 +97,7 @@ impl Template {
                 }
             }
         };
-        add(self.notes().cloned().collect());
+        add(self.warnings().cloned().collect());
         for variant in self.variants() {
             let check = |part: &Part, role| self.check_part(part, variant, data, role);
             add(check(&variant.subject, Role::Subject));
@@ -108,9 +108,9 @@ impl Template {
             found.extend(html.included.iter().flat_map(|part| check(part, Role::Html)));
             // MJML moves elements. A tag that is valid in the source must also be valid at its position in the generated HTML.
             let is_error = |problem: &TemplateProblem| problem.severity == Severity::Error;
-            if let Some(made) = html.made.as_ref().filter(|_| !found.iter().any(is_error)) {
-                let moved = check(made, Role::Made).into_iter().filter(is_error);
-                found.extend(moved.map(|problem| moved_by_mjml(problem, &html.source, made)));
+            if let Some(made) = html.generated.as_ref().filter(|_| !found.iter().any(is_error)) {
+                let moved = check(made, Role::Generated).into_iter().filter(is_error);
+                found.extend(moved.map(|problem| in_mjml_source(problem, &html.source, made)));
             }
             add(found);
             for (name, part) in &self.attachments {
@@ -139,7 +139,7 @@ impl Template {
             problems: Vec::new(),
             including: Vec::new(),
             inclusions: 0,
-            muted: 0,
+            suppressed: 0,
             one_line,
             links: role == Role::Html,
             in_link: false,
@@ -153,7 +153,7 @@ impl Template {
 }
 
 /// Converts a problem in the HTML that MJML generated into a problem in the MJML source.
-fn moved_by_mjml(problem: TemplateProblem, source: &Part, made: &Part) -> TemplateProblem {
+fn in_mjml_source(problem: TemplateProblem, source: &Part, made: &Part) -> TemplateProblem {
     let text = made.text.get(problem.span.clone()).unwrap_or_default();
     let at = source.text.find(text).unwrap_or(0);
     let message = format!("in the HTML that MJML generates: {}", problem.message);
@@ -166,26 +166,26 @@ impl<'t> Checker<'t> {
         let problem = cursor.part.problem(fault);
         // A partial that is included twice is reported once.
         let alike = self.problems.iter().filter(|known| known.severity == problem.severity).count();
-        let has_room = self.muted == 0 && alike < PROBLEMS_MAX;
+        let has_room = self.suppressed == 0 && alike < PROBLEMS_MAX;
         if has_room && !self.problems.contains(&problem) {
             self.problems.push(problem);
         }
     }
 
     pub(super) fn file(&mut self, part: &'t Part) {
-        let mut links = if self.links { beginnings(part) } else { BTreeSet::new() };
+        let mut links = if self.links { link_start_tags(part) } else { BTreeSet::new() };
         if self.in_link {
             links.extend(first_printed(part, 0..part.text.len()));
         }
         let mut cursor = Cursor { part, next: 0, links };
         self.walk(&part.tree, &mut cursor);
         if cursor.tag().is_some() {
-            self.lost(&cursor);
+            self.report_ambiguous(&cursor);
         }
     }
 
     /// Reports that the tags do not match the syntax tree. The check must not accept a file that it cannot follow.
-    pub(super) fn lost(&mut self, cursor: &Cursor<'_>) {
+    pub(super) fn report_ambiguous(&mut self, cursor: &Cursor<'_>) {
         let end = cursor.part.text.len();
         let message = "the tags of this file are ambiguous";
         let fault = Fault::new(codes::TEMPLATE_SYNTAX, end..end, message);
@@ -198,7 +198,7 @@ impl<'t> Checker<'t> {
                 continue;
             }
             let Some(tag) = cursor.tag() else {
-                return self.lost(cursor);
+                return self.report_ambiguous(cursor);
             };
             match (element, tag.kind) {
                 (TemplateElement::Comment(_), TagKind::Comment) => {}
@@ -206,8 +206,8 @@ impl<'t> Checker<'t> {
                     self.print(call, tag, cursor);
                 }
                 (TemplateElement::HtmlExpression(call), TagKind::Print) => {
-                    if !has_reason(tree.elements.get(..at).unwrap_or_default()) {
-                        self.unescaped(tag, cursor);
+                    if !has_unescaped_reason(tree.elements.get(..at).unwrap_or_default()) {
+                        self.report_unescaped(tag, cursor);
                     }
                     self.print(call, tag, cursor);
                 }
@@ -217,12 +217,12 @@ impl<'t> Checker<'t> {
                 (TemplateElement::PartialExpression(partial), TagKind::Partial) => {
                     self.at_link(tag, cursor, |checker| checker.partial(partial, tag, cursor));
                 }
-                _ => return self.lost(cursor),
+                _ => return self.report_ambiguous(cursor),
             }
         }
     }
 
-    fn unescaped(&mut self, tag: &Tag, cursor: &Cursor<'_>) {
+    fn report_unescaped(&mut self, tag: &Tag, cursor: &Cursor<'_>) {
         let name = cursor.text(&tag.call.name);
         let fault = Fault::new(
             codes::TEMPLATE_UNESCAPED,
@@ -239,8 +239,8 @@ impl<'t> Checker<'t> {
 
     fn print(&mut self, call: &'t HelperTemplate, tag: &Tag, cursor: &Cursor<'_>) {
         let name = cursor.text(&tag.call.name);
-        if name == SAY && !(call.params.is_empty() && call.hash.is_empty()) {
-            return self.at_link(tag, cursor, |checker| checker.say(call, tag, cursor));
+        if name == TEXT && !(call.params.is_empty() && call.hash.is_empty()) {
+            return self.at_link(tag, cursor, |checker| checker.locale_text(call, tag, cursor));
         }
         let known = if call.params.is_empty() && call.hash.is_empty() {
             if matches!(call.name, Parameter::Subexpression(_)) {
@@ -311,13 +311,18 @@ impl<'t> Checker<'t> {
     }
 
     /// Resolves a path and reports its problems.
-    pub(super) fn path(&mut self, raw: &str, start: usize, cursor: &Cursor<'_>) -> Option<Known> {
+    pub(super) fn path(
+        &mut self,
+        raw: &str,
+        start: usize,
+        cursor: &Cursor<'_>,
+    ) -> Option<ResolvedValue> {
         self.scopes.resolve(raw, start).map_err(|fault| self.report(cursor, fault)).ok()
     }
 }
 
 /// Returns whether a comment before the tag gives a reason for not escaping.
-fn has_reason(before: &[TemplateElement]) -> bool {
+fn has_unescaped_reason(before: &[TemplateElement]) -> bool {
     let mut before = before.iter().rev().skip_while(
         |element| matches!(element, TemplateElement::RawString(text) if text.trim().is_empty()),
     );

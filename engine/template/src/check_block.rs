@@ -7,7 +7,7 @@ use oms_core::value::{Shape, Type};
 
 use super::check::{Checker, Cursor};
 use super::check_helper::values;
-use super::check_path::{Known, Scope};
+use super::check_path::{ResolvedValue, Scope};
 use super::helpers::{BLOCKS, CALLS};
 use super::problem::Fault;
 use super::scan::Tag;
@@ -26,7 +26,7 @@ impl<'t> Checker<'t> {
                     .help(did_you_mean(name, BLOCKS))
             };
             self.report(cursor, fault);
-            return self.walk_muted(call, cursor);
+            return self.walk_suppressed(call, cursor);
         }
         self.block_params(call, name, &tag.call, cursor);
         for (key, value) in &tag.call.named {
@@ -39,7 +39,7 @@ impl<'t> Checker<'t> {
         let ([param], [place]) = (call.params.as_slice(), tag.call.params.as_slice()) else {
             let message = format!("`{name}` expects 1 value, found {}", values(call.params.len()));
             self.report(cursor, Fault::new(codes::TEMPLATE_HELPER, span, message));
-            return self.walk_muted(call, cursor);
+            return self.walk_suppressed(call, cursor);
         };
         match name {
             "each" => self.each(call, param, place, cursor),
@@ -69,20 +69,20 @@ impl<'t> Checker<'t> {
         }
     }
 
-    fn walk_muted(&mut self, call: &'t HelperTemplate, cursor: &mut Cursor<'t>) {
-        self.muted += 1;
+    fn walk_suppressed(&mut self, call: &'t HelperTemplate, cursor: &mut Cursor<'t>) {
+        self.suppressed += 1;
         self.branch(call.template.as_ref(), Vec::new(), cursor);
         self.branch(call.inverse.as_ref(), Vec::new(), cursor);
-        self.muted -= 1;
+        self.suppressed -= 1;
     }
 
     /// Walks a branch in which the values at these places are present.
     fn branch(&mut self, tree: Option<&'t Tree>, present: Vec<String>, cursor: &mut Cursor<'t>) {
-        let mark = self.scopes.assume(present);
+        let assumed = self.scopes.assume(present);
         if let Some(tree) = tree {
             self.walk(tree, cursor);
         }
-        self.scopes.forget(mark);
+        self.scopes.restore(assumed);
     }
 
     fn each(
@@ -93,7 +93,7 @@ impl<'t> Checker<'t> {
         cursor: &mut Cursor<'t>,
     ) {
         let Some(operand) = self.operand(param, place, cursor) else {
-            return self.walk_muted(call, cursor);
+            return self.walk_suppressed(call, cursor);
         };
         let Shape::List(element) = &operand.ty.shape else {
             let fault = Fault::new(
@@ -105,10 +105,10 @@ impl<'t> Checker<'t> {
                 cursor,
                 fault.help("use `{{#each}}` for lists and `{{#with}}` for records".to_owned()),
             );
-            return self.walk_muted(call, cursor);
+            return self.walk_suppressed(call, cursor);
         };
-        let this = Known { ty: element.as_ref().clone(), place: self.scopes.fresh_place() };
-        let index = || Known { ty: Type::of(Shape::Int), place: "@index".to_owned() };
+        let this = ResolvedValue { ty: element.as_ref().clone(), place: self.scopes.fresh_place() };
+        let index = || ResolvedValue { ty: Type::of(Shape::Int), place: "@index".to_owned() };
         let names = match &call.block_param {
             Some(BlockParam::Single(item)) => vec![(text_of(item), this.clone())],
             Some(BlockParam::Pair((item, at))) => {
@@ -131,10 +131,10 @@ impl<'t> Checker<'t> {
         cursor: &mut Cursor<'t>,
     ) {
         let Some(operand) = self.operand(param, place, cursor) else {
-            return self.walk_muted(call, cursor);
+            return self.walk_suppressed(call, cursor);
         };
         let at = operand.place.unwrap_or_else(|| self.scopes.fresh_place());
-        let this = Known { ty: operand.ty.not_null(), place: at.clone() };
+        let this = ResolvedValue { ty: operand.ty.not_null(), place: at.clone() };
         let names = match &call.block_param {
             Some(BlockParam::Single(name)) => vec![(text_of(name), this.clone())],
             _ => Vec::new(),

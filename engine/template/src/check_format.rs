@@ -27,12 +27,12 @@ impl<'t> Checker<'t> {
         let given = params.iter().zip(places);
         let operands: Vec<_> =
             given.map(|(param, at)| self.operand(param, at, cursor)).collect::<Option<_>>()?;
-        let mut fine = true;
+        let mut valid = true;
         for operand in &operands {
-            fine &= self.printable(&operand.ty, operand.span.clone(), cursor);
+            valid &= self.printable(&operand.ty, operand.span.clone(), cursor);
         }
         let (value, other) = (operands.first()?, operands.get(1));
-        let (fits, wanted) = match name {
+        let (fits, expected) = match name {
             "date" => (
                 matches!(value.ty.shape, Shape::Date(_) | Shape::Timestamp),
                 "a date or a timestamp",
@@ -40,18 +40,18 @@ impl<'t> Checker<'t> {
             "country" => (matches!(value.ty.shape, Shape::Text { .. }), "a country code"),
             _ => (matches!(value.ty.shape, Shape::Int | Shape::Decimal { .. }), "a number"),
         };
-        if fine && !fits {
-            self.refuse_shape(value, name, wanted, cursor);
-            fine = false;
+        if valid && !fits {
+            self.report_shape(value, name, expected, cursor);
+            valid = false;
         }
-        if let Some(other) = other.filter(|_| fine) {
-            fine = self.currency(value, other, cursor);
+        if let Some(other) = other.filter(|_| valid) {
+            valid = self.currency(value, other, cursor);
         }
-        if fine && matches!(value.ty.shape, Shape::Date(_)) {
-            fine = self.without_zone(value, at, cursor);
+        if valid && matches!(value.ty.shape, Shape::Date(_)) {
+            valid = self.check_no_time_zone(value, at, cursor);
         }
         let pii = operands.iter().any(|operand| operand.ty.pii);
-        fine.then(|| Type::text().with_pii(pii))
+        valid.then(|| Type::text().with_pii(pii))
     }
 
     /// Checks the named settings of a helper. Only `date` has a setting.
@@ -89,7 +89,7 @@ impl<'t> Checker<'t> {
     }
 
     /// Rejects a time zone for a value that is already a date.
-    fn without_zone(&mut self, value: &Operand, at: &Call, cursor: &Cursor<'_>) -> bool {
+    fn check_no_time_zone(&mut self, value: &Operand, at: &Call, cursor: &Cursor<'_>) -> bool {
         let Some((key, _)) = at.named.first() else { return true };
         let shown = cursor.text(&value.span);
         let message = format!("`{shown}` is a date, and dates have no time zone");
@@ -98,9 +98,9 @@ impl<'t> Checker<'t> {
         false
     }
 
-    fn refuse_shape(&mut self, value: &Operand, name: &str, wanted: &str, cursor: &Cursor<'_>) {
+    fn report_shape(&mut self, value: &Operand, name: &str, expected: &str, cursor: &Cursor<'_>) {
         let shown = cursor.text(&value.span);
-        let message = format!("`{name}` expects {wanted}, but `{shown}` is {}", value.ty.shape);
+        let message = format!("`{name}` expects {expected}, but `{shown}` is {}", value.ty.shape);
         self.report(cursor, Fault::new(codes::TEMPLATE_SHAPE, value.span.clone(), message));
     }
 

@@ -49,7 +49,7 @@ impl<'t> Checker<'t> {
             Parameter::Subexpression(inner) => match (inner.as_element(), &at.call) {
                 (TemplateElement::Expression(call), Some(at)) => self.helper_call(call, at, cursor),
                 _ => {
-                    self.lost(cursor);
+                    self.report_ambiguous(cursor);
                     None
                 }
             },
@@ -137,16 +137,16 @@ impl<'t> Checker<'t> {
         let truth = Type::of(Shape::Bool);
         let ty = match (name, call.params.as_slice(), at.params.as_slice()) {
             ("and" | "or" | "not", params, places) => {
-                let mut fine = true;
-                let mark = self.scopes.assume(Vec::new());
+                let mut valid = true;
+                let assumed = self.scopes.assume(Vec::new());
                 for (param, place) in params.iter().zip(places) {
-                    fine &= self.condition(param, place, cursor);
+                    valid &= self.condition(param, place, cursor);
                     // `and` evaluates later operands only if the earlier ones are true, `or` only if they are false.
                     let present = self.present_when(param, place, name == "and", cursor);
                     self.scopes.assume(present);
                 }
-                self.scopes.forget(mark);
-                fine.then_some(truth)
+                self.scopes.restore(assumed);
+                valid.then_some(truth)
             }
             ("country" | "date" | "money" | "number", params, places) => {
                 self.format_call(name, params, places, at, cursor)

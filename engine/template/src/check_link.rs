@@ -15,10 +15,10 @@ use super::problem::Fault;
 use super::scan::{Tag, TagKind};
 
 /// The rule for links, for use in messages.
-pub(super) const LEFT_OUT: &str = "only links to `https:`, `http:`, `mailto:` and `tel:` are allowed; any other `href` is removed";
+pub(super) const LINK_RULE: &str = "only links to `https:`, `http:`, `mailto:` and `tel:` are allowed; any other `href` is removed";
 
 /// Returns the start positions of the tags that print the start of a link's URL in an HTML or MJML file.
-pub(super) fn beginnings(part: &Part) -> BTreeSet<usize> {
+pub(super) fn link_start_tags(part: &Part) -> BTreeSet<usize> {
     let text = masked(&part.text);
     let mut found = BTreeSet::new();
     for piece in pieces(&text) {
@@ -75,7 +75,7 @@ pub(super) fn first_printed(part: &Part, range: Range<usize>) -> BTreeSet<usize>
 }
 
 /// Fixed text at the start of a link, and the position of its first piece.
-struct Beginning {
+struct LinkStart {
     text: String,
     span: Range<usize>,
 }
@@ -83,17 +83,17 @@ struct Beginning {
 /// Number of characters at the start of a link that determine its target.
 const DECIDING_CHARS: usize = 64;
 /// Maximum number of different beginnings that the branches of one link may have. Further ones are not checked.
-const BEGINNINGS_MAX: usize = 16;
+const LINK_STARTS_MAX: usize = 16;
 
 /// Returns the fixed text at the start of a link that causes the link to be removed, in any branch. Links that start with a value are
 /// checked by the type of the value.
-pub(super) fn left_out(part: &Part, range: &Range<usize>) -> Option<Range<usize>> {
+pub(super) fn removed_link(part: &Part, range: &Range<usize>) -> Option<Range<usize>> {
     let tags = || part.tags.iter().filter(|tag| range.contains(&tag.span.start));
     if tags().next().is_none() {
         return (!is_link(slice(&part.text, range))).then(|| range.clone());
     }
-    let mut forks: Vec<(Vec<Beginning>, Vec<Beginning>, bool)> = Vec::new();
-    let mut open = vec![Beginning { text: String::new(), span: range.start..range.start }];
+    let mut forks: Vec<(Vec<LinkStart>, Vec<LinkStart>, bool)> = Vec::new();
+    let mut open = vec![LinkStart { text: String::new(), span: range.start..range.start }];
     let ends = tags().map(|tag| (tag.span.clone(), Some(tag.kind)));
     let mut at = range.start;
     for (span, kind) in ends.chain([(range.end..range.end, None)]) {
@@ -116,12 +116,12 @@ pub(super) fn left_out(part: &Part, range: &Range<usize>) -> Option<Range<usize>
                     return Some(bad.span);
                 }
             }
-            Some(TagKind::Open) => forks.push((copied(&open), Vec::new(), false)),
+            Some(TagKind::Open) => forks.push((copy_starts(&open), Vec::new(), false)),
             Some(kind @ (TagKind::Else | TagKind::Chain)) => {
                 if let Some((start, ends, has_else)) = forks.last_mut() {
                     ends.append(&mut open);
                     *has_else |= kind == TagKind::Else;
-                    open = copied(start);
+                    open = copy_starts(start);
                 }
             }
             Some(TagKind::Close) => {
@@ -131,7 +131,7 @@ pub(super) fn left_out(part: &Part, range: &Range<usize>) -> Option<Range<usize>
                     if !has_else {
                         open.append(&mut start);
                     }
-                    open.truncate(BEGINNINGS_MAX);
+                    open.truncate(LINK_STARTS_MAX);
                 }
             }
             None => {
@@ -147,8 +147,8 @@ pub(super) fn left_out(part: &Part, range: &Range<usize>) -> Option<Range<usize>
     None
 }
 
-fn copied(beginnings: &[Beginning]) -> Vec<Beginning> {
-    let copy = |one: &Beginning| Beginning {
+fn copy_starts(beginnings: &[LinkStart]) -> Vec<LinkStart> {
+    let copy = |one: &LinkStart| LinkStart {
         text: one.text.chars().take(DECIDING_CHARS).collect(),
         span: one.span.clone(),
     };
@@ -171,7 +171,7 @@ impl Checker<'_> {
             return;
         }
         let name = cursor.text(&tag.call.name);
-        let message = format!("`{name}` is at the start of a link and can be any URL: {LEFT_OUT}");
+        let message = format!("`{name}` is at the start of a link and can be any URL: {LINK_RULE}");
         let help = "write the start of the URL in the template, such as `https://shop.example/orders/{{…}}`, or accept the warning at the step's `template` with `# oms: allow OMS0517`";
         let fault = Fault::new(codes::TEMPLATE_LINK_TARGET, tag.call.name.clone(), message);
         self.report(cursor, fault.warning().help(help.to_owned()));
@@ -202,7 +202,7 @@ mod tests {
         ] {
             let part = Part::of_file("t", &format!("<a href=\"{value}\">")).unwrap();
             let range = 9..9 + value.len();
-            let left_out = left_out(&part, &range).map(|span| slice(&part.text, &span));
+            let left_out = removed_link(&part, &range).map(|span| slice(&part.text, &span));
             assert_eq!(left_out, found, "{value}");
         }
     }
@@ -222,7 +222,7 @@ mod tests {
             ("<img src='{{a}}'>", vec![]),
         ] {
             let part = Part::of_file("t", text).unwrap();
-            let found = beginnings(&part);
+            let found = link_start_tags(&part);
             let tags = part.tags.iter().filter(|tag| found.contains(&tag.span.start));
             let shown: Vec<&str> = tags.map(|tag| slice(text, &tag.span)).collect();
             assert_eq!(shown, first, "{text}");

@@ -5,8 +5,8 @@ use handlebars::template::{DecoratorTemplate, HelperTemplate, Parameter};
 use oms_core::diagnostic::{codes, did_you_mean};
 
 use super::check::{Checker, Cursor};
-use super::check_path::{Known, Scope};
-use super::helpers::SAY;
+use super::check_path::{ResolvedValue, Scope};
+use super::helpers::TEXT;
 use super::part::Part;
 use super::problem::Fault;
 use super::scan::Tag;
@@ -80,7 +80,7 @@ impl<'t> Checker<'t> {
                         ),
                     );
                 }
-                Some(operand) => operand.place.map(|place| Known { ty: operand.ty, place }),
+                Some(operand) => operand.place.map(|place| ResolvedValue { ty: operand.ty, place }),
             },
             _ => {
                 return self.report(
@@ -98,7 +98,7 @@ impl<'t> Checker<'t> {
                 return;
             };
             let at = operand.place.unwrap_or_else(|| self.scopes.fresh_place());
-            names.push((key.to_owned(), Known { ty: operand.ty, place: at }));
+            names.push((key.to_owned(), ResolvedValue { ty: operand.ty, place: at }));
         }
         let in_list = self.scopes.in_list();
         self.scopes.push(Scope { this, in_list, names });
@@ -109,17 +109,17 @@ impl<'t> Checker<'t> {
     }
 
     /// Checks the text that `{{t "name"}}` includes, at each position where it is included.
-    pub(super) fn say(&mut self, call: &'t HelperTemplate, tag: &Tag, cursor: &Cursor<'_>) {
+    pub(super) fn locale_text(&mut self, call: &'t HelperTemplate, tag: &Tag, cursor: &Cursor<'_>) {
         let refuse = |span: &std::ops::Range<usize>, message: String| {
             Fault::new(codes::TEMPLATE_HELPER, span.clone(), message)
         };
         let ([Parameter::Literal(JsonValue::String(name))], [place]) =
             (call.params.as_slice(), tag.call.params.as_slice())
         else {
-            let fault = refuse(&tag.call.name, format!("`{SAY}` expects the name of a text"));
+            let fault = refuse(&tag.call.name, format!("`{TEXT}` expects the name of a text"));
             return self.report(
                 cursor,
-                fault.help(format!("write the name in quotes: `{{{{{SAY} \"title\"}}}}`")),
+                fault.help(format!("write the name in quotes: `{{{{{TEXT} \"title\"}}}}`")),
             );
         };
         let texts = self.texts;

@@ -23,7 +23,7 @@ const SEPARATOR: char = '\0';
 
 /// A value that a path resolves to.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct ResolvedValue {
     /// Its type, narrowed by the conditions of the enclosing blocks.
     pub(super) ty: Type,
     /// Identifies the value. Two paths to the same value have the same place.
@@ -33,11 +33,11 @@ pub(super) struct Known {
 /// A context: `this` inside a block or a partial.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
-    pub(super) this: Known,
+    pub(super) this: ResolvedValue,
     /// Whether `@index`, `@first` and `@last` are available.
     pub(super) in_list: bool,
     /// Block parameters, and values that the partial received.
-    pub(super) names: Vec<(String, Known)>,
+    pub(super) names: Vec<(String, ResolvedValue)>,
 }
 
 /// The contexts at one position of a template, from the outside in.
@@ -52,7 +52,7 @@ pub(super) struct Scopes {
 impl Scopes {
     /// Creates the scopes at the top of a template.
     pub(super) fn new(data: &Type) -> Self {
-        let this = Known { ty: data.clone(), place: "$".to_owned() };
+        let this = ResolvedValue { ty: data.clone(), place: "$".to_owned() };
         let root = Scope { this, in_list: false, names: Vec::new() };
         Self { stack: vec![root], present: Vec::new(), places_made: 0 }
     }
@@ -77,13 +77,13 @@ impl Scopes {
     }
 
     /// Returns the current `this`.
-    pub(super) fn this(&self) -> Option<&Known> {
+    pub(super) fn this(&self) -> Option<&ResolvedValue> {
         self.stack.last().map(|scope| &scope.this)
     }
 
-    /// Marks places as present. Returns the mark that [`Self::forget`] takes to undo this.
+    /// Marks places as present. Returns the position that [`Self::restore`] takes to undo this.
     pub(super) fn assume(&mut self, places: Vec<String>) -> usize {
-        let mark = self.present.len();
+        let assumed = self.present.len();
         for place in places {
             // If a value is present, all records that contain it are present.
             for (at, _) in place.match_indices(SEPARATOR) {
@@ -91,16 +91,16 @@ impl Scopes {
             }
             self.present.push(place);
         }
-        mark
+        assumed
     }
 
     /// Undoes every assumption made since the mark.
-    pub(super) fn forget(&mut self, mark: usize) {
-        self.present.truncate(mark);
+    pub(super) fn restore(&mut self, assumed: usize) {
+        self.present.truncate(assumed);
     }
 
     /// Resolves a path. `start` is its byte position in the file.
-    pub(super) fn resolve(&self, raw: &str, start: usize) -> Result<Known, Fault> {
+    pub(super) fn resolve(&self, raw: &str, start: usize) -> Result<ResolvedValue, Fault> {
         let parts = Parts::of(raw);
         let whole = start..start + raw.len();
         if parts.local {
@@ -123,7 +123,7 @@ impl Scopes {
     }
 
     /// Returns the block parameter that a path starts with.
-    fn named(&self, parts: &Parts<'_>) -> Option<&Known> {
+    fn named(&self, parts: &Parts<'_>) -> Option<&ResolvedValue> {
         let (_, first) = parts.segments.first().filter(|_| !parts.from_root)?;
         let mut names = self.stack.iter().rev().flat_map(|scope| &scope.names);
         names.find(|(name, _)| name == first).map(|(_, known)| known)
@@ -146,13 +146,18 @@ impl Scopes {
         })
     }
 
-    fn local(&self, parts: &Parts<'_>, raw: &str, whole: Range<usize>) -> Result<Known, Fault> {
+    fn local(
+        &self,
+        parts: &Parts<'_>,
+        raw: &str,
+        whole: Range<usize>,
+    ) -> Result<ResolvedValue, Fault> {
         let level = self.stack.len().checked_sub(1 + parts.ups);
         let in_list = level.and_then(|at| self.stack.get(at)).is_some_and(|scope| scope.in_list);
         let name = match parts.segments.as_slice() {
             [(_, name)] if in_list && LOCALS.contains(name) => *name,
             [(_, name)] if parts.ups == 0 && GLOBALS.contains(name) => {
-                return Ok(Known { ty: Type::text(), place: format!("@{raw}") });
+                return Ok(ResolvedValue { ty: Type::text(), place: format!("@{raw}") });
             }
             _ => {
                 let fault =
@@ -164,16 +169,16 @@ impl Scopes {
             }
         };
         let shape = if name == "index" { Shape::Int } else { Shape::Bool };
-        Ok(Known { ty: Type::of(shape), place: format!("@{raw}") })
+        Ok(ResolvedValue { ty: Type::of(shape), place: format!("@{raw}") })
     }
 
     fn field(
         &self,
-        holder: &Known,
+        holder: &ResolvedValue,
         name: &str,
         span: Range<usize>,
         lonely: bool,
-    ) -> Result<Known, Fault> {
+    ) -> Result<ResolvedValue, Fault> {
         let Some(record) = holder.ty.as_record() else {
             let message =
                 format!("cannot read `{name}` from {}, which has no fields", holder.ty.shape);
@@ -192,14 +197,16 @@ impl Scopes {
             };
             return Err(fault.help(help));
         };
-        let mut known =
-            Known { ty: field.ty.clone(), place: format!("{}{SEPARATOR}{name}", holder.place) };
+        let mut known = ResolvedValue {
+            ty: field.ty.clone(),
+            place: format!("{}{SEPARATOR}{name}", holder.place),
+        };
         known.ty.nullable |= holder.ty.nullable;
         self.narrow(&mut known);
         Ok(known)
     }
 
-    fn narrow(&self, known: &mut Known) {
+    fn narrow(&self, known: &mut ResolvedValue) {
         if self.present.contains(&known.place) {
             known.ty.nullable = false;
         }
@@ -230,7 +237,7 @@ mod tests {
         let item = Type::record([("sku", Type::text())]);
         let order = Type::record([("id", Type::text()), ("items", Type::list(item.clone()))]);
         let mut scopes = Scopes::new(&Type::record([("order", order), ("sku", Type::amount())]));
-        let this = Known { ty: item, place: scopes.fresh_place() };
+        let this = ResolvedValue { ty: item, place: scopes.fresh_place() };
         let names = vec![("line".to_owned(), this.clone())];
         scopes.push(Scope { this, in_list: true, names });
         for (raw, meaning) in [
@@ -259,10 +266,10 @@ mod tests {
         let mut scopes = Scopes::new(&Type::record([("customer", customer)]));
         assert!(scopes.resolve("customer.name", 0).unwrap().ty.nullable);
         let name = scopes.resolve("customer.name", 0).unwrap().place;
-        let mark = scopes.assume(vec![name]);
+        let assumed = scopes.assume(vec![name]);
         assert!(!scopes.resolve("customer.name", 0).unwrap().ty.nullable);
         assert!(!scopes.resolve("customer", 0).unwrap().ty.nullable);
-        scopes.forget(mark);
+        scopes.restore(assumed);
         assert!(scopes.resolve("customer", 0).unwrap().ty.nullable);
     }
 }

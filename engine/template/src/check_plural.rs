@@ -29,7 +29,7 @@ impl<'t> Checker<'t> {
             self.report(cursor, refuse(&at.name, message));
             return None;
         };
-        let mut fine = true;
+        let mut valid = true;
         let mut given: Vec<&str> = Vec::new();
         for (key, value) in &at.named {
             let name = cursor.text(key);
@@ -48,20 +48,20 @@ impl<'t> Checker<'t> {
                 continue;
             };
             self.report(cursor, fault);
-            fine = false;
+            valid = false;
         }
         let operand = self.operand(param, place, cursor)?;
-        fine &= self.printable(&operand.ty, operand.span.clone(), cursor);
-        if fine && !matches!(operand.ty.shape, Shape::Int | Shape::Decimal { .. }) {
+        valid &= self.printable(&operand.ty, operand.span.clone(), cursor);
+        if valid && !matches!(operand.ty.shape, Shape::Int | Shape::Decimal { .. }) {
             let shown = cursor.text(&operand.span);
             let message =
                 format!("`{PLURAL}` expects a number, but `{shown}` is {}", operand.ty.shape);
             self.report(cursor, Fault::new(codes::TEMPLATE_SHAPE, operand.span.clone(), message));
-            fine = false;
+            valid = false;
         }
         let needed = Formats::of(self.locale).plural_categories();
         let missing: Vec<&str> = needed.into_iter().filter(|form| !given.contains(form)).collect();
-        if fine && !missing.is_empty() {
+        if valid && !missing.is_empty() {
             let locale = self.locale;
             let forms: Vec<String> = missing.iter().map(|form| format!("`{form}`")).collect();
             let message = format!("`{PLURAL}` requires {} for `{locale}`", forms.join(", "));
@@ -71,9 +71,9 @@ impl<'t> Checker<'t> {
                 forms.join(" ")
             );
             self.report(cursor, refuse(&at.name, message).help(help));
-            fine = false;
+            valid = false;
         }
         let ty = Type::text().with_pii(operand.ty.pii);
-        fine.then(|| Operand { ty, place: None, literal: None, span: at.name.clone() })
+        valid.then(|| Operand { ty, place: None, literal: None, span: at.name.clone() })
     }
 }

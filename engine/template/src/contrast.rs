@@ -21,7 +21,7 @@ type Colour = [u8; 3];
 
 /// Text with too little contrast.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Faint {
+pub(super) struct LowContrast {
     /// The position of the colour that was set last, which is either the text colour or the background colour.
     pub(super) colour: Range<usize>,
     /// The contrast of the text.
@@ -32,7 +32,7 @@ pub(super) struct Faint {
 
 /// The style of text at one position. An unknown colour is `None`.
 #[derive(Clone)]
-struct Look {
+struct TextStyle {
     colour: Option<Colour>,
     background: Option<Colour>,
     written: Option<Range<usize>>,
@@ -43,8 +43,8 @@ struct Look {
 
 /// Returns the texts in HTML that have too little contrast, at most one for each position of a colour. Handlebars tags in the text must be
 /// masked.
-pub(super) fn faint(text: &str) -> Vec<Faint> {
-    let plain = Look {
+pub(super) fn low_contrast(text: &str) -> Vec<LowContrast> {
+    let plain = TextStyle {
         colour: Some([0; 3]),
         background: Some([255; 3]),
         written: None,
@@ -52,16 +52,16 @@ pub(super) fn faint(text: &str) -> Vec<Faint> {
         bold: false,
         hidden: false,
     };
-    let mut open: Vec<(&str, Look)> = vec![("", plain)];
-    let mut found: Vec<Faint> = Vec::new();
+    let mut open: Vec<(&str, TextStyle)> = vec![("", plain)];
+    let mut found: Vec<LowContrast> = Vec::new();
     for piece in pieces(text) {
         match piece {
             Piece::Start(element) => {
                 let name = slice(text, &element.name);
                 let Some((_, outer)) = open.last() else { continue };
-                let look = outer.with(text, name, &element);
+                let text_style = outer.with(text, name, &element);
                 if !element.is_closed && !VOID.contains(&name) && open.len() < DEPTH_MAX {
-                    open.push((name, look));
+                    open.push((name, text_style));
                 }
             }
             Piece::End(name) => {
@@ -73,11 +73,11 @@ pub(super) fn faint(text: &str) -> Vec<Faint> {
                 }
             }
             Piece::Text(span) => {
-                let Some((_, look)) = open.last() else { continue };
+                let Some((_, text_style)) = open.last() else { continue };
                 if slice(text, &span).trim().is_empty() {
                     continue;
                 }
-                if let Some(faint) = look.faint()
+                if let Some(faint) = text_style.low_contrast()
                     && found.len() < PROBLEMS_MAX
                     && !found.iter().any(|known| known.colour == faint.colour)
                 {
@@ -92,23 +92,23 @@ pub(super) fn faint(text: &str) -> Vec<Faint> {
 
 /// Maximum depth of nested elements that are checked. A typical mail has about thirty.
 const DEPTH_MAX: usize = 500;
-impl Look {
+impl TextStyle {
     fn with(&self, text: &str, name: &str, element: &Element) -> Self {
-        let mut look = self.clone();
-        look.hidden |= matches!(name, "head" | "style" | "script" | "title");
-        look.bold |= matches!(name, "b" | "strong" | "th" | "h1" | "h2" | "h3");
+        let mut text_style = self.clone();
+        text_style.hidden |= matches!(name, "head" | "style" | "script" | "title");
+        text_style.bold |= matches!(name, "b" | "strong" | "th" | "h1" | "h2" | "h3");
         for (attribute, property) in [("bgcolor", "background-color"), ("color", "color")] {
             if let Some(value) = element.attribute(text, attribute) {
-                look.set(text, property, value);
+                text_style.set(text, property, value);
             }
         }
         if let Some(style) = element.attribute(text, "style") {
             for declaration in declarations(text, style) {
                 let property = slice(text, &declaration.property).to_ascii_lowercase();
-                look.set(text, &property, declaration.value);
+                text_style.set(text, &property, declaration.value);
             }
         }
-        look
+        text_style
     }
 
     fn set(&mut self, text: &str, property: &str, span: Range<usize>) {
@@ -133,13 +133,13 @@ impl Look {
         }
     }
 
-    fn faint(&self) -> Option<Faint> {
+    fn low_contrast(&self) -> Option<LowContrast> {
         let (colour, background) = (self.colour?, self.background?);
         let written = self.written.clone().filter(|_| !self.hidden)?;
         let large = self.px >= LARGE_PX || self.bold && self.px >= LARGE_BOLD_PX;
         let ratio_min = if large { RATIO_MIN_LARGE } else { RATIO_MIN };
         let ratio = contrast(colour, background);
-        (ratio < ratio_min).then_some(Faint { colour: written, ratio, ratio_min })
+        (ratio < ratio_min).then_some(LowContrast { colour: written, ratio, ratio_min })
     }
 }
 
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn low_contrast_is_reported_at_the_colour_set_last() {
         let at = |text: &'static str| -> Vec<&str> {
-            faint(text).iter().map(|faint| slice(text, &faint.colour)).collect()
+            low_contrast(text).iter().map(|faint| slice(text, &faint.colour)).collect()
         };
         assert_eq!(at("<p style='color:#999'>x</p><p style='color:#555'>y</p>"), ["#999"]);
         assert_eq!(at("<td bgcolor='#222'><b>x</b></td>"), ["#222"]);

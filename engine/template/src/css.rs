@@ -96,7 +96,7 @@ static SUPPORT: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
 });
 
 /// Properties that a mail does not depend on.
-const DISPENSABLE: [&str; 3] = ["color-scheme", "hyphens", "overflow-wrap"];
+const OPTIONAL: [&str; 3] = ["color-scheme", "hyphens", "overflow-wrap"];
 
 /// Minimum number of clients that must drop a declaration before it is reported. A single client is common: Outlook on Windows drops most
 /// of CSS.
@@ -107,7 +107,7 @@ const GMAIL: &str = "Gmail";
 /// Returns the part of a declaration that clients drop, and the names of these clients.
 pub(super) fn dropped(text: &str, declaration: &Declaration) -> Option<(String, &'static str)> {
     let property = slice(text, &declaration.property).to_ascii_lowercase();
-    if DISPENSABLE.contains(&property.as_str()) {
+    if OPTIONAL.contains(&property.as_str()) {
         return None;
     }
     let value = slice(text, &declaration.value).to_ascii_lowercase();
@@ -120,8 +120,8 @@ pub(super) fn dropped(text: &str, declaration: &Declaration) -> Option<(String, 
     let names = [property.clone(), format!("{property}:{word}")].into_iter().chain(functions);
     names.into_iter().find_map(|name| {
         let clients = SUPPORT.get(name.as_str())?;
-        let told = clients.contains(GMAIL) || clients.split(", ").count() >= CLIENTS_MIN;
-        told.then_some((name, *clients))
+        let reported = clients.contains(GMAIL) || clients.split(", ").count() >= CLIENTS_MIN;
+        reported.then_some((name, *clients))
     })
 }
 

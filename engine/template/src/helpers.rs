@@ -31,7 +31,7 @@ pub(super) const NUMBER_MARK: char = '#';
 pub(super) const NUMBER_ESCAPED: &str = "##";
 
 /// The helper that prints a text of `texts.yaml`.
-pub(super) const SAY: &str = "t";
+pub(super) const TEXT: &str = "t";
 
 /// One of [`CALLS`], except [`DATE`], which depends on a time zone, and [`PLURAL`], which has plural forms.
 #[derive(Clone, Copy, Debug)]

@@ -6,10 +6,10 @@ use std::ops::Range;
 use oms_core::diagnostic::codes;
 
 use super::attribute::Attribute;
-use super::check_link::{LEFT_OUT, left_out};
-use super::contrast::faint;
+use super::check_link::{LINK_RULE, removed_link};
+use super::contrast::low_contrast;
 use super::css::{Declaration, declarations, dropped, sheet};
-use super::lint_picture::{Alts, pictures};
+use super::lint_images::{Alts, images_without_alt};
 use super::load::{Html, Variant};
 use super::markup::{Element, Piece, pieces, slice};
 use super::mjml::masked;
@@ -25,9 +25,9 @@ pub const SUBJECT_CHARS_SHOWN: usize = 78;
 /// Returns the warnings for the parts of a mail in one locale.
 pub(super) fn lint(variant: &Variant) -> Vec<TemplateProblem> {
     let html = &variant.html;
-    let written = std::iter::once(&html.source).chain(html.included.iter().map(AsRef::as_ref));
-    let alts = Alts::of(written.clone());
-    let mut problems: Vec<TemplateProblem> = written.flat_map(|part| markup(part, &alts)).collect();
+    let sources = std::iter::once(&html.source).chain(html.included.iter().map(AsRef::as_ref));
+    let alts = Alts::of(sources.clone());
+    let mut problems: Vec<TemplateProblem> = sources.flat_map(|part| markup(part, &alts)).collect();
     problems.extend(contrast(html));
     problems.extend(length(variant));
     problems
@@ -37,7 +37,7 @@ pub(super) fn lint(variant: &Variant) -> Vec<TemplateProblem> {
 fn markup(part: &Part, alts: &Alts) -> Vec<TemplateProblem> {
     let text = masked(&part.text);
     let pieces = pieces(&text);
-    let mut faults = pictures(&text, &pieces, alts);
+    let mut faults = images_without_alt(&text, &pieces, alts);
     let mut in_style = false;
     for piece in pieces {
         if faults.len() >= PROBLEMS_MAX {
@@ -85,8 +85,8 @@ fn target(part: &Part, text: &str, element: &Element, faults: &mut Vec<Fault>) {
         if Attribute::named(&named) != Attribute::Link {
             continue;
         }
-        if let Some(span) = left_out(part, &attribute.value) {
-            let message = format!("this link will be removed: {LEFT_OUT}");
+        if let Some(span) = removed_link(part, &attribute.value) {
+            let message = format!("this link will be removed: {LINK_RULE}");
             let fault = Fault::new(codes::TEMPLATE_LINK_TARGET, span, message);
             faults.push(fault.warning().help("write the full URL with its scheme".to_owned()));
         }
@@ -110,11 +110,11 @@ fn style_of(text: &str, declarations: &[Declaration], faults: &mut Vec<Fault>) {
 /// Returns the warnings about low contrast, each at the position of its colour in the source.
 fn contrast(html: &Html) -> Vec<TemplateProblem> {
     let rendered = masked(&html.rendered().text);
-    let problem = |faint: super::contrast::Faint| {
+    let problem = |faint: super::contrast::LowContrast| {
         let colour = slice(&rendered, &faint.colour);
-        let (part, span) = match &html.made {
+        let (part, span) = match &html.generated {
             None => (&html.source, faint.colour.clone()),
-            Some(_) => written(html, colour),
+            Some(_) => colour_in_source(html, colour),
         };
         let message = format!(
             "the contrast of the text with `{colour}` is {:.1} to 1, but at least {} is required",
@@ -123,11 +123,11 @@ fn contrast(html: &Html) -> Vec<TemplateProblem> {
         let fault = Fault::new(codes::TEMPLATE_CONTRAST, span, message).warning();
         part.problem(fault.help("use a darker or lighter color".to_owned()))
     };
-    faint(&rendered).into_iter().map(problem).collect()
+    low_contrast(&rendered).into_iter().map(problem).collect()
 }
 
 /// Finds a colour in the source files of a mail in MJML.
-fn written<'h>(html: &'h Html, colour: &str) -> (&'h Part, Range<usize>) {
+fn colour_in_source<'h>(html: &'h Html, colour: &str) -> (&'h Part, Range<usize>) {
     let included = html.included.iter().map(AsRef::as_ref);
     let mut parts = std::iter::once(&html.source).chain(included);
     let found = parts.find_map(|part| Some((part, part.text.find(colour)?)));
@@ -176,15 +176,15 @@ fn fixed_chars(program: &Program, variant: &Variant) -> usize {
         Op::Text { text, .. } => text.chars().count(),
         Op::Print { value, .. } => value.literal().map_or(0, |text| text.chars().count()),
         // The check rejects a text that includes itself.
-        Op::Say { name, .. } => {
-            variant.texts.get(&**name).map_or(0, |part| said_chars(&part.program))
+        Op::LocaleText { name, .. } => {
+            variant.texts.get(&**name).map_or(0, |part| literal_text_chars(&part.program))
         }
         _ => 0,
     };
     program.iter().map(of).sum()
 }
 
-fn said_chars(program: &Program) -> usize {
+fn literal_text_chars(program: &Program) -> usize {
     let of = |op: &Op| match op {
         Op::Print { value, .. } => value.literal().map_or(0, |text| text.chars().count()),
         _ => 0,

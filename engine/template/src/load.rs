@@ -8,7 +8,7 @@ use oms_core::document::Files;
 use oms_core::mail::content_type;
 use oms_core::time_zone::TimeZone;
 
-use super::mjml::{self, Includes, shallow};
+use super::mjml::{self, Includes, check_depth};
 use super::part::{Part, read};
 use super::problem::{Fault, TemplateProblem};
 use super::sample::{SAMPLE, Sample};
@@ -41,16 +41,16 @@ pub(super) struct Html {
     /// The source file.
     pub(super) source: Part,
     /// The HTML that MJML generated, or `None` if the source is HTML.
-    pub(super) made: Option<Part>,
+    pub(super) generated: Option<Part>,
     /// The MJML files that it includes.
     pub(super) included: Vec<Arc<Part>>,
-    notes: Vec<TemplateProblem>,
+    warnings: Vec<TemplateProblem>,
 }
 
 impl Html {
     /// Returns the part to render.
     pub(super) fn rendered(&self) -> &Part {
-        self.made.as_ref().unwrap_or(&self.source)
+        self.generated.as_ref().unwrap_or(&self.source)
     }
 }
 
@@ -80,7 +80,7 @@ pub struct Template {
     /// Sample data for previews.
     pub(super) sample: Option<Sample>,
     /// Warnings about the folder.
-    notes: Vec<TemplateProblem>,
+    warnings: Vec<TemplateProblem>,
 }
 
 impl Template {
@@ -104,7 +104,7 @@ impl Template {
             let message = format!("unknown template `{name}`");
             let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message)
                 .help(did_you_mean(name, known.iter().map(String::as_str)));
-            return Err(vec![fault.within(&at)]);
+            return Err(vec![fault.in_file(&at)]);
         }
         let mut loader = Loader::new(files, folder);
         let partials = loader.partials();
@@ -119,7 +119,7 @@ impl Template {
                     "a template requires `{SUBJECT}` and `{MJML}` (or `{HTML}`); `{TEXT}` and `{TEXTS}` are optional"
                 );
                 let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message).help(help);
-                loader.problems.push(fault.within(&format!("{at}/{file}")));
+                loader.problems.push(fault.in_file(&format!("{at}/{file}")));
             }
         }
         let mut locales = BTreeMap::new();
@@ -135,7 +135,7 @@ impl Template {
                 let message = format!("`{entry}` is not a locale");
                 let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message);
                 let help = "name the folder after a locale, such as `de` or `pt-BR`".to_owned();
-                loader.problems.push(fault.help(help).within(&below));
+                loader.problems.push(fault.help(help).in_file(&below));
             }
         }
         let (Some(subject), Some(html), true) =
@@ -149,9 +149,9 @@ impl Template {
         }
         let sample = base.sample;
         let base = Variant { locale: Arc::from(locale), subject, html, text: base.text, texts };
-        let locales = filled(&locales, &base);
+        let locales = with_inherited_files(&locales, &base);
         let (notes, time_zone) = (loader.notes, time_zone.clone());
-        Ok(Self { base, locales, partials, attachments, time_zone, sample, notes })
+        Ok(Self { base, locales, partials, attachments, time_zone, sample, warnings: notes })
     }
 
     /// Returns the names of the templates in a folder.
@@ -177,12 +177,12 @@ impl Template {
     }
 
     /// Returns the texts of the base folder by name, with their Handlebars tags.
-    pub fn words(&self) -> impl Iterator<Item = (&str, &str)> {
+    pub fn locale_texts(&self) -> impl Iterator<Item = (&str, &str)> {
         self.base.texts.iter().map(|(name, part)| (name.as_str(), part.text.as_str()))
     }
 
     /// Returns the locale of the base folder.
-    pub fn own_locale(&self) -> &str {
+    pub fn default_locale(&self) -> &str {
         &self.base.locale
     }
 
@@ -190,13 +190,16 @@ impl Template {
         std::iter::once(&self.base).chain(self.locales.values())
     }
 
-    pub(super) fn notes(&self) -> impl Iterator<Item = &TemplateProblem> {
-        self.notes.iter().chain(self.variants().flat_map(|variant| &variant.html.notes))
+    pub(super) fn warnings(&self) -> impl Iterator<Item = &TemplateProblem> {
+        self.warnings.iter().chain(self.variants().flat_map(|variant| &variant.html.warnings))
     }
 }
 
 /// Adds the files and texts that a locale does not have, from the next locale that it falls back to or from the base folder.
-fn filled(locales: &BTreeMap<String, Folder>, base: &Variant) -> BTreeMap<String, Variant> {
+fn with_inherited_files(
+    locales: &BTreeMap<String, Folder>,
+    base: &Variant,
+) -> BTreeMap<String, Variant> {
     let mut filled = BTreeMap::new();
     for tag in locales.keys() {
         let chain: Vec<&Folder> = candidates(tag).filter_map(|tag| locales.get(&tag)).collect();
@@ -264,7 +267,7 @@ impl<'f> Loader<'f> {
                 HTML => {
                     folder.html = self.html(&path).map(|source| {
                         let (included, notes) = (Vec::new(), Vec::new());
-                        Arc::new(Html { source, made: None, included, notes })
+                        Arc::new(Html { source, generated: None, included, warnings: notes })
                     });
                 }
                 MJML => folder.html = self.mjml(&path).map(Arc::new).or(folder.html),
@@ -274,7 +277,7 @@ impl<'f> Loader<'f> {
                     let message = format!("`{entry}` is not a template file and is ignored");
                     let help = closest(entry, FILES).map(|file| format!("did you mean `{file}`?"));
                     let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message).help(help);
-                    self.notes.push(fault.warning().within(&path));
+                    self.notes.push(fault.warning().in_file(&path));
                 }
                 _ => {}
             }
@@ -283,7 +286,7 @@ impl<'f> Loader<'f> {
             let message = format!("found both `{MJML}` and `{HTML}`, but a template uses only one");
             let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message);
             self.problems
-                .push(fault.help("remove one of them".to_owned()).within(&format!("{at}/{HTML}")));
+                .push(fault.help("remove one of them".to_owned()).in_file(&format!("{at}/{HTML}")));
         }
         folder
     }
@@ -317,58 +320,60 @@ impl<'f> Loader<'f> {
                     let message = format!("invalid attachment name `{entry}`");
                     let help = "use a name such as `receipt.csv.hbs`, `receipt.html.hbs` or `receipt.txt.hbs`, with only ASCII letters and digits";
                     let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message);
-                    self.problems.push(fault.help(help.to_owned()).within(&path));
+                    self.problems.push(fault.help(help.to_owned()).in_file(&path));
                 }
             }
         }
         attachments
     }
 
-    fn kept<T>(&mut self, result: Result<T, Vec<TemplateProblem>>) -> Option<T> {
+    fn collect_problems<T>(&mut self, result: Result<T, Vec<TemplateProblem>>) -> Option<T> {
         result.map_err(|problems| self.problems.extend(problems)).ok()
     }
 
     fn text(&mut self, path: &str) -> Option<String> {
-        self.kept(read(self.files, path))
+        self.collect_problems(read(self.files, path))
     }
 
     fn part(&mut self, path: &str) -> Option<Part> {
         let text = self.text(path)?;
-        self.kept(Part::of_file(path, &text))
+        self.collect_problems(Part::of_file(path, &text))
     }
 
     fn html(&mut self, path: &str) -> Option<Part> {
         let source = self.part(path)?;
-        self.kept(shallow(path, &mjml::masked(&source.text), HTML_DEPTH_MAX).map(|()| source))
+        self.collect_problems(
+            check_depth(path, &mjml::masked(&source.text), HTML_DEPTH_MAX).map(|()| source),
+        )
     }
 
     fn texts(&mut self, path: &str) -> Option<Texts> {
         let text = self.text(path)?;
         let texts = texts(path, &text, &mut self.notes);
-        self.kept(texts)
+        self.collect_problems(texts)
     }
 
     fn mjml(&mut self, path: &str) -> Option<Html> {
         let source = self.part(path)?;
         let compiled = mjml::compile(path, &source.text, &self.includes);
-        let compiled = self.kept(compiled)?;
+        let compiled = self.collect_problems(compiled)?;
         let mut included = Vec::new();
         for name in &compiled.included {
             let Some((path, text)) = self.includes.get(name).cloned() else { continue };
-            included.push(Arc::new(self.kept(Part::of_file(&path, &text))?));
+            included.push(Arc::new(self.collect_problems(Part::of_file(&path, &text))?));
         }
         // The tags of the source are valid, so MJML must have moved them.
-        let made = Part::made(path, &compiled.html).map_err(|_| {
+        let made = Part::of_generated(path, &compiled.html).map_err(|_| {
             let message = "MJML separates Handlebars tags that belong together";
             let fault = Fault::new(codes::TEMPLATE_MJML, 0..0, message);
             vec![
                 fault
                     .help("put blocks that surround elements into `<mj-raw>`".to_owned())
-                    .within(path),
+                    .in_file(path),
             ]
         });
-        let made = Some(self.kept(made)?);
-        Some(Html { source, made, included, notes: compiled.notes })
+        let made = Some(self.collect_problems(made)?);
+        Some(Html { source, generated: made, included, warnings: compiled.warnings })
     }
 
     /// Warns about texts that a translation does not have, and about texts that only the translation has.
@@ -378,7 +383,7 @@ impl<'f> Loader<'f> {
             let message = format!("the text `{name}` is not translated into `{tag}`");
             let help = "translate it; until then, the text of the base folder is used".to_owned();
             let fault = Fault::new(codes::TEMPLATE_LOCALE, 0..0, message).help(help);
-            self.notes.push(fault.warning().within(path));
+            self.notes.push(fault.warning().in_file(path));
         }
         for (name, part) in own.iter().filter(|(name, _)| !base.contains_key(*name)) {
             let message = format!("the text `{name}` does not exist in the base folder");

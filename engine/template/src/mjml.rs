@@ -10,10 +10,10 @@ use mrml::prelude::render::RenderOptions;
 use oms_core::diagnostic::{Severity, Source, codes};
 
 use super::markup::{Piece, pieces, slice, too_deep};
-use super::mjml_check::unknown;
-use super::mjml_include::put_in_place;
+use super::mjml_check::unknown_names;
+use super::mjml_include::inline_includes;
 use super::mjml_source::{prepared, restored};
-use super::mjml_tree::completed;
+use super::mjml_tree::fix_elements;
 use super::problem::{Fault, TemplateProblem};
 use super::scan::scan;
 
@@ -29,7 +29,7 @@ pub(super) struct Compiled {
     /// The names of the files that it includes, directly or indirectly.
     pub(super) included: BTreeSet<String>,
     /// The warnings.
-    pub(super) notes: Vec<TemplateProblem>,
+    pub(super) warnings: Vec<TemplateProblem>,
 }
 
 #[derive(Debug)]
@@ -100,7 +100,7 @@ pub(super) fn masked(text: &str) -> String {
 const DEPTH_MAX: usize = 50;
 
 /// Rejects markup that is nested deeper than the recursive parsers support.
-pub(super) fn shallow(
+pub(super) fn check_depth(
     path: &str,
     masked: &str,
     depth_max: usize,
@@ -109,7 +109,7 @@ pub(super) fn shallow(
     let message = format!("this element is nested more than {depth_max} levels deep");
     let fault = Fault::new(codes::DOCUMENT_LIMIT, span, message);
     Err(vec![
-        fault.help("close the elements around it, or reduce the nesting".to_owned()).within(path),
+        fault.help("close the elements around it, or reduce the nesting".to_owned()).in_file(path),
     ])
 }
 
@@ -122,12 +122,12 @@ pub(super) fn compile(
     text: &str,
     includes: &Includes,
 ) -> Result<Compiled, Vec<TemplateProblem>> {
-    shallow(path, &masked(text), DEPTH_MAX)?;
+    check_depth(path, &masked(text), DEPTH_MAX)?;
     for (path, text) in includes.values() {
-        shallow(path, &masked(text), DEPTH_MAX)?;
+        check_depth(path, &masked(text), DEPTH_MAX)?;
     }
-    let mut notes = sound(unknown(path, &masked(text)))?;
-    has_root(path, &masked(text))?;
+    let mut notes = split_warnings(unknown_names(path, &masked(text)))?;
+    check_root(path, &masked(text))?;
     let loaded = Arc::new(Mutex::new(Vec::new()));
     let mut masks = Masks::default();
     let words = prepared(&masks.mask(text));
@@ -143,33 +143,35 @@ pub(super) fn compile(
         }
     };
     let mut output = mrml::parse_with_options(&words, &options)
-        .map_err(|error| vec![refused(&error, path, text, &file_of)])?;
+        .map_err(|error| vec![parse_error(&error, path, text, &file_of)])?;
     // `unknown` has a separate warning about style sheets that are not inlined.
-    let told = output.warnings.iter().filter(|warning| warning.kind.as_str() != NOT_INLINED);
-    notes.extend(told.map(|warning| {
+    let reported = output.warnings.iter().filter(|warning| warning.kind.as_str() != NOT_INLINED);
+    notes.extend(reported.map(|warning| {
         let message = "unknown attribute".to_owned();
         let span = warning.span.start..warning.span.end;
-        Fault::new(codes::TEMPLATE_MJML, span, message).warning().within(&file_of(&warning.origin))
+        Fault::new(codes::TEMPLATE_MJML, span, message).warning().in_file(&file_of(&warning.origin))
     }));
     if let Some(body) = &mut output.element.children.body {
-        put_in_place(&mut body.children);
-        completed(&mut body.children);
+        inline_includes(&mut body.children);
+        fix_elements(&mut body.children);
     }
     // No web fonts: loading them would tell the sender when the mail is opened.
     let options = RenderOptions { fonts: Default::default(), ..RenderOptions::default() };
     let html = output.element.render(&options).map_err(|error| {
         let message = format!("cannot render the MJML: {error}");
-        vec![Fault::new(codes::TEMPLATE_MJML, 0..0, message).within(path)]
+        vec![Fault::new(codes::TEMPLATE_MJML, 0..0, message).in_file(path)]
     })?;
     let included: BTreeSet<String> =
         loaded.lock().unwrap_or_else(PoisonError::into_inner).drain(..).collect();
     let files = included.iter().filter_map(|name| includes.get(name));
-    notes.extend(sound(files.flat_map(|(path, text)| unknown(path, &masked(text))).collect())?);
-    Ok(Compiled { html: masks.unmask(&restored(&html)), included, notes })
+    notes.extend(split_warnings(
+        files.flat_map(|(path, text)| unknown_names(path, &masked(text))).collect(),
+    )?);
+    Ok(Compiled { html: masks.unmask(&restored(&html)), included, warnings: notes })
 }
 
 /// Rejects a text whose root element is not `<mjml>`.
-fn has_root(path: &str, masked: &str) -> Result<(), Vec<TemplateProblem>> {
+fn check_root(path: &str, masked: &str) -> Result<(), Vec<TemplateProblem>> {
     let first = pieces(masked).into_iter().find_map(|piece| match piece {
         Piece::Start(element) => Some(element.name),
         _ => None,
@@ -180,12 +182,16 @@ fn has_root(path: &str, masked: &str) -> Result<(), Vec<TemplateProblem>> {
         None => 0..0,
     };
     Err(vec![
-        Fault::new(codes::TEMPLATE_MJML, span, NO_ROOT).help(DESCRIBED.to_owned()).within(path),
+        Fault::new(codes::TEMPLATE_MJML, span, NO_ROOT)
+            .help(DOCUMENTATION.to_owned())
+            .in_file(path),
     ])
 }
 
 /// Returns the problems as warnings if they contain no error, otherwise as an error.
-fn sound(problems: Vec<TemplateProblem>) -> Result<Vec<TemplateProblem>, Vec<TemplateProblem>> {
+fn split_warnings(
+    problems: Vec<TemplateProblem>,
+) -> Result<Vec<TemplateProblem>, Vec<TemplateProblem>> {
     let has_errors = problems.iter().any(|problem| problem.severity == Severity::Error);
     if has_errors { Err(problems) } else { Ok(problems) }
 }
@@ -201,9 +207,9 @@ fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
 const NOT_INLINED: &str = "inline-style-unsupported";
 
 const NO_ROOT: &str = "the root element is not `<mjml>`";
-const DESCRIBED: &str = "see the MJML documentation at https://documentation.mjml.io";
+const DOCUMENTATION: &str = "see the MJML documentation at https://documentation.mjml.io";
 
-fn refused(
+fn parse_error(
     error: &Error,
     path: &str,
     text: &str,
@@ -250,5 +256,5 @@ fn refused(
         }
         Error::SizeLimit { .. } | Error::NoRootNode => (path.to_owned(), 0..0, NO_ROOT.to_owned()),
     };
-    Fault::new(codes::TEMPLATE_MJML, span, message).help(DESCRIBED.to_owned()).within(&file)
+    Fault::new(codes::TEMPLATE_MJML, span, message).help(DOCUMENTATION.to_owned()).in_file(&file)
 }

@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use oms_core::diagnostic::{codes, did_you_mean};
 
 use super::markup::{Attribute, Element, Piece, pieces, slice};
-use super::mjml_place::misplaced;
+use super::mjml_nesting::misplaced;
 use super::problem::{Fault, PROBLEMS_MAX, TemplateProblem};
 
 /// Attributes of an element by name, each with its type.
@@ -32,17 +32,17 @@ static ELEMENTS: LazyLock<BTreeMap<&str, Attributes>> = LazyLock::new(|| {
 
 /// An MJML element that the renderer does not support, and the elements inside it.
 const NOT_RENDERED: &str = "mj-html-attributes";
-const WITHIN: [&str; 2] = ["mj-html-attribute", "mj-selector"];
+const NESTED_IN_NOT_RENDERED: [&str; 2] = ["mj-html-attribute", "mj-selector"];
 
 /// Returns errors for unknown elements, and warnings for unknown attributes, which are harmless because they are ignored. Handlebars tags
 /// in `masked` must be masked.
-pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
+pub(super) fn unknown_names(path: &str, masked: &str) -> Vec<TemplateProblem> {
     let pieces = pieces(masked);
     let mut faults = Vec::new();
     for piece in &pieces {
         let Piece::Start(element) = piece else { continue };
         let name = slice(masked, &element.name);
-        if !name.starts_with("mj") || WITHIN.contains(&name) {
+        if !name.starts_with("mj") || NESTED_IN_NOT_RENDERED.contains(&name) {
             continue;
         }
         if name == NOT_RENDERED {
@@ -62,7 +62,8 @@ pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
                 let message = format!("unknown MJML element `{name}`");
                 let known = ELEMENTS.keys().copied();
                 let known = known.filter(|known| {
-                    ![EVERY, NOT_RENDERED].contains(known) && !WITHIN.contains(known)
+                    ![EVERY, NOT_RENDERED].contains(known)
+                        && !NESTED_IN_NOT_RENDERED.contains(known)
                 });
                 let fault = Fault::new(codes::TEMPLATE_MJML, element.name.clone(), message);
                 faults.push(fault.help(did_you_mean(name, known)));
@@ -70,7 +71,7 @@ pub(super) fn unknown(path: &str, masked: &str) -> Vec<TemplateProblem> {
         }
     }
     faults.extend(misplaced(masked, &pieces));
-    faults.into_iter().take(PROBLEMS_MAX).map(|fault| fault.within(path)).collect()
+    faults.into_iter().take(PROBLEMS_MAX).map(|fault| fault.in_file(path)).collect()
 }
 
 /// The warning about a style sheet that MJML's own renderer would inline into `style` attributes.

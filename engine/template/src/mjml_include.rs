@@ -5,30 +5,30 @@ use mrml::mj_body::MjBodyChild;
 use mrml::mj_include::body::MjIncludeBodyChild;
 
 /// Replaces each inclusion in a list of elements and their descendants with the included elements.
-pub(super) fn put_in_place(elements: &mut Vec<MjBodyChild>) {
+pub(super) fn inline_includes(elements: &mut Vec<MjBodyChild>) {
     let taken = std::mem::take(elements);
     for element in taken {
         match element {
             MjBodyChild::MjInclude(include) => {
-                elements.extend(include.0.children.into_iter().map(own))
+                elements.extend(include.0.children.into_iter().map(as_body_child))
             }
             other => elements.push(other),
         }
     }
     for element in elements {
         match element {
-            MjBodyChild::MjColumn(column) => put_in_place(&mut column.children),
-            MjBodyChild::MjGroup(group) => put_in_place(&mut group.children),
-            MjBodyChild::MjHero(hero) => put_in_place(&mut hero.children),
-            MjBodyChild::MjSection(section) => put_in_place(&mut section.children),
-            MjBodyChild::MjWrapper(wrapper) => put_in_place(&mut wrapper.children),
+            MjBodyChild::MjColumn(column) => inline_includes(&mut column.children),
+            MjBodyChild::MjGroup(group) => inline_includes(&mut group.children),
+            MjBodyChild::MjHero(hero) => inline_includes(&mut hero.children),
+            MjBodyChild::MjSection(section) => inline_includes(&mut section.children),
+            MjBodyChild::MjWrapper(wrapper) => inline_includes(&mut wrapper.children),
             _ => {}
         }
     }
 }
 
 /// Converts an element of an included file into a body element.
-fn own(element: MjIncludeBodyChild) -> MjBodyChild {
+fn as_body_child(element: MjIncludeBodyChild) -> MjBodyChild {
     match element {
         MjIncludeBodyChild::Comment(element) => MjBodyChild::Comment(element),
         MjIncludeBodyChild::MjAccordion(element) => MjBodyChild::MjAccordion(element),

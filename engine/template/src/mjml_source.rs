@@ -26,7 +26,7 @@ pub(super) const STRUCTURE: [&str; 16] = [
     "mj-carousel",
 ];
 /// Elements in which HTML ignores whitespace.
-const SPACELESS: [&str; 9] =
+const WITHOUT_SPACE: [&str; 9] =
     ["mj-table", "table", "thead", "tbody", "tfoot", "tr", "ul", "ol", "select"];
 /// Elements in which all whitespace is shown.
 const LITERAL: [&str; 2] = ["pre", "textarea"];
@@ -103,13 +103,13 @@ impl<'t> Source<'t> {
                     let blank = if self.is_in(&STRUCTURE) { b'\n' } else { b' ' };
                     self.fill(span.clone(), blank);
                 }
-                Piece::Comment(span) => self.outlook(span.clone()),
+                Piece::Comment(span) => self.conditional_comment(span.clone()),
             }
         }
     }
 
     /// Keeps the whitespace between two tags in a conditional comment for Outlook.
-    fn outlook(&mut self, span: Range<usize>) {
+    fn conditional_comment(&mut self, span: Range<usize>) {
         let text = slice(self.text, &span);
         if !text.starts_with("<!--[if") {
             return;
@@ -131,10 +131,10 @@ impl<'t> Source<'t> {
     }
 
     /// Returns whether a text is the first or last child of an MJML element, where whitespace has no effect.
-    fn is_edge(&self, before: Option<&Piece>, behind: Option<&Piece>) -> bool {
+    fn is_edge(&self, before: Option<&Piece>, after: Option<&Piece>) -> bool {
         let is_mjml = |name: &Range<usize>| slice(self.text, name).starts_with("mj");
         matches!(before, Some(Piece::Start(element)) if is_mjml(&element.name))
-            || matches!(behind, Some(Piece::End(name)) if is_mjml(name))
+            || matches!(after, Some(Piece::End(name)) if is_mjml(name))
     }
 
     /// Rewrites whitespace between two tags. The parser drops a whitespace-only text if and only if it starts with a line break.
@@ -147,7 +147,7 @@ impl<'t> Source<'t> {
                 self.fill(span.start..span.start + 1, BREAK as u8);
             }
         } else if text.is_ascii() && text.contains(['\n', '\r']) {
-            let is_dropped = is_edge || self.is_in(&SPACELESS);
+            let is_dropped = is_edge || self.is_in(&WITHOUT_SPACE);
             self.fill(span, if is_dropped { b'\n' } else { BREAK as u8 });
         } else if text.starts_with('\n') {
             self.fill(span.start..span.start + 1, BREAK as u8);
@@ -196,7 +196,7 @@ impl<'t> Source<'t> {
     /// Blanks bytes, except for the words that stand for Handlebars tags, because an `{{#if}}` must keep its `{{/if}}`.
     fn blank(&mut self, span: Range<usize>) {
         let mut from = span.start;
-        for word in words(slice(self.text, &span)) {
+        for word in placeholders(slice(self.text, &span)) {
             self.fill(from..span.start + word.start, b' ');
             from = span.start + word.end;
         }
@@ -211,7 +211,7 @@ impl<'t> Source<'t> {
 }
 
 /// Returns the positions of the words that stand for Handlebars tags.
-pub(super) fn words(text: &str) -> Vec<Range<usize>> {
+pub(super) fn placeholders(text: &str) -> Vec<Range<usize>> {
     let word = |(at, _)| {
         let rest = text.get(at + 1..).unwrap_or_default();
         let digits = rest.bytes().take_while(u8::is_ascii_digit).count();

@@ -11,21 +11,21 @@ use mrml::mj_social_element::MjSocialElement;
 const NO_SHARE: &str = "-noshare";
 
 /// Corrects a list of elements and their descendants.
-pub(super) fn completed(elements: &mut Vec<MjBodyChild>) {
+pub(super) fn fix_elements(elements: &mut Vec<MjBodyChild>) {
     for element in elements {
         match element {
-            MjBodyChild::MjColumn(column) => completed(&mut column.children),
-            MjBodyChild::MjGroup(group) => completed(&mut group.children),
-            MjBodyChild::MjHero(hero) => completed(&mut hero.children),
-            MjBodyChild::MjSection(section) => completed(&mut section.children),
+            MjBodyChild::MjColumn(column) => fix_elements(&mut column.children),
+            MjBodyChild::MjGroup(group) => fix_elements(&mut group.children),
+            MjBodyChild::MjHero(hero) => fix_elements(&mut hero.children),
+            MjBodyChild::MjSection(section) => fix_elements(&mut section.children),
             MjBodyChild::MjWrapper(wrapper) => {
-                outside_of_conditional_comments(&mut wrapper.children);
-                completed(&mut wrapper.children);
+                close_conditional_comments(&mut wrapper.children);
+                fix_elements(&mut wrapper.children);
             }
             MjBodyChild::MjSocial(social) => {
                 for child in &mut social.children {
                     if let MjSocialChild::MjSocialElement(element) = child {
-                        named(element);
+                        set_network_name(element);
                     }
                 }
             }
@@ -37,7 +37,7 @@ pub(super) fn completed(elements: &mut Vec<MjBodyChild>) {
 /// Closes the conditional comment for Outlook before the raw content of a wrapper, and reopens it after the content. Without this, the
 /// renderer writes raw content into the comment, where only Outlook shows it, and where the end of an inner comment closes the conditional
 /// comment.
-fn outside_of_conditional_comments(elements: &mut [MjBodyChild]) {
+fn close_conditional_comments(elements: &mut [MjBodyChild]) {
     for element in elements {
         let children = match element {
             MjBodyChild::Comment(comment) => vec![MjRawChild::Comment(std::mem::take(comment))],
@@ -54,7 +54,7 @@ fn outside_of_conditional_comments(elements: &mut [MjBodyChild]) {
 }
 
 /// Sets `alt` of a social network's icon to the name of the network, or to an empty text if the element has text.
-fn named(element: &mut MjSocialElement) {
+fn set_network_name(element: &mut MjSocialElement) {
     if element.attributes.contains_key("alt") {
         return;
     }

@@ -44,7 +44,7 @@ impl Part {
             let message = format!("the file has {tags} tags; the maximum is {TAGS_MAX}");
             let fault = Fault::new(codes::DOCUMENT_LIMIT, 0..0, message);
             let help = "move repeated parts into a partial, or iterate over a list";
-            return Err(vec![fault.help(help.to_owned()).within(path)]);
+            return Err(vec![fault.help(help.to_owned()).in_file(path)]);
         }
         Self::parse(path, text, None)
     }
@@ -53,7 +53,7 @@ impl Part {
     ///
     /// # Errors
     /// Returns the Handlebars syntax errors.
-    pub(super) fn made(path: &str, text: &str) -> Result<Self, Vec<TemplateProblem>> {
+    pub(super) fn of_generated(path: &str, text: &str) -> Result<Self, Vec<TemplateProblem>> {
         Self::parse(path, text, None)
     }
 
@@ -106,7 +106,7 @@ fn place(mut fault: Fault, path: &str, within: Option<&(Arc<Document>, Route)>) 
     if let Some((document, route)) = within {
         fault.span = document.span(&Place::text(route.clone(), fault.span));
     }
-    fault.within(path)
+    fault.in_file(path)
 }
 
 fn syntax(text: &str, tags: &[Tag], error: &handlebars::TemplateError) -> Fault {
@@ -125,7 +125,7 @@ fn syntax(text: &str, tags: &[Tag], error: &handlebars::TemplateError) -> Fault 
 /// # Errors
 /// Returns an error if the file cannot be read, is too large, or is not UTF-8.
 pub(super) fn read(files: &dyn Files, path: &str) -> Result<String, Vec<TemplateProblem>> {
-    let refuse = |code, message: String| vec![Fault::new(code, 0..0, message).within(path)];
+    let refuse = |code, message: String| vec![Fault::new(code, 0..0, message).in_file(path)];
     let bytes = files.read(path).map_err(|error| {
         let code = match error {
             FileError::TooLarge(_) => codes::DOCUMENT_LIMIT,
@@ -139,7 +139,7 @@ pub(super) fn read(files: &dyn Files, path: &str) -> Result<String, Vec<Template
     }
     let text = std::str::from_utf8(&bytes).map_err(|error| {
         let at = error.valid_up_to();
-        vec![Fault::new(codes::NOT_UTF8, at..at, "the file is not UTF-8 text").within(path)]
+        vec![Fault::new(codes::NOT_UTF8, at..at, "the file is not UTF-8 text").in_file(path)]
     })?;
     Ok(text.to_owned())
 }

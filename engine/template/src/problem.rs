@@ -69,7 +69,7 @@ impl Fault {
     }
 
     /// Adds the path of the file.
-    pub(super) fn within(self, path: &str) -> TemplateProblem {
+    pub(super) fn in_file(self, path: &str) -> TemplateProblem {
         TemplateProblem {
             code: self.code,
             path: path.to_owned(),

@@ -12,9 +12,9 @@ use oms_core::money::Decimal;
 use oms_core::time_zone::TimeZone;
 use oms_core::value::Value;
 
-use super::helpers::{Call, DATE, PLURAL, SAY, ZONE};
+use super::helpers::{Call, DATE, PLURAL, TEXT, ZONE};
+use super::html_position::FixedTextEffect;
 use super::path::Parts;
-use super::place::Passage;
 
 /// The operations of a file or a block, in order.
 pub(super) type Program = Vec<Op>;
@@ -23,7 +23,7 @@ pub(super) type Program = Vec<Op>;
 #[derive(Debug)]
 pub(super) enum Op {
     /// Fixed text, and its effect on the position in HTML.
-    Text { text: Box<str>, passage: Box<Passage> },
+    Text { text: Box<str>, effect: Box<FixedTextEffect> },
     /// A value. It is escaped if `escaped` is set.
     Print { value: Operand, escaped: bool, line: usize },
     /// `{{#if}}`, or `{{#unless}}` with its branches swapped.
@@ -35,7 +35,7 @@ pub(super) enum Op {
     /// `{{> partial}}`.
     Partial(Box<Inclusion>),
     /// `{{t "name"}}`: a text of the locale.
-    Say { name: Box<str>, line: usize },
+    LocaleText { name: Box<str>, line: usize },
     /// An operation that the check rejects.
     Unknown { what: Box<str>, line: usize },
 }
@@ -73,7 +73,7 @@ pub(super) enum Operand {
 
 impl Operand {
     /// Returns whether the text comes from the template's author and not from the data.
-    pub(super) fn is_words(&self) -> bool {
+    pub(super) fn is_author_text(&self) -> bool {
         match self {
             Self::Literal(_) | Self::Plural { .. } => true,
             Self::Path(path) => path.local,
@@ -114,14 +114,14 @@ pub(super) fn program(tree: &Tree) -> Program {
 fn op(element: &TemplateElement, before: Option<&TemplateElement>, line: usize) -> Option<Op> {
     Some(match element {
         TemplateElement::RawString(text) => {
-            Op::Text { passage: Box::new(Passage::of(text)), text: text.as_str().into() }
+            Op::Text { effect: Box::new(FixedTextEffect::of(text)), text: text.as_str().into() }
         }
         TemplateElement::Comment(_) => return None,
         // Texts are always escaped.
         TemplateElement::Expression(call) | TemplateElement::HtmlExpression(call)
-            if call.name.as_name() == Some(SAY) =>
+            if call.name.as_name() == Some(TEXT) =>
         {
-            say(call, line)
+            locale_text(call, line)
         }
         TemplateElement::Expression(call) => Op::Print { value: value(call), escaped: true, line },
         TemplateElement::HtmlExpression(call) => {
@@ -141,7 +141,7 @@ fn op(element: &TemplateElement, before: Option<&TemplateElement>, line: usize) 
 }
 
 /// Converts the program of a text, so that its fixed parts are escaped like values.
-pub(super) fn spoken(program: &mut Program) {
+pub(super) fn escape_fixed_text(program: &mut Program) {
     for op in program {
         match op {
             Op::Text { text, .. } => {
@@ -151,21 +151,21 @@ pub(super) fn spoken(program: &mut Program) {
             Op::If { yes: first, no: second, .. }
             | Op::Each { body: first, none: second, .. }
             | Op::With { body: first, none: second, .. } => {
-                spoken(first);
-                spoken(second);
+                escape_fixed_text(first);
+                escape_fixed_text(second);
             }
-            Op::Print { .. } | Op::Partial(_) | Op::Say { .. } | Op::Unknown { .. } => {}
+            Op::Print { .. } | Op::Partial(_) | Op::LocaleText { .. } | Op::Unknown { .. } => {}
         }
     }
 }
 
-fn say(call: &HelperTemplate, line: usize) -> Op {
+fn locale_text(call: &HelperTemplate, line: usize) -> Op {
     match call.params.as_slice() {
         [] => Op::Print { value: operand(&call.name), escaped: true, line },
         [Parameter::Literal(JsonValue::String(name))] => {
-            Op::Say { name: name.as_str().into(), line }
+            Op::LocaleText { name: name.as_str().into(), line }
         }
-        _ => Op::Unknown { what: SAY.into(), line },
+        _ => Op::Unknown { what: TEXT.into(), line },
     }
 }
 

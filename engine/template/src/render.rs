@@ -12,7 +12,7 @@ use oms_core::time_zone::TimeZone;
 use oms_core::value::Value;
 
 use super::helpers::{Call, NUMBER_ESCAPED, NUMBER_MARK, day, is_true, number};
-use super::isolate::Isolating;
+use super::isolation::Isolation;
 use super::load::{Template, Variant};
 use super::part::Part;
 use super::plain::text_of;
@@ -59,7 +59,7 @@ pub enum TemplateError {
     },
     /// The data is not of the type that the template was checked for.
     #[error("the data does not fit `{path}` at line {line}: {cause}")]
-    Unfit {
+    Mismatch {
         /// The path of the file.
         path: String,
         /// The line, starting at 1, or 0 if it is unknown.
@@ -75,9 +75,9 @@ impl Template {
     /// # Errors
     /// Returns an error if the result is too large, or if the data does not have the type that was passed to [`Template::check`].
     pub fn render(&self, data: &Value, locale: Option<&str>) -> Result<Rendered, TemplateError> {
-        let (variant, formats) = self.spoken(locale);
+        let (variant, formats) = self.variant_and_formats(locale);
         let formats = &*formats;
-        let rendered = |part, escape| self.world(variant, formats).rendered(part, data, escape);
+        let rendered = |part, escape| self.context(variant, formats).rendered(part, data, escape);
         let subject = rendered(&variant.subject, Escape::None)?;
         let html = rendered(variant.html.rendered(), Escape::Html)?;
         let text = match &variant.text {
@@ -92,8 +92,8 @@ impl Template {
     /// # Errors
     /// As [`Template::render`].
     pub fn render_html(&self, data: &Value, locale: Option<&str>) -> Result<String, TemplateError> {
-        let (variant, formats) = self.spoken(locale);
-        self.world(variant, &formats).rendered(variant.html.rendered(), data, Escape::Html)
+        let (variant, formats) = self.variant_and_formats(locale);
+        self.context(variant, &formats).rendered(variant.html.rendered(), data, Escape::Html)
     }
 
     /// Renders the attachment with this name, or returns `None` if the template has no such attachment.
@@ -107,22 +107,22 @@ impl Template {
         locale: Option<&str>,
     ) -> Result<Option<Attachment>, TemplateError> {
         let Some(part) = self.attachments.get(name) else { return Ok(None) };
-        let (variant, formats) = self.spoken(locale);
-        let content = self.world(variant, &formats).rendered(part, data, escape_of(name))?;
+        let (variant, formats) = self.variant_and_formats(locale);
+        let content = self.context(variant, &formats).rendered(part, data, escape_of(name))?;
         Ok(Some(Attachment { name: name.to_owned(), content }))
     }
 
     /// Returns the texts and formats for a locale. Numbers and dates use the conventions of the requested country if the texts are in the
     /// requested language.
-    fn spoken(&self, locale: Option<&str>) -> (&Variant, Rc<Formats>) {
+    fn variant_and_formats(&self, locale: Option<&str>) -> (&Variant, Rc<Formats>) {
         let variant = self.variant(locale);
-        let asked = locale.filter(|asked| language(asked) == language(&variant.locale));
-        (variant, Formats::of(asked.unwrap_or(&variant.locale)))
+        let requested = locale.filter(|requested| language(requested) == language(&variant.locale));
+        (variant, Formats::of(requested.unwrap_or(&variant.locale)))
     }
 
-    fn world<'t>(&'t self, variant: &'t Variant, formats: &'t Formats) -> World<'t> {
+    fn context<'t>(&'t self, variant: &'t Variant, formats: &'t Formats) -> Context<'t> {
         let (partials, texts, time_zone) = (&self.partials, &*variant.texts, &self.time_zone);
-        World { partials, texts, formats, time_zone }
+        Context { partials, texts, formats, time_zone }
     }
 
     fn variant(&self, locale: Option<&str>) -> &Variant {
@@ -136,14 +136,14 @@ impl Template {
 
 /// The environment of a rendering, apart from the data.
 #[derive(Clone, Copy)]
-struct World<'t> {
+struct Context<'t> {
     partials: &'t BTreeMap<String, Part>,
     texts: &'t Texts,
     formats: &'t Formats,
     time_zone: &'t TimeZone,
 }
 
-impl<'t> World<'t> {
+impl<'t> Context<'t> {
     fn rendered(
         self,
         part: &'t Part,
@@ -151,9 +151,9 @@ impl<'t> World<'t> {
         escape: Escape,
     ) -> Result<String, TemplateError> {
         let expected = part.rendered_max.load(Ordering::Relaxed).max(part.text.len());
-        let isolating = Isolating::within(self.formats.is_right_to_left());
+        let isolating = Isolation::for_direction(self.formats.is_right_to_left());
         let mut renderer = Renderer {
-            world: self,
+            context: self,
             path: &part.path,
             depth: 0,
             out: Writer::new(expected, escape, isolating),
@@ -232,7 +232,7 @@ impl<'s> Scope<'s> {
 
 /// Returns the value of a data variable that is available everywhere.
 fn global<'f>(name: &str, formats: &'f Formats) -> Option<&'f Arc<str>> {
-    let sides = formats.sides();
+    let sides = formats.direction();
     Some(match name {
         "locale" => formats.tag(),
         "dir" => &sides.direction,
@@ -243,7 +243,7 @@ fn global<'f>(name: &str, formats: &'f Formats) -> Option<&'f Arc<str>> {
 }
 
 struct Renderer<'t> {
-    world: World<'t>,
+    context: Context<'t>,
     /// The path of the current file.
     path: &'t str,
     depth: usize,
@@ -257,15 +257,15 @@ impl<'t> Renderer<'t> {
 
     fn step(&mut self, op: &'t Op, scope: &Scope<'_>) -> Result<(), TemplateError> {
         match op {
-            Op::Text { text, passage } => self.write(|out| out.fixed(text, passage)),
+            Op::Text { text, effect } => self.write(|out| out.fixed(text, effect)),
             Op::Print { value: operand, escaped, line } => {
                 let value = self.value(operand, scope, *line)?;
                 match (operand, &*value) {
                     (Operand::Path(path), value) if value.is_null() => {
-                        Err(self.unfit(*line, &path.raw))
+                        Err(self.missing_value(*line, &path.raw))
                     }
-                    (operand, Value::Text(text)) if operand.is_words() && *escaped => {
-                        self.write(|out| out.words(text))
+                    (operand, Value::Text(text)) if operand.is_author_text() && *escaped => {
+                        self.write(|out| out.author_text(text))
                     }
                     (Operand::Call(Call::Money | Call::Number, _), Value::Text(text)) => {
                         self.write(|out| out.amount(text))
@@ -295,15 +295,15 @@ impl<'t> Renderer<'t> {
                 self.run(body, &Scope { this: &value, outer: Some(scope), names: &names, position })
             }
             Op::Partial(inclusion) => self.partial(inclusion, scope),
-            Op::Say { name, line } => {
-                let texts = self.world.texts;
+            Op::LocaleText { name, line } => {
+                let texts = self.context.texts;
                 match texts.get(&**name).filter(|_| self.depth < INCLUSION_DEPTH_MAX) {
                     Some(part) if self.out.escape() == Escape::Csv => self.field(part, scope),
                     Some(part) => self.within(part, scope),
-                    None => Err(self.unfit(*line, name)),
+                    None => Err(self.missing_value(*line, name)),
                 }
             }
-            Op::Unknown { what, line } => Err(self.unfit(*line, what)),
+            Op::Unknown { what, line } => Err(self.missing_value(*line, what)),
         }
     }
 
@@ -329,11 +329,11 @@ impl<'t> Renderer<'t> {
         inclusion: &'t Inclusion,
         scope: &Scope<'_>,
     ) -> Result<(), TemplateError> {
-        let partials = self.world.partials;
+        let partials = self.context.partials;
         let Some(part) =
             partials.get(&*inclusion.name).filter(|_| self.depth < INCLUSION_DEPTH_MAX)
         else {
-            return Err(self.unfit(inclusion.line, &inclusion.name));
+            return Err(self.missing_value(inclusion.line, &inclusion.name));
         };
         let this = match &inclusion.this {
             Some(this) => self.value(this, scope, inclusion.line)?,
@@ -364,7 +364,7 @@ impl<'t> Renderer<'t> {
     fn field(&mut self, part: &'t Part, scope: &Scope<'_>) -> Result<(), TemplateError> {
         let outer = std::mem::replace(
             &mut self.out,
-            Writer::new(part.text.len(), Escape::File, Isolating::Nothing),
+            Writer::new(part.text.len(), Escape::File, Isolation::Nothing),
         );
         let done = self.within(part, scope);
         let text = std::mem::replace(&mut self.out, outer).into_text();
@@ -383,34 +383,35 @@ impl<'t> Renderer<'t> {
         't: 'v,
     {
         match operand {
-            Operand::Path(path) => {
-                scope.find(path, self.world.formats).ok_or_else(|| self.unfit(line, &path.raw))
-            }
+            Operand::Path(path) => scope
+                .find(path, self.context.formats)
+                .ok_or_else(|| self.missing_value(line, &path.raw)),
             Operand::Literal(value) => Ok(Cow::Borrowed(value)),
             // Most helpers take one or two parameters, which need no allocation.
             Operand::Call(call, params) => match params.as_slice() {
-                [one] => Ok(call.value(&[self.value(one, scope, line)?], self.world.formats)),
+                [one] => Ok(call.value(&[self.value(one, scope, line)?], self.context.formats)),
                 [one, other] => {
                     let params = [self.value(one, scope, line)?, self.value(other, scope, line)?];
-                    Ok(call.value(&params, self.world.formats))
+                    Ok(call.value(&params, self.context.formats))
                 }
                 params => {
                     let params = params.iter().map(|param| self.value(param, scope, line));
-                    Ok(call.value(&params.collect::<Result<Vec<_>, _>>()?, self.world.formats))
+                    Ok(call.value(&params.collect::<Result<Vec<_>, _>>()?, self.context.formats))
                 }
             },
             Operand::Date { value, time_zone } => {
-                let time_zone = time_zone.as_ref().unwrap_or(self.world.time_zone);
+                let time_zone = time_zone.as_ref().unwrap_or(self.context.time_zone);
                 let day = day(&*self.value(value, scope, line)?, time_zone);
-                let written = day.map(|day| Value::text(&self.world.formats.date(day)));
+                let written = day.map(|day| Value::text(&self.context.formats.date(day)));
                 Ok(Cow::Owned(written.unwrap_or(Value::Missing)))
             }
             Operand::Plural { value, forms } => {
                 let number = number(&*self.value(value, scope, line)?);
-                let words = number.and_then(|number| worded(number, forms, self.world.formats));
+                let words =
+                    number.and_then(|number| plural_form(number, forms, self.context.formats));
                 Ok(Cow::Owned(words.map_or(Value::Missing, |words| Value::text(&words))))
             }
-            Operand::Unknown(what) => Err(self.unfit(line, what)),
+            Operand::Unknown(what) => Err(self.missing_value(line, what)),
         }
     }
 
@@ -423,8 +424,8 @@ impl<'t> Renderer<'t> {
             Value::Date(_) | Value::Timestamp(_) => {
                 self.write(|out| out.value(&value.display(), escaped))
             }
-            Value::Missing | Value::Null => Err(self.unfit(line, "a value")),
-            Value::List(_) | Value::Record(_) | Value::Json(_) => Err(TemplateError::Unfit {
+            Value::Missing | Value::Null => Err(self.missing_value(line, "a value")),
+            Value::List(_) | Value::Record(_) | Value::Json(_) => Err(TemplateError::Mismatch {
                 path: self.path.to_owned(),
                 line,
                 cause: "a value has another type".to_owned(),
@@ -439,15 +440,19 @@ impl<'t> Renderer<'t> {
         write(&mut self.out).map_err(|_| TemplateError::TooLarge { path: self.path.to_owned() })
     }
 
-    fn unfit(&self, line: usize, name: &str) -> TemplateError {
+    fn missing_value(&self, line: usize, name: &str) -> TemplateError {
         let cause = format!("`{name}` is missing");
-        TemplateError::Unfit { path: self.path.to_owned(), line, cause }
+        TemplateError::Mismatch { path: self.path.to_owned(), line, cause }
     }
 }
 
 /// Returns the plural form for a number, with the number inserted.
-fn worded(number: Decimal, forms: &[(Box<str>, Box<str>)], formats: &Formats) -> Option<String> {
-    let of = |wanted: &str| forms.iter().find(|(name, _)| &**name == wanted);
+fn plural_form(
+    number: Decimal,
+    forms: &[(Box<str>, Box<str>)],
+    formats: &Formats,
+) -> Option<String> {
+    let of = |category: &str| forms.iter().find(|(name, _)| &**name == category);
     let [.., other] = PLURAL_CATEGORIES;
     let (_, words) = of(formats.plural(number)).or_else(|| of(other))?;
     let number = formats.number(number);

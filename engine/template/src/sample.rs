@@ -32,7 +32,7 @@ impl Template {
                 let message = format!("{what} {}", problem.message);
                 let fault = Fault::new(codes::TEMPLATE_SAMPLE, at..end, message);
                 let help = "write the sample in the form of the step's `data`, or remove the file so that previews use only orders";
-                fault.warning().help(help.to_owned()).within(path)
+                fault.warning().help(help.to_owned()).in_file(path)
             };
             problems.into_iter().map(problem).collect::<Vec<_>>()
         })?;

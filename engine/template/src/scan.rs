@@ -138,7 +138,7 @@ impl<'s> Scanner<'s> {
         }
         let span = start..end;
         let content = self.text.get(inner..close).unwrap_or_default();
-        if let Some(at) = odd_space(content) {
+        if let Some(at) = unexpected_space(content) {
             let help = "use an ordinary space".to_owned();
             let char = content.get(at..).and_then(|rest| rest.chars().next());
             let at = inner + at;
@@ -279,7 +279,7 @@ fn inner_length(rest: &str) -> Option<usize> {
 }
 
 /// Returns the position of a non-ASCII space outside quotes. Handlebars would treat it as part of a name.
-fn odd_space(content: &str) -> Option<usize> {
+fn unexpected_space(content: &str) -> Option<usize> {
     let mut quote = None;
     content.char_indices().find_map(|(at, char)| {
         match quote {

@@ -8,7 +8,7 @@ use oms_core::document::{Document, Node, NodeValue, parse_texts, quoted};
 
 use super::part::Part;
 use super::problem::{Fault, TemplateProblem};
-use super::program::spoken;
+use super::program::escape_fixed_text;
 
 /// Name of the file with the texts.
 pub(super) const TEXTS: &str = "texts.yaml";
@@ -30,7 +30,7 @@ pub(super) fn texts(
         Err((_, finding)) => {
             let span = finding.primary().map_or(0..0, |label| label.span.clone());
             let fault = Fault::new(finding.code, span, finding.message);
-            return Err(vec![fault.help(finding.help).within(path)]);
+            return Err(vec![fault.help(finding.help).in_file(path)]);
         }
     };
     let mut texts = Texts::new();
@@ -40,7 +40,7 @@ pub(super) fn texts(
         let fault =
             Fault::new(codes::WRONG_SHAPE, 0..0, "the file must be a map from names to texts");
         return Err(vec![
-            fault.help("write entries such as `title: Thank you`".to_owned()).within(path),
+            fault.help("write entries such as `title: Thank you`".to_owned()).in_file(path),
         ]);
     }
     for entry in document.root().entries() {
@@ -49,14 +49,14 @@ pub(super) fn texts(
         let Some(text) = entry.node.as_text() else {
             let span = document.span(&Place::value(route));
             let fault = Fault::new(codes::WRONG_SHAPE, span, format!("`{name}` must be text"));
-            let help = in_quotes(document.text(), &entry.node);
-            problems.push(fault.help(help).within(path));
+            let help = quoting_help(document.text(), &entry.node);
+            problems.push(fault.help(help).in_file(path));
             continue;
         };
-        notes.extend(cut_by_comment(&document, &route).map(|fault| fault.within(path)));
+        notes.extend(comment_warning(&document, &route).map(|fault| fault.in_file(path)));
         match Part::of_entry(path, text, &document, route) {
             Ok(mut part) => {
-                spoken(&mut part.program);
+                escape_fixed_text(&mut part.program);
                 texts.insert(name.to_owned(), Arc::new(part));
             }
             Err(found) => problems.extend(found),
@@ -66,7 +66,7 @@ pub(super) fn texts(
 }
 
 /// Warns about a text if YAML treats the rest of its line as a comment and the rest contains a tag.
-fn cut_by_comment(document: &Document, route: &Route) -> Option<Fault> {
+fn comment_warning(document: &Document, route: &Route) -> Option<Fault> {
     let line = document.value_with_comment(route)?;
     let span = document.span(&Place::value(route.clone()));
     if !line.get(span.len()..)?.contains("{{") {
@@ -78,7 +78,7 @@ fn cut_by_comment(document: &Document, route: &Route) -> Option<Fault> {
 }
 
 /// Returns the help for a value that must be quoted to be text.
-fn in_quotes(file: &str, node: &Node) -> String {
+fn quoting_help(file: &str, node: &Node) -> String {
     let rest = file.get(node.span.start..).unwrap_or_default();
     let line = rest.lines().next().unwrap_or_default().trim_end();
     match node.value {

@@ -7,8 +7,8 @@ use oms_core::mail::UrlPart;
 
 use super::attribute::Attribute;
 use super::entity::decoded;
-use super::isolate::{Isolating, Marks, contained};
-use super::place::{Ended, Passage, Place, Spot};
+use super::html_position::{EndedAttribute, FixedTextEffect, HtmlPosition, ValueContext};
+use super::isolation::{IsolateMarkup, Isolation, without_bidi_controls};
 use super::render::RENDERED_BYTES_MAX;
 
 /// How values are escaped.
@@ -28,22 +28,22 @@ pub(super) enum Escape {
 const WRITTEN_MAX: usize = 4096;
 
 /// Prefixes of a URL in running text.
-const SHOWN_SCHEMES: [&str; 3] = ["https://", "http://", "mailto:"];
-const SHOWN_SCHEME_MIN: usize = "http://".len();
+const VISIBLE_SCHEMES: [&str; 3] = ["https://", "http://", "mailto:"];
+const VISIBLE_SCHEME_MIN: usize = "http://".len();
 
 /// Output of at most [`RENDERED_BYTES_MAX`] bytes. Writing fails if it would become larger.
 pub(super) struct Writer {
     text: String,
     escape: Escape,
-    isolating: Isolating,
+    isolation: Isolation,
     /// The position in HTML at the end of the text.
-    place: Place,
+    place: HtmlPosition,
 }
 
 impl Writer {
-    pub(super) fn new(bytes_expected: usize, escape: Escape, isolating: Isolating) -> Self {
+    pub(super) fn new(bytes_expected: usize, escape: Escape, isolating: Isolation) -> Self {
         let text = String::with_capacity(bytes_expected.min(RENDERED_BYTES_MAX));
-        Self { text, escape, isolating, place: Place::default() }
+        Self { text, escape, isolation: isolating, place: HtmlPosition::default() }
     }
 
     pub(super) const fn escape(&self) -> Escape {
@@ -59,9 +59,9 @@ impl Writer {
     }
 
     /// Writes fixed text of a template.
-    pub(super) fn fixed(&mut self, text: &str, passage: &Passage) -> fmt::Result {
+    pub(super) fn fixed(&mut self, text: &str, effect: &FixedTextEffect) -> fmt::Result {
         let known = match self.escape {
-            Escape::Html => self.place.known_from(passage),
+            Escape::Html => self.place.shortcut(effect),
             _ => None,
         };
         let parts = known.and_then(|(at, end)| Some((*at, end, text.split_at_checked(*at)?)));
@@ -69,7 +69,7 @@ impl Writer {
             return self.raw(text);
         };
         self.raw(first)?;
-        self.place.pass(taken, end, self.text.len());
+        self.place.skip_to(taken, end, self.text.len());
         self.push(rest)
     }
 
@@ -80,7 +80,7 @@ impl Writer {
         }
         let mut rest = text;
         while !rest.is_empty() {
-            let (taken, ended) = self.place.take(rest, self.text.len());
+            let (taken, ended) = self.place.read(rest, self.text.len());
             let (now, later) = rest.split_at(taken);
             self.push(now)?;
             if let Some(ended) = ended {
@@ -98,7 +98,7 @@ impl Writer {
             Escape::Html => self.html_value(text),
             Escape::Csv if escaped => self.field(text, is_formula(text)),
             Escape::Csv => self.push(text),
-            Escape::None => self.shown(text, Marks::Characters, Self::push),
+            Escape::None => self.visible_text(text, IsolateMarkup::Characters, Self::push),
             Escape::File => self.push(text),
         }
     }
@@ -120,17 +120,20 @@ impl Writer {
     }
 
     /// Writes text from the template's author: escaped like a value, but not isolated.
-    pub(super) fn words(&mut self, text: &str) -> fmt::Result {
+    pub(super) fn author_text(&mut self, text: &str) -> fmt::Result {
         match self.escape {
-            Escape::Html => match self.spot() {
-                Spot::Attribute { attribute: Attribute::Link | Attribute::Source, quoted } => {
+            Escape::Html => match self.value_context() {
+                ValueContext::Attribute {
+                    attribute: Attribute::Link | Attribute::Source,
+                    quoted,
+                } => {
                     let mut encoded = String::with_capacity(text.len());
                     self.url_part().encode_fixed(text, &mut encoded);
                     self.html(&encoded, quoted)
                 }
-                Spot::Attribute { quoted, .. } => self.html(text, quoted),
-                Spot::Content | Spot::Words => self.html(text, true),
-                Spot::Other => self.in_tag(text),
+                ValueContext::Attribute { quoted, .. } => self.html(text, quoted),
+                ValueContext::Content | ValueContext::Rcdata => self.html(text, true),
+                ValueContext::Other => self.in_tag(text),
             },
             Escape::Csv => self.field(text, is_formula(text)),
             Escape::None | Escape::File => self.push(text),
@@ -145,32 +148,42 @@ impl Writer {
         Ok(())
     }
 
-    fn spot(&mut self) -> Spot {
+    fn value_context(&mut self) -> ValueContext {
         self.place.begin_value(self.text.len());
-        self.place.spot()
+        self.place.value_context()
     }
 
     fn html_value(&mut self, text: &str) -> fmt::Result {
-        match self.spot() {
-            Spot::Content => {
-                self.shown(text, Marks::Element, |writer, text| writer.html(text, true))
+        match self.value_context() {
+            ValueContext::Content => {
+                self.visible_text(text, IsolateMarkup::Element, |writer, text| {
+                    writer.html(text, true)
+                })
             }
-            Spot::Words => {
-                self.shown(text, Marks::Characters, |writer, text| writer.html(text, true))
+            ValueContext::Rcdata => {
+                self.visible_text(text, IsolateMarkup::Characters, |writer, text| {
+                    writer.html(text, true)
+                })
             }
-            Spot::Attribute { attribute: Attribute::Words, quoted } => {
-                self.shown(text, Marks::Characters, |writer, text| writer.html(text, quoted))
+            ValueContext::Attribute { attribute: Attribute::Text, quoted } => {
+                self.visible_text(text, IsolateMarkup::Characters, |writer, text| {
+                    writer.html(text, quoted)
+                })
             }
-            Spot::Attribute { attribute: Attribute::Link | Attribute::Source, quoted } => {
+            ValueContext::Attribute { attribute: Attribute::Link | Attribute::Source, quoted } => {
                 let part = self.url_part();
                 self.url(text, part, quoted)
             }
-            Spot::Attribute { attribute: Attribute::Style, quoted } => match self.style_url() {
-                Some(part) => self.url(text, part, quoted),
-                None => self.html(text, quoted),
-            },
-            Spot::Attribute { attribute: Attribute::Plain, quoted } => self.html(text, quoted),
-            Spot::Other => self.in_tag(text),
+            ValueContext::Attribute { attribute: Attribute::Style, quoted } => {
+                match self.style_url() {
+                    Some(part) => self.url(text, part, quoted),
+                    None => self.html(text, quoted),
+                }
+            }
+            ValueContext::Attribute { attribute: Attribute::Plain, quoted } => {
+                self.html(text, quoted)
+            }
+            ValueContext::Other => self.in_tag(text),
         }
     }
 
@@ -183,31 +196,31 @@ impl Writer {
     }
 
     /// Writes a visible value: percent-encoded if it is part of a visible URL, otherwise isolated in right-to-left text.
-    fn shown(
+    fn visible_text(
         &mut self,
         text: &str,
-        marks: Marks,
+        marks: IsolateMarkup,
         write: impl Fn(&mut Self, &str) -> fmt::Result,
     ) -> fmt::Result {
-        if let Some(part) = self.shown_url() {
+        if let Some(part) = self.visible_url() {
             let mut encoded = String::with_capacity(text.len());
             part.encode(text, &mut encoded);
             return write(self, &encoded);
         }
-        if !self.isolating.takes(text) {
+        if !self.isolation.applies_to(text) {
             return write(self, text);
         }
-        let (before, behind) = marks.around();
+        let (before, after) = marks.around();
         self.push(before)?;
-        write(self, &contained(text))?;
-        self.push(behind)
+        write(self, &without_bidi_controls(text))?;
+        self.push(after)
     }
 
     /// Returns the part of the URL at the current position of the attribute.
     fn url_part(&self) -> UrlPart {
         match self.written() {
             long if long.len() > WRITTEN_MAX => UrlPart::Query,
-            written => UrlPart::behind(&without_references(written)),
+            written => UrlPart::after(&without_references(written)),
         }
     }
 
@@ -217,7 +230,7 @@ impl Writer {
     }
 
     /// Returns the part of the URL at the current position, if the text ends in a visible URL.
-    fn shown_url(&self) -> Option<UrlPart> {
+    fn visible_url(&self) -> Option<UrlPart> {
         let last = self.text.floor_char_boundary(self.text.len().saturating_sub(WRITTEN_MAX + 1));
         let tail = self.text.get(last..)?;
         let before = tail.bytes().rposition(|byte| b" \n\t\r<>\"([".contains(&byte));
@@ -226,10 +239,10 @@ impl Writer {
             None if last == 0 => tail,
             None => return None,
         };
-        if !(SHOWN_SCHEME_MIN..=WRITTEN_MAX).contains(&word.len()) {
+        if !(VISIBLE_SCHEME_MIN..=WRITTEN_MAX).contains(&word.len()) {
             return None;
         }
-        let start = SHOWN_SCHEMES.iter().filter_map(|scheme| word.rfind(scheme)).max()?;
+        let start = VISIBLE_SCHEMES.iter().filter_map(|scheme| word.rfind(scheme)).max()?;
         let url = word.get(start..)?;
         // Most words are plain text, in which no reference has to be decoded.
         let url: Cow<'_, str> = match self.escape == Escape::Html && url.contains('&') {
@@ -237,7 +250,7 @@ impl Writer {
             false => Cow::Borrowed(url),
         };
         let goes_on = !url.contains(ends_url) && !url.ends_with([';', '.', '!']);
-        goes_on.then(|| UrlPart::behind(&url))
+        goes_on.then(|| UrlPart::after(&url))
     }
 
     /// Returns the part of the URL at the current position of a CSS declaration, if it is within `url()`.
@@ -247,13 +260,14 @@ impl Writer {
         let (_, url) =
             written.get(last..)?.rsplit_once("url(").filter(|(_, url)| !url.contains(')'))?;
         let url = without_references(url);
-        Some(UrlPart::behind(url.trim_start_matches(['\'', '"', ' '])))
+        Some(UrlPart::after(url.trim_start_matches(['\'', '"', ' '])))
     }
 
     fn url(&mut self, text: &str, part: UrlPart, quoted: bool) -> fmt::Result {
         let mut encoded = String::with_capacity(text.len());
         part.encode(text, &mut encoded);
-        if self.spot() == (Spot::Attribute { attribute: Attribute::Style, quoted }) {
+        if self.value_context() == (ValueContext::Attribute { attribute: Attribute::Style, quoted })
+        {
             // These characters end an unquoted or quoted URL in `url()`.
             encoded = encoded.replace('\'', "%27").replace('(', "%28").replace(')', "%29");
         }
@@ -261,7 +275,7 @@ impl Writer {
     }
 
     /// Removes an attribute with a URL that is not allowed.
-    fn end_attribute(&mut self, ended: &Ended) {
+    fn end_attribute(&mut self, ended: &EndedAttribute) {
         let end = self.text.len() - usize::from(ended.quoted);
         let value = self.text.get(ended.value_start..end).unwrap_or_default();
         if !ended.attribute.allows(value) {
@@ -324,7 +338,7 @@ impl Writer {
             self.push(line)?;
         }
         self.place
-            .moved(|place| place + indent.len() * begins.partition_point(|begin| *begin <= place));
+            .shift(|place| place + indent.len() * begins.partition_point(|begin| *begin <= place));
         Ok(())
     }
 }
@@ -357,13 +371,13 @@ mod tests {
     fn html_is_escaped_like_in_handlebars() {
         for text in ["<script>alert('x')</script>", "\" onload=\"x", "a&b`c", "plain", "", "Ωß<"]
         {
-            let mut writer = Writer::new(0, Escape::Html, Isolating::Nothing);
+            let mut writer = Writer::new(0, Escape::Html, Isolation::Nothing);
             writer.value(text, true).unwrap();
             assert_eq!(writer.into_text(), handlebars::html_escape(text));
         }
     }
 
-    fn written(isolating: Isolating, parts: &[&str]) -> String {
+    fn written(isolating: Isolation, parts: &[&str]) -> String {
         let mut writer = Writer::new(0, Escape::Html, isolating);
         for (at, part) in parts.iter().enumerate() {
             if at % 2 == 0 { writer.raw(part) } else { writer.value(part, true) }.unwrap();
@@ -426,12 +440,12 @@ mod tests {
                 "<a href=\"https://a.example/?a&#x3D;1/a%2Fb\">x</a>",
             ),
         ] {
-            assert_eq!(written(Isolating::Nothing, parts), html, "{parts:?}");
-            let mut writer = Writer::new(0, Escape::Html, Isolating::Nothing);
+            assert_eq!(written(Isolation::Nothing, parts), html, "{parts:?}");
+            let mut writer = Writer::new(0, Escape::Html, Isolation::Nothing);
             for (at, part) in parts.iter().enumerate() {
                 let fixed = at % 2 == 0;
                 if fixed {
-                    writer.fixed(part, &Passage::of(part))
+                    writer.fixed(part, &FixedTextEffect::of(part))
                 } else {
                     writer.value(part, true)
                 }
@@ -457,22 +471,22 @@ mod tests {
             "</a>",
         ];
         assert_eq!(
-            written(Isolating::All, &parts),
+            written(Isolation::All, &parts),
             "<title>\u{2068}A-1\u{2069}</title><p title=\"\u{2068}A-1\u{2069}\" class=\"A-1\"><a href=\"https://a.example/A-1\"><bdi>A-1</bdi></a>"
         );
         assert_eq!(
             written(
-                Isolating::All,
+                Isolation::All,
                 &["<p>https://a.example/", "A 1", "?b=", "c&d", " ", "e", "</p>"]
             ),
             "<p>https://a.example/A%201?b=c%26d <bdi>e</bdi></p>"
         );
         assert_eq!(
-            written(Isolating::All, &["<p>", "A-1", " ", "\u{202e}محمد", "</p>"]),
+            written(Isolation::All, &["<p>", "A-1", " ", "\u{202e}محمد", "</p>"]),
             "<p><bdi>A-1</bdi> <bdi>محمد</bdi></p>"
         );
         assert_eq!(
-            written(Isolating::Nothing, &["<p>", "A-1", " ", "\u{202e}محمد", "</p>"]),
+            written(Isolation::Nothing, &["<p>", "A-1", " ", "\u{202e}محمد", "</p>"]),
             "<p>A-1 \u{202e}محمد</p>"
         );
     }
@@ -491,12 +505,12 @@ mod tests {
             ("Ω", "Ω"),
             ("", ""),
         ] {
-            let mut writer = Writer::new(0, Escape::Csv, Isolating::Nothing);
+            let mut writer = Writer::new(0, Escape::Csv, Isolation::Nothing);
             writer.value(text, true).unwrap();
             assert_eq!(writer.into_text(), field);
         }
         for (amount, field) in [("-12.50", "-12.50"), ("-12,50 €", "\"-12,50 €\"")] {
-            let mut writer = Writer::new(0, Escape::Csv, Isolating::Nothing);
+            let mut writer = Writer::new(0, Escape::Csv, Isolation::Nothing);
             writer.amount(amount).unwrap();
             assert_eq!(writer.into_text(), field);
         }
@@ -518,13 +532,13 @@ mod tests {
             ),
             (["https://a.example/order-", "M & Co"], "https://a.example/order-M%20%26%20Co"),
         ] {
-            assert_eq!(written(Isolating::Nothing, &parts), html, "{parts:?}");
+            assert_eq!(written(Isolation::Nothing, &parts), html, "{parts:?}");
         }
     }
 
     #[test]
     fn a_partial_may_end_an_attribute_that_is_removed() {
-        let mut writer = Writer::new(0, Escape::Html, Isolating::Nothing);
+        let mut writer = Writer::new(0, Escape::Html, Isolation::Nothing);
         writer.raw("<a href=\"").unwrap();
         writer.value("javascript:alert(1)", true).unwrap();
         writer.raw("\n").unwrap();

@@ -8,7 +8,7 @@ use oms_engine::record;
 use oms_engine::step::{
     Effect, Expr, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Verb,
 };
-use oms_engine::value::{Nothing, Type, Typed};
+use oms_engine::value::{NoOutput, Type, Typed};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -43,13 +43,13 @@ impl Step for LabelPrint {
     const NAME: &'static str = "label.print";
     type Config = Config;
     type Input = Input;
-    type Output = Nothing;
+    type Output = NoOutput;
 
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         cx.expr("text", &config.text);
         Ok(Planned {
             input: cx.finish()?,
-            output: Nothing::ty().unwrap_or_else(Type::text),
+            output: NoOutput::ty().unwrap_or_else(Type::text),
             effects: vec![Effect {
                 port: Port::Custom,
                 verb: Verb::Call,
@@ -60,8 +60,8 @@ impl Step for LabelPrint {
         })
     }
 
-    async fn run(&self, _: &StepContext<'_>, input: Input) -> Result<Nothing, StepError> {
+    async fn run(&self, _: &StepContext<'_>, input: Input) -> Result<NoOutput, StepError> {
         self.warehouse.print(&input.text)?;
-        Ok(Nothing)
+        Ok(NoOutput)
     }
 }

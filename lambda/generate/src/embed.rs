@@ -18,7 +18,7 @@ pub(crate) type Files = BTreeMap<String, Arc<[u8]>>;
 const SECTIONS: [&str; 2] = ["rates", "tables"];
 
 /// The pipeline whose parts the handlers embed.
-pub(crate) struct Whole<'a> {
+pub(crate) struct Source<'a> {
     pub(crate) checker: &'a Checker,
     pub(crate) plan: &'a Plan,
     pub(crate) choreography: &'a Choreography,
@@ -34,9 +34,10 @@ pub(crate) struct Bundles {
 }
 
 impl Bundles {
-    pub(crate) fn of(whole: &Whole<'_>) -> Self {
-        let embedded = |branch| whole.shorter(branch).unwrap_or_else(|| whole.plan.files().clone());
-        let branches = whole.choreography.branches.iter();
+    pub(crate) fn of(source: &Source<'_>) -> Self {
+        let embedded =
+            |branch| source.reduced(branch).unwrap_or_else(|| source.plan.files().clone());
+        let branches = source.choreography.branches.iter();
         let branches = branches.map(|one| (Arc::clone(&one.name), embedded(Some(&*one.name))));
         Self { intake: embedded(None), branches: branches.collect() }
     }
@@ -47,7 +48,7 @@ impl Bundles {
     }
 }
 
-impl Whole<'_> {
+impl Source<'_> {
     /// Returns the paths of the embedded files with the ECB's exchange rates.
     pub(crate) fn rates(&self, embedded: &Files) -> Vec<String> {
         let bytes = embedded.get(self.pipeline).cloned().unwrap_or_default();
@@ -58,12 +59,12 @@ impl Whole<'_> {
         ecb.filter_map(|source| source["file"].as_str()).map(str::to_owned).collect()
     }
 
-    fn shorter(&self, branch: Option<&str>) -> Option<Files> {
+    fn reduced(&self, branch: Option<&str>) -> Option<Files> {
         let bytes = self.plan.files().get(self.pipeline)?;
         let document = document::parse(&Arc::from(self.pipeline), bytes).ok()?;
         let mut root = document.root().to_json();
         let file = root.as_object_mut()?;
-        self.cut(file, branch);
+        self.remove_unused(file, branch);
         self.check(file, branch)?;
         // Remove everything that the steps do not need.
         let mut parts = vec![vec!["mail".to_owned()]];
@@ -81,7 +82,7 @@ impl Whole<'_> {
     }
 
     /// Removes the steps outside the branch, and data that only `oms run` reads.
-    fn cut(&self, file: &mut Map<String, Json>, branch: Option<&str>) {
+    fn remove_unused(&self, file: &mut Map<String, Json>, branch: Option<&str>) {
         let branch = self.branch(branch);
         let own = branch.map(|branch| &branch.steps);
         let trunk = [self.choreography.store, self.choreography.announce];

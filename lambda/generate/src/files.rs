@@ -115,7 +115,7 @@ pub(crate) fn write(
     {
         template.push_str(&registry.render(&format!("template/{part}.yaml"), view)?);
     }
-    if let Some(id) = twice(&template) {
+    if let Some(id) = duplicate_id(&template) {
         return Err(GenerateError::Clash(id));
     }
     insert(&mut files, "template.yaml", template);
@@ -163,7 +163,7 @@ pub(crate) fn write(
 }
 
 /// Returns a logical id that two resources of the template share.
-fn twice(template: &str) -> Option<String> {
+fn duplicate_id(template: &str) -> Option<String> {
     let lines = template.lines().skip_while(|line| *line != "Resources:");
     let lines = lines.take_while(|line| *line != "Outputs:");
     let ids = lines.filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use oms_engine::plan::{Checker, Choreography, Plan};
 
-use crate::embed::{Bundles, Whole};
+use crate::embed::{Bundles, Source};
 use crate::schema::Schema;
 use crate::{events, files, resources};
 
@@ -85,9 +85,9 @@ pub fn generate(
     origin: &Origin,
     checker: &Checker,
 ) -> Result<BTreeMap<String, Vec<u8>>, GenerateError> {
-    let whole = Whole { checker, plan, choreography, pipeline: &origin.pipeline };
-    let bundles = Bundles::of(&whole);
-    let view = resources::view(&whole, &bundles, origin)?;
+    let source = Source { checker, plan, choreography, pipeline: &origin.pipeline };
+    let bundles = Bundles::of(&source);
+    let view = resources::view(&source, &bundles, origin)?;
     let schema = Schema::of(plan, choreography, &view);
     let mut files = files::write(&view, &schema, &bundles)?;
     if let Some((name, order)) = &origin.sample {

@@ -21,7 +21,7 @@ pub(crate) struct Statement {
     /// The statement id.
     sid: String,
     /// The reason: the steps that need it, with their lines in the pipeline.
-    because: String,
+    reason: String,
     /// The allowed actions.
     actions: Vec<&'static str>,
     /// The resources, in the syntax of CloudFormation.
@@ -31,13 +31,13 @@ pub(crate) struct Statement {
 impl Statement {
     fn new(
         sid: &str,
-        because: &str,
+        reason: &str,
         actions: &[&'static str],
         resources: impl IntoIterator<Item = String>,
     ) -> Self {
         Self {
             sid: sid.to_owned(),
-            because: because.to_owned(),
+            reason: reason.to_owned(),
             actions: actions.to_vec(),
             resources: resources.into_iter().collect(),
         }
@@ -60,8 +60,8 @@ pub(crate) fn of_intake(bucket: &str, store: &str, rates: bool) -> Vec<Statement
         Statement::new("CompareDigest", &compare, &["s3:GetObject"], objects(bucket)),
     ];
     if rates {
-        let because = "find the version that an order is accepted with";
-        statements.push(Statement::new("FindRates", because, &["s3:GetObject"], rates_object()));
+        let reason = "find the version that an order is accepted with";
+        statements.push(Statement::new("FindRates", reason, &["s3:GetObject"], rates_object()));
         statements.push(Statement::new(
             "MissRates",
             NONE_YET,
@@ -94,7 +94,7 @@ pub(crate) fn of_reconcile<'b>(
 }
 
 /// Without this permission, S3 answers a request for a missing object with 403 instead of 404.
-const GONE: &str = "get 404 instead of 403 for a deleted order";
+const DELETED_ORDER: &str = "get 404 instead of 403 for a deleted order";
 const NONE_YET: &str = "get 404 instead of 403 before the first version exists";
 
 /// Returns the resource of the object with the exchange rates.
@@ -115,7 +115,7 @@ pub(crate) fn of_refresh() -> Vec<Statement> {
 }
 
 /// The services that a branch's handler uses, with the steps that use them.
-pub(crate) struct Uses<'a> {
+pub(crate) struct ServiceUses<'a> {
     pub(crate) id: &'a str,
     pub(crate) bucket: &'a str,
     pub(crate) store: &'a str,
@@ -126,7 +126,7 @@ pub(crate) struct Uses<'a> {
 }
 
 /// Returns the permissions of the handler of a branch.
-pub(crate) fn of_branch(uses: &Uses<'_>) -> Vec<Statement> {
+pub(crate) fn of_branch(uses: &ServiceUses<'_>) -> Vec<Statement> {
     let id = uses.id;
     let receive = &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
     let dead = "store orders that cannot succeed, with the reason";
@@ -135,40 +135,40 @@ pub(crate) fn of_branch(uses: &Uses<'_>) -> Vec<Statement> {
         Statement::new("Queue", "receive orders", receive, arn(&format!("{id}Queue"))),
         Statement::new("DeadLetters", dead, &["sqs:SendMessage"], arn(&format!("{id}DeadLetters"))),
         Statement::new("ReadOrder", uses.store, read, objects(uses.bucket)),
-        Statement::new("MissOrder", GONE, &["s3:ListBucket"], arn(uses.bucket)),
+        Statement::new("MissOrder", DELETED_ORDER, &["s3:ListBucket"], arn(uses.bucket)),
     ];
     if uses.rates {
-        let because = "read the version that an order was accepted with";
+        let reason = "read the version that an order was accepted with";
         statements.push(Statement::new(
             "ReadRates",
-            because,
+            reason,
             &["s3:GetObjectVersion"],
             rates_object(),
         ));
     }
-    if let Some(because) = &uses.tables {
-        statements.extend(in_database(id, because));
+    if let Some(reason) = &uses.tables {
+        statements.extend(in_database(id, reason));
     }
-    if let Some(because) = &uses.mail {
+    if let Some(reason) = &uses.mail {
         let resources = ["identity/${SenderDomain}", "configuration-set/${MailConfigurationSet}"];
         let resources = resources.map(|resource| {
             format!("!Sub \"arn:${{AWS::Partition}}:ses:${{AWS::Region}}:${{AWS::AccountId}}:{resource}\"")
         });
         let send = &["ses:SendEmail", "ses:SendRawEmail"];
-        statements.push(Statement::new("Mail", because, send, resources));
+        statements.push(Statement::new("Mail", reason, send, resources));
     }
     statements.extend(of_every(id));
     statements
 }
 
 /// Returns the permissions for access to the database.
-fn in_database(id: &str, because: &str) -> [Statement; 2] {
+fn in_database(id: &str, reason: &str) -> [Statement; 2] {
     let cluster = ["!GetAtt DatabaseCluster.DBClusterArn".to_owned()];
     let secret = [format!("!Ref {id}Secret")];
     let read = &["secretsmanager:GetSecretValue"];
     [
-        Statement::new("Tables", because, &["rds-data:ExecuteStatement"], cluster),
-        Statement::new("DatabaseSecret", because, read, secret),
+        Statement::new("Tables", reason, &["rds-data:ExecuteStatement"], cluster),
+        Statement::new("DatabaseSecret", reason, read, secret),
     ]
 }
 

@@ -12,8 +12,8 @@ use oms_engine::step::{Port, Verb};
 use oms_engine::value::{Digest, Value, write_json};
 use serde::Serialize;
 
-use crate::embed::{Bundles, Whole};
-use crate::iam::{self, RATES_KEY, Statement, Uses};
+use crate::embed::{Bundles, Source};
+use crate::iam::{self, RATES_KEY, ServiceUses, Statement};
 use crate::intake::Intake;
 use crate::{GenerateError, Origin};
 
@@ -135,7 +135,7 @@ struct Calls {
     call: &'static str,
     count: u32,
     #[serde(rename = "for")]
-    because: String,
+    reason: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -158,11 +158,11 @@ const CRATES: [(&str, &str); 4] = [
 ];
 
 pub(crate) fn view(
-    whole: &Whole<'_>,
+    source: &Source<'_>,
     bundles: &Bundles,
     origin: &Origin,
 ) -> Result<View, GenerateError> {
-    let Whole { plan, choreography, .. } = *whole;
+    let Source { plan, choreography, .. } = *source;
     let lines = Lines::of(plan, &origin.pipeline);
     let (bucket, topic) = (choreography.bucket.to_string(), choreography.topic.to_string());
     let id = format!("{}Bucket", logical(&bucket));
@@ -176,7 +176,7 @@ pub(crate) fn view(
         .iter()
         .map(|branch| {
             let rates = match origin.refresh {
-                true => whole.rates(bundles.get(Some(&branch.name))),
+                true => source.rates(bundles.get(Some(&branch.name))),
                 false => Vec::new(),
             };
             branch_view(plan, choreography, branch, &bucket, &store, &lines, rates)
@@ -229,7 +229,7 @@ pub(crate) fn view(
             statements: iam::of_refresh(),
         }),
         resources: stack(&branches, &bucket, database, mail),
-        loaded: loaded(plan),
+        loaded: tables_to_load(plan),
         contended: plan.contended_tables().iter().map(ToString::to_string).collect(),
         kinds: kinds(plan, trunk)?,
         events: origin.sample.is_some(),
@@ -249,7 +249,7 @@ pub(crate) fn view(
 }
 
 /// Returns the tables that steps read but never write.
-fn loaded(plan: &Plan) -> Vec<String> {
+fn tables_to_load(plan: &Plan) -> Vec<String> {
     let effects = || plan.steps().iter().flat_map(|step| &step.effects);
     let tables = || effects().filter(|effect| effect.port == Port::Tables);
     let written: BTreeSet<&str> = tables()
@@ -306,37 +306,43 @@ fn branch_view(
     let id = logical(&branch.name);
     // E-mails are claimed in the database.
     let asking: Vec<&PlannedStep> = tables.iter().chain(&mails).copied().collect();
-    let (tables_because, mail) = (cited(&asking), cited(&mails));
+    let (tables_reason, mail) = (cited(&asking), cited(&mails));
     let refreshed = !rates.is_empty();
-    let uses =
-        Uses { id: &id, bucket: &bucket.id, store, tables: tables_because, mail, rates: refreshed };
+    let uses = ServiceUses {
+        id: &id,
+        bucket: &bucket.id,
+        store,
+        tables: tables_reason,
+        mail,
+        rates: refreshed,
+    };
     let statements = iam::of_branch(&uses);
-    let mut calls = vec![Calls { call: "s3:GetObject", count: 1, because: "the order".to_owned() }];
+    let mut calls = vec![Calls { call: "s3:GetObject", count: 1, reason: "the order".to_owned() }];
     for step in &steps {
-        let because = format!("steps.{}", step.id);
+        let reason = format!("steps.{}", step.id);
         for effect in &step.effects {
             match effect.port {
                 Port::Tables => {
                     let call = "rds-data:ExecuteStatement";
-                    calls.push(Calls { call, count: 1, because: because.clone() });
+                    calls.push(Calls { call, count: 1, reason: reason.clone() });
                 }
                 Port::Mail => {
-                    let claim = format!("{because}: claim the e-mail, and mark it as sent");
+                    let claim = format!("{reason}: claim the e-mail, and mark it as sent");
                     calls.push(Calls {
                         call: "rds-data:ExecuteStatement",
                         count: 2,
-                        because: claim,
+                        reason: claim,
                     });
-                    calls.push(Calls { call: "ses:SendEmail", count: 1, because: because.clone() });
+                    calls.push(Calls { call: "ses:SendEmail", count: 1, reason: reason.clone() });
                 }
                 Port::Objects | Port::Topics | Port::Custom => {}
             }
         }
     }
     if !asking.is_empty() && branch.last.is_none() {
-        let (call, because) =
+        let (call, reason) =
             ("rds-data:ExecuteStatement", "write the note on the order".to_owned());
-        calls.push(Calls { call, count: 1, because });
+        calls.push(Calls { call, count: 1, reason });
     }
     let one: Duration = steps
         .iter()

@@ -1,7 +1,7 @@
 //! The database schema: tables, and a role for each handler that uses the database.
 
 use oms_engine::plan::{Choreography, Plan};
-use oms_sql::{Grants, Statement, ddl, granted};
+use oms_sql::{Grants, Statement, ddl, grant_statements};
 use serde::Serialize;
 
 use crate::grants::{grants_of_branch, grants_of_reconcile};
@@ -31,7 +31,7 @@ impl<'a> Schema<'a> {
         let role = |handler: &'a str, name: &'a str, grants: &Grants| Role {
             handler,
             name,
-            grants: written(granted(name, grants)),
+            grants: written(grant_statements(name, grants)),
         };
         let branches = view.branches.iter().zip(&choreography.branches);
         let branches = branches.filter(|(branch, _)| branch.database).map(|(branch, steps)| {

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oms_engine::effects::{Class, Clock as _, Effects as _, Mark, Orders, Place, Queue};
+use oms_engine::effects::{
+    Class, Clock as _, DoneNote, Effects as _, OrderLocation, Orders, Queue,
+};
 use oms_engine::plan::{Choreography, ObjectKey, Plan};
 use oms_engine::run::{Run, RunState, StepState, accept, advance};
 use serde_json::{Value as Json, json};
@@ -38,7 +40,7 @@ pub enum Outcome {
     /// All steps of the branch are completed.
     Done,
     /// A temporary failure. The order must be tried again.
-    Later {
+    Retry {
         /// The cause.
         cause: String,
         /// The description of the failure.
@@ -112,7 +114,7 @@ impl BranchHandler {
             let outcome = self.order(place, deadline).await;
             let (level, state, cause, reason) = match &outcome {
                 Outcome::Done => ("info", "completed", "", ""),
-                Outcome::Later { cause, reason } => {
+                Outcome::Retry { cause, reason } => {
                     ("warn", "again", cause.as_str(), reason.as_str())
                 }
                 Outcome::Parked { cause, reason, .. } => {
@@ -128,10 +130,10 @@ impl BranchHandler {
             self.log(level, "processed an order", &fields);
             done &= match outcome {
                 Outcome::Done => true,
-                Outcome::Later { .. } => false,
+                Outcome::Retry { .. } => false,
                 Outcome::Parked { key, cause, reason } => {
                     self.park(place, &key, &cause, &reason).await;
-                    self.dead(place.message(), &cause, &reason).await
+                    self.send_dead_letter(place.to_message(), &cause, &reason).await
                 }
             };
         }
@@ -141,38 +143,39 @@ impl BranchHandler {
             Some(Note::Deleted) => self.log("info", "ignored the deletion of an object", &[]),
             Some(Note::Unreadable) => {
                 self.log("error", "received a message that is not an S3 notification", &[]);
-                done &=
-                    self.dead(json!({}), "message", "the message is not an S3 notification").await;
+                done &= self
+                    .send_dead_letter(json!({}), "message", "the message is not an S3 notification")
+                    .await;
             }
         }
         done
     }
 
     /// Runs the branch for an order.
-    pub async fn order(&self, place: &Place, deadline: Timestamp) -> Outcome {
+    pub async fn order(&self, place: &OrderLocation, deadline: Timestamp) -> Outcome {
         let left = deadline.duration_since(self.world.now());
         let left = Duration::try_from(left).unwrap_or_default().saturating_sub(MARGIN);
         if left.is_zero() {
-            return later("timeout", "no time was left in the invocation");
+            return retry("timeout", "no time was left in the invocation");
         }
         match tokio::time::timeout(left, self.run(place, deadline)).await {
             Ok(outcome) => outcome,
-            Err(_) => later("timeout", "the order took longer than the invocation allows"),
+            Err(_) => retry("timeout", "the order took longer than the invocation allows"),
         }
     }
 
-    async fn run(&self, place: &Place, deadline: Timestamp) -> Outcome {
-        let parked = |cause: &str, reason: &str| parked(stem(&place.key), cause, reason);
+    async fn run(&self, place: &OrderLocation, deadline: Timestamp) -> Outcome {
+        let parked = |cause: &str, reason: &str| parked(name_of_object(&place.key), cause, reason);
         let stored = match self.orders.fetch(place).await {
             Ok(Some(stored)) => stored,
             Ok(None) => return parked("no_object", "the stored order no longer exists"),
             Err(error) if error.class() == Class::Permanent => {
                 return parked(error.cause(), error.message());
             }
-            Err(error) => return later(error.cause(), error.message()),
+            Err(error) => return retry(error.cause(), error.message()),
         };
         let named = self.object.as_ref().map(|object| object.run_key(&place.key));
-        let found = named.flatten().unwrap_or_else(|| stem(&place.key));
+        let found = named.flatten().unwrap_or_else(|| name_of_object(&place.key));
         let name = stored.name.as_deref().unwrap_or(found);
         let parked = |cause: &str, reason: &str| self::parked(name, cause, reason);
         let plan = match (&self.plans, &stored.rates) {
@@ -181,7 +184,7 @@ impl BranchHandler {
                 Err(error) if error.class() == Class::Permanent => {
                     return parked(error.cause(), error.message());
                 }
-                Err(error) => return later(error.cause(), error.message()),
+                Err(error) => return retry(error.cause(), error.message()),
             },
             _ => Arc::clone(&self.plan),
         };
@@ -203,22 +206,22 @@ impl BranchHandler {
         if named.is_some_and(|key| key != Some(&*run.info.key)) {
             return parked("order", "the name of the object does not match the key of the order");
         }
-        let mark = Arc::new(self.mark(place));
-        self.prepare(&mut run, &mark);
+        let done_note = Arc::new(self.done_note(place));
+        self.prepare(&mut run, &done_note);
         loop {
             let progress = advance(&mut run, &self.world).await;
-            if progress.refused
+            if progress.conflicted
                 && let Ok(again) = begin()
             {
                 // Another run changed data that this run had read, so the run starts again. Effects that are already done are not repeated.
                 run = again;
-                self.prepare(&mut run, &mark);
+                self.prepare(&mut run, &done_note);
                 continue;
             }
             match (progress.state, progress.until) {
                 (RunState::Completed, _) => {
                     self.log_caught(place, &run);
-                    return self.note(&run, &mark).await;
+                    return self.write_done_note(&run, &done_note).await;
                 }
                 (RunState::InProgress, _) => {}
                 (RunState::Waiting, Some(until)) if until < deadline => {
@@ -228,7 +231,7 @@ impl BranchHandler {
                     let _slept = self.world.clock().sleep(wait).await;
                 }
                 (RunState::Waiting, _) => {
-                    return later(
+                    return retry(
                         "timeout",
                         "the next attempt is due after the end of the invocation",
                     );
@@ -241,39 +244,39 @@ impl BranchHandler {
         let reasons = failures.iter().map(|(step, failure)| format!("{step}: {}", failure.message));
         let reason = reasons.collect::<Vec<_>>().join("; ");
         let causes = run.scheduler.causes();
-        if lasts { self::parked(&run.info.key, &causes, &reason) } else { later(&causes, &reason) }
+        if lasts { self::parked(&run.info.key, &causes, &reason) } else { retry(&causes, &reason) }
     }
 
     /// Restricts the run to the steps of this branch, and attaches the note to the last step.
-    fn prepare(&self, run: &mut Run, mark: &Arc<Mark>) {
-        run.only(&self.steps);
+    fn prepare(&self, run: &mut Run, done_note: &Arc<DoneNote>) {
+        run.restrict_to(&self.steps);
         if let Some(last) = self.last {
-            run.mark(last, Arc::clone(mark));
+            run.write_done_note(last, Arc::clone(done_note));
         }
     }
 
-    fn mark(&self, place: &Place) -> Mark {
-        Mark { handler: Arc::clone(&self.name), object: Arc::from(place.key.as_str()) }
+    fn done_note(&self, place: &OrderLocation) -> DoneNote {
+        DoneNote { handler: Arc::clone(&self.name), object: Arc::from(place.key.as_str()) }
     }
 
     /// Notes that the branch is done with a run, unless its last effect has already written the note.
-    async fn note(&self, run: &Run, mark: &Mark) -> Outcome {
+    async fn write_done_note(&self, run: &Run, done_note: &DoneNote) -> Outcome {
         let state = self.last.and_then(|last| run.scheduler.steps().get(last));
         let Some(branches) = &self.world.branches else { return Outcome::Done };
         if matches!(state, Some(StepState::Succeeded(_))) {
             return Outcome::Done;
         }
-        match branches.done(&run.info, mark).await {
+        match branches.done(&run.info, done_note).await {
             Ok(()) => Outcome::Done,
-            Err(error) => later(error.cause(), error.message()),
+            Err(error) => retry(error.cause(), error.message()),
         }
     }
 
     /// Notes that an order is parked. If this fails, the search for lost orders sends the order again.
-    async fn park(&self, place: &Place, key: &str, cause: &str, reason: &str) {
+    async fn park(&self, place: &OrderLocation, key: &str, cause: &str, reason: &str) {
         let Some(branches) = &self.world.branches else { return };
-        let (pipeline, mark) = (self.plan.name(), self.mark(place));
-        let noted = branches.parked(pipeline, key, &mark, cause, reason).await;
+        let (pipeline, done_note) = (self.plan.name(), self.done_note(place));
+        let noted = branches.parked(pipeline, key, &done_note, cause, reason).await;
         if let Err(error) = noted {
             self.log(
                 "warn",
@@ -285,7 +288,7 @@ impl BranchHandler {
 
     /// Sends a message to the dead letters, and returns whether it was sent. A message that is moved back to the branch's queue is
     /// processed again.
-    async fn dead(&self, mut body: Json, cause: &str, reason: &str) -> bool {
+    async fn send_dead_letter(&self, mut body: Json, cause: &str, reason: &str) -> bool {
         if let Some(body) = body.as_object_mut() {
             let pipeline = &**self.plan.name();
             body.insert(
@@ -307,7 +310,7 @@ impl BranchHandler {
     }
 
     /// Logs the failures that a catch step handled, because the order's note does not contain them.
-    fn log_caught(&self, place: &Place, run: &Run) {
+    fn log_caught(&self, place: &OrderLocation, run: &Run) {
         for (step, failure) in run.scheduler.caught() {
             let fields = [
                 ("object", place.key.as_str()),
@@ -321,12 +324,12 @@ impl BranchHandler {
 
     fn log(&self, level: &str, message: &str, fields: &[(&str, &str)]) {
         let who = [("pipeline", &**self.plan.name()), ("handler", &*self.name)];
-        log::line(level, message, &[&who, fields].concat());
+        log::log_line(level, message, &[&who, fields].concat());
     }
 }
 
-fn later(cause: &str, reason: &str) -> Outcome {
-    Outcome::Later { cause: cause.to_owned(), reason: reason.to_owned() }
+fn retry(cause: &str, reason: &str) -> Outcome {
+    Outcome::Retry { cause: cause.to_owned(), reason: reason.to_owned() }
 }
 
 fn parked(key: &str, cause: &str, reason: &str) -> Outcome {
@@ -335,7 +338,7 @@ fn parked(key: &str, cause: &str, reason: &str) -> Outcome {
 }
 
 /// Returns the name of an order that was not stored by an intake: the name of its object without folders and the `.json` suffix.
-fn stem(key: &str) -> &str {
+fn name_of_object(key: &str) -> &str {
     let name = key.rsplit('/').next().unwrap_or(key);
     name.strip_suffix(".json").unwrap_or(name)
 }

@@ -1,7 +1,7 @@
 //! Extracts the stored orders from an event. It supports S3 notifications through SQS (raw or in an SNS envelope), through SNS, and direct
-//! ones, as well as messages from `oms` and plain invocations ([`Place::message`]).
+//! ones, as well as messages from `oms` and plain invocations ([`OrderLocation::to_message`]).
 
-use oms_engine::effects::Place;
+use oms_engine::effects::OrderLocation;
 use percent_encoding::percent_decode_str;
 use serde_json::Value as Json;
 
@@ -11,7 +11,7 @@ pub struct Message {
     /// The message id of SQS, which identifies the message if it fails. `None` if the message did not come from SQS.
     pub id: Option<String>,
     /// The stored orders in the message. Empty for test events and deletions.
-    pub places: Vec<Place>,
+    pub places: Vec<OrderLocation>,
     /// A reason why the message contains no orders.
     pub note: Option<Note>,
 }
@@ -49,7 +49,7 @@ impl Message {
         if content.get("Event").and_then(Json::as_str) == Some("s3:TestEvent") {
             self.note = Some(Note::Test);
         } else if content.get("objects").is_some() {
-            match Place::told(content) {
+            match OrderLocation::from_message(content) {
                 Some(places) => self.places.extend(places),
                 None => self.note = Some(Note::Unreadable),
             }
@@ -101,10 +101,10 @@ fn source(record: &Json) -> &str {
 }
 
 /// Returns the place of a stored object. Its key is form-encoded: a plus sign means a space.
-fn stored(record: &Json) -> Option<Place> {
+fn stored(record: &Json) -> Option<OrderLocation> {
     let text = |pointer: &str| record.pointer(pointer).and_then(Json::as_str);
     let key = text("/s3/object/key")?.replace('+', " ");
-    Some(Place {
+    Some(OrderLocation {
         bucket: text("/s3/bucket/name")?.to_owned(),
         key: percent_decode_str(&key).decode_utf8().ok()?.into_owned(),
         version: text("/s3/object/versionId").map(str::to_owned),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use oms_clock::SystemClock;
-use oms_engine::effects::{Clock as _, Kept, Orders, StepError, StoredOrder};
+use oms_engine::effects::{Clock as _, Orders, StepError, StoreResult, StoredOrder};
 use oms_engine::intake::{Conflict, Reply};
 use oms_engine::plan::{Choreography, Plan};
 use oms_engine::run::{Run, accept_as};
@@ -37,7 +37,7 @@ impl IntakeHandler {
 
     /// Stores the version of the exchange rates with each order.
     #[must_use]
-    pub fn pinning(self, pin: Pin) -> Self {
+    pub fn with_pin(self, pin: Pin) -> Self {
         Self { pin: Some(pin), ..self }
     }
 
@@ -51,7 +51,7 @@ impl IntakeHandler {
             true => BASE64_STANDARD.decode(text).unwrap_or_default(),
             false => text.as_bytes().to_vec(),
         };
-        proxied(&self.put(&name, &body).await)
+        proxy_response(&self.put(&name, &body).await)
     }
 
     /// Accepts an order under a name. The status is 201 for a new order, 200 for the same order again, 409 for another order with this key,
@@ -66,10 +66,10 @@ impl IntakeHandler {
             return Reply::problem(500, "intake", "the order has no object key");
         };
         for attempt in 1..=ATTEMPTS {
-            let answer = match self.keep(&run, &object, name).await {
-                Ok(Kept::New) => Reply::accepted(key, &run.info.id),
-                Ok(Kept::Same) => Reply::same(key, &run.info.id),
-                Ok(Kept::Other(stored)) => {
+            let answer = match self.store(&run, &object, name).await {
+                Ok(StoreResult::New) => Reply::accepted(key, &run.info.id),
+                Ok(StoreResult::Same) => Reply::same(key, &run.info.id),
+                Ok(StoreResult::Other(stored)) => {
                     match Conflict::between(self.plan.order(), &run.info, stored.as_deref()) {
                         Some(conflict) => Reply::conflict(&conflict),
                         None => Reply::same(key, &run.info.id),
@@ -79,12 +79,12 @@ impl IntakeHandler {
                     let number = attempt.to_string();
                     let fields =
                         [("key", key), ("attempt", number.as_str()), ("reason", error.message())];
-                    log::line("warn", "could not store an order", &fields);
+                    log::log_line("warn", "could not store an order", &fields);
                     continue;
                 }
             };
             let status = answer.status.to_string();
-            log::line(
+            log::log_line(
                 "info",
                 "handled an order",
                 &[("pipeline", &**self.plan.name()), ("key", key), ("status", &status)],
@@ -94,7 +94,7 @@ impl IntakeHandler {
         Reply::unavailable()
     }
 
-    async fn keep(&self, run: &Run, object: &str, name: &str) -> Result<Kept, StepError> {
+    async fn store(&self, run: &Run, object: &str, name: &str) -> Result<StoreResult, StepError> {
         let rates = match &self.pin {
             Some(pin) => pin.version().await?,
             None => None,
@@ -106,7 +106,7 @@ impl IntakeHandler {
             accepted_at: run.info.accepted_at,
             rates,
         };
-        self.orders.keep(&self.bucket, object, &order).await
+        self.orders.store(&self.bucket, object, &order).await
     }
 
     fn object_key(&self, run: &Run) -> Option<String> {
@@ -117,7 +117,7 @@ impl IntakeHandler {
 }
 
 /// Converts a reply into a response of API Gateway's proxy integration.
-fn proxied(reply: &Reply) -> Json {
+fn proxy_response(reply: &Reply) -> Json {
     let mut headers = json!({ "Content-Type": reply.media_type() });
     if let (Some(headers), Some(seconds)) = (headers.as_object_mut(), reply.retry_after()) {
         headers.insert("Retry-After".to_owned(), Json::from(seconds.to_string()));

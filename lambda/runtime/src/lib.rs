@@ -24,10 +24,10 @@ pub use lambda_runtime::Error;
 pub use oms_clock::SystemClock;
 pub use oms_engine::step::StepKind;
 pub use rates::{Pin, Plans};
-pub use reconcile::{Compared, ReconcileHandler, Window};
+pub use reconcile::{Comparison, ReconcileHandler, Window};
 #[cfg(feature = "refresh")]
 pub use refresh::{RefreshError, RefreshHandler};
 #[cfg(feature = "refresh")]
 pub use serve::serve_refresh;
-pub use serve::{serve_branch, serve_intake, serve_reconcile, setting};
+pub use serve::{env_var, serve_branch, serve_intake, serve_reconcile};
 pub use world::World;

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use serde_json::{Map, Value as Json};
 
 /// Writes a log line.
-pub(crate) fn line(level: &str, message: &str, fields: &[(&str, &str)]) {
+pub(crate) fn log_line(level: &str, message: &str, fields: &[(&str, &str)]) {
     let mut line = Map::new();
     line.insert("level".to_owned(), Json::from(level));
     line.insert("message".to_owned(), Json::from(message));

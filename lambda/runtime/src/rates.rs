@@ -12,7 +12,7 @@ use oms_engine::plan::Plan;
 use crate::bundle::Bundle;
 
 /// Time for which the intake caches the current version.
-const FRESH: Duration = Duration::from_secs(60);
+const CACHE_TIME: Duration = Duration::from_secs(60);
 /// Maximum number of plans that a handler caches, one per version. Recent orders rarely use more versions.
 const PLANS_MAX: usize = 3;
 
@@ -36,8 +36,8 @@ impl Pin {
         let now = SystemClock.now();
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((at, version)) = known {
-            let age = Duration::try_from(now.duration_since(at)).unwrap_or(FRESH);
-            if age < FRESH {
+            let age = Duration::try_from(now.duration_since(at)).unwrap_or(CACHE_TIME);
+            if age < CACHE_TIME {
                 return Ok(version);
             }
         }

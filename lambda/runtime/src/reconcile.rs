@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_clock::SystemClock;
-use oms_engine::effects::{Branches, Clock as _, Orders, Place, Queue, StepError};
+use oms_engine::effects::{Branches, Clock as _, OrderLocation, Orders, Queue, StepError};
 use oms_engine::plan::{Choreography, Plan};
 use serde_json::{Value as Json, json};
 
@@ -35,7 +35,7 @@ pub struct ReconcileHandler {
     plan: Arc<Plan>,
     bucket: Arc<str>,
     /// Name of the bucket in S3.
-    real: String,
+    bucket_name: String,
     window: Window,
     orders: Arc<dyn Orders>,
     branches: Arc<dyn Branches>,
@@ -44,7 +44,7 @@ pub struct ReconcileHandler {
 
 /// The result of a comparison.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Compared {
+pub struct Comparison {
     /// Number of stored orders that were compared.
     pub orders: u64,
     /// Number of missing notes, counted for each handler. Each of these orders was sent to its handler again.
@@ -64,7 +64,7 @@ impl ReconcileHandler {
         queues: BTreeMap<String, Arc<dyn Queue>>,
     ) -> Self {
         let bucket = Arc::clone(&choreography.bucket);
-        Self { plan: Arc::clone(plan), bucket, real, window, orders, branches, queues }
+        Self { plan: Arc::clone(plan), bucket, bucket_name: real, window, orders, branches, queues }
     }
 
     /// Compares the stored orders until all are compared or the deadline is near, and logs the result as CloudWatch metrics.
@@ -74,7 +74,7 @@ impl ReconcileHandler {
     pub async fn event(&self, deadline: Timestamp) -> Result<Json, StepError> {
         let compared = self.compare(deadline).await?;
         log::json(&counted(self.plan.name(), &compared));
-        let Compared { orders, missing, all } = compared;
+        let Comparison { orders, missing, all } = compared;
         Ok(json!({ "orders": orders, "missing": missing, "all": all }))
     }
 
@@ -82,12 +82,12 @@ impl ReconcileHandler {
     ///
     /// # Errors
     /// Returns an error if a service fails.
-    pub async fn compare(&self, deadline: Timestamp) -> Result<Compared, StepError> {
+    pub async fn compare(&self, deadline: Timestamp) -> Result<Comparison, StepError> {
         let pipeline = self.plan.name();
         let handlers: Vec<&str> = self.queues.keys().map(String::as_str).collect();
         let begun = self.branches.cursor(pipeline).await?;
         let mut after = begun.clone();
-        let mut compared = Compared::default();
+        let mut compared = Comparison::default();
         loop {
             let page = self.orders.list(&self.bucket, after.as_deref()).await?;
             if page.is_empty() {
@@ -100,25 +100,25 @@ impl ReconcileHandler {
                     .map(|listed| listed.object.as_str())
                     .collect();
                 compared.orders += objects.len() as u64;
-                let told = self.tell(&handlers, &objects).await;
+                let resent = self.resend(&handlers, &objects).await;
                 after = part.last().map(|last| last.object.clone());
                 // Store the position even after a failure, so that a failing part does not block the orders after it forever.
-                if told.is_err() || left(deadline) < MARGIN {
+                if resent.is_err() || left(deadline) < MARGIN {
                     self.branches.set_cursor(pipeline, after.as_deref()).await?;
-                    compared.missing += told?;
+                    compared.missing += resent?;
                     return Ok(compared);
                 }
-                compared.missing += told?;
+                compared.missing += resent?;
             }
         }
         if begun.is_some() {
             self.branches.set_cursor(pipeline, None).await?;
         }
-        Ok(Compared { all: begun.is_none(), ..compared })
+        Ok(Comparison { all: begun.is_none(), ..compared })
     }
 
     /// Sends orders again to the handlers that have no note on them.
-    async fn tell(&self, handlers: &[&str], objects: &[&str]) -> Result<u64, StepError> {
+    async fn resend(&self, handlers: &[&str], objects: &[&str]) -> Result<u64, StepError> {
         if objects.is_empty() {
             return Ok(0);
         }
@@ -126,14 +126,14 @@ impl ReconcileHandler {
         for lost in &missing {
             let Some(queue) = self.queues.get(&lost.handler) else { continue };
             let key = lost.object.clone();
-            let place = Place { bucket: self.real.clone(), key, version: None };
-            queue.send(place.message().to_string(), None).await?;
+            let place = OrderLocation { bucket: self.bucket_name.clone(), key, version: None };
+            queue.send(place.to_message().to_string(), None).await?;
             let fields = [
                 ("pipeline", &**self.plan.name()),
                 ("handler", lost.handler.as_str()),
                 ("object", lost.object.as_str()),
             ];
-            log::line("warn", "sent an order without a note to its handler again", &fields);
+            log::log_line("warn", "sent an order without a note to its handler again", &fields);
         }
         Ok(missing.len() as u64)
     }
@@ -152,7 +152,7 @@ fn left(deadline: Timestamp) -> Duration {
 }
 
 /// Formats a result in the embedded metric format of CloudWatch ("Specification: Embedded metric format").
-fn counted(pipeline: &str, compared: &Compared) -> Json {
+fn counted(pipeline: &str, compared: &Comparison) -> Json {
     json!({
         "_aws": {
             "Timestamp": SystemClock.now().as_millisecond(),

@@ -16,7 +16,7 @@ use crate::refresh::RefreshHandler;
 /// # Errors
 /// Returns an error if the variable is not set.
 #[expect(clippy::disallowed_methods, reason = "a function is configured by its environment")]
-pub fn setting(name: &str) -> Result<String, Error> {
+pub fn env_var(name: &str) -> Result<String, Error> {
     std::env::var(name).map_err(|_| format!("the environment variable `{name}` is not set").into())
 }
 

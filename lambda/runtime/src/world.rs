@@ -29,38 +29,38 @@ pub struct World {
 }
 
 /// A service that the handler was generated without. The steps of the handler never use it.
-struct Absent;
+struct Unavailable;
 
-fn absent<T: Send + 'static>() -> Io<'static, T> {
+fn unavailable<T: Send + 'static>() -> Io<'static, T> {
     Box::pin(std::future::ready(Err(StepError::transient(
         cause::ENVIRONMENT,
         "this handler was generated without the service that the step needs",
     ))))
 }
 
-impl ObjectStore for Absent {
+impl ObjectStore for Unavailable {
     fn put<'a>(&'a self, _: &'a Call, _: Put) -> Io<'a, ()> {
-        absent()
+        unavailable()
     }
 
     fn get<'a>(&'a self, _: &'a Call, _: &'a str, _: &'a str) -> Io<'a, Option<Arc<[u8]>>> {
-        absent()
+        unavailable()
     }
 }
 
-impl Topic for Absent {
+impl Topic for Unavailable {
     fn publish<'a>(&'a self, _: &'a Call, _: Message) -> Io<'a, ()> {
-        absent()
+        unavailable()
     }
 }
 
-impl Tables for Absent {
+impl Tables for Unavailable {
     fn insert<'a>(&'a self, _: &'a Call, _: &'a Arc<TableDef>, _: Value) -> Io<'a, Inserted> {
-        absent()
+        unavailable()
     }
 
     fn upsert<'a>(&'a self, _: &'a Call, _: &'a Arc<TableDef>, _: Value) -> Io<'a, ()> {
-        absent()
+        unavailable()
     }
 
     fn get<'a>(
@@ -69,13 +69,13 @@ impl Tables for Absent {
         _: &'a Arc<TableDef>,
         _: Vec<Value>,
     ) -> Io<'a, Option<Value>> {
-        absent()
+        unavailable()
     }
 }
 
-impl Mailer for Absent {
+impl Mailer for Unavailable {
     fn send<'a>(&'a self, _: &'a Call, _: Mail) -> Io<'a, ()> {
-        absent()
+        unavailable()
     }
 }
 
@@ -97,19 +97,19 @@ impl Random for World {
 
 impl Effects for World {
     fn objects(&self) -> &dyn ObjectStore {
-        self.objects.as_deref().unwrap_or(&Absent)
+        self.objects.as_deref().unwrap_or(&Unavailable)
     }
 
     fn topics(&self) -> &dyn Topic {
-        self.topics.as_deref().unwrap_or(&Absent)
+        self.topics.as_deref().unwrap_or(&Unavailable)
     }
 
     fn tables(&self) -> &dyn Tables {
-        self.tables.as_deref().unwrap_or(&Absent)
+        self.tables.as_deref().unwrap_or(&Unavailable)
     }
 
     fn mail(&self) -> &dyn Mailer {
-        self.mail.as_deref().unwrap_or(&Absent)
+        self.mail.as_deref().unwrap_or(&Unavailable)
     }
 
     fn clock(&self) -> &dyn Clock {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use oms_engine::plan::Plan;
 use oms_engine::run::{RunState, run_id};
 use oms_engine::schema::CustomerMembers;
-use oms_engine::table::{Customer, Erasing, Identity, RowCounts, TableUse};
+use oms_engine::table::{Customer, EraseMode, Identity, RowCounts, TableUse};
 use oms_sqlite::{Error, Reader, RunRow, TableCustomers, erasure, personal_lines};
 use serde::{Deserialize, Serialize};
 
@@ -106,14 +106,14 @@ impl Runner {
             None => {
                 self.read(|reader, _| erasure::count_of_runs(reader, &plan.table_uses(), &runs))?
             }
-            Some(_) => self.erase_remote_runs(&plan, &ended, Erasing::Count).await?,
+            Some(_) => self.erase_remote_runs(&plan, &ended, EraseMode::Count).await?,
         });
         if forgotten.left.is_empty() {
             forgotten.add(match &self.driver.remote {
                 None => self.read(|reader, _| {
                     erasure::count_of_customer(reader, &plan.table_uses(), &customer)
                 })?,
-                Some(_) => self.erase_remote_customer(&plan, &customer, Erasing::Count).await?,
+                Some(_) => self.erase_remote_customer(&plan, &customer, EraseMode::Count).await?,
             });
         }
         Ok(Forgetting::Found(forgotten))
@@ -142,7 +142,7 @@ impl Runner {
         // customer's e-mail address.
         let customer = forgotten.left.is_empty().then_some(customer);
         if let (Some(customer), Some(_)) = (&customer, &self.driver.remote) {
-            forgotten.add(self.erase_remote_customer(&plan, customer, Erasing::Erase).await?);
+            forgotten.add(self.erase_remote_customer(&plan, customer, EraseMode::Erase).await?);
         }
         let local = customer.filter(|_| !self.is_remote());
         forgotten.add(self.driver.store.erase_customer(local, plan.table_uses()).await?);
@@ -170,7 +170,7 @@ impl Runner {
         let room = KEYS_MAX.saturating_sub(forgotten.keys.len());
         forgotten.keys.extend(chunk.iter().take(room).map(|row| row.key.clone()));
         if self.driver.remote.is_some() {
-            forgotten.add(self.erase_remote_runs(plan, &chunk, Erasing::Erase).await?);
+            forgotten.add(self.erase_remote_runs(plan, &chunk, EraseMode::Erase).await?);
         }
         let ids: Vec<i64> = chunk.iter().map(|row| row.id).collect();
         forgotten.add(self.driver.store.delete_runs(ids, self.local_tables(plan)).await?);
@@ -197,9 +197,9 @@ impl Runner {
             named = named.by_id_only();
         }
         for identity in rows {
-            customer.follow(&named, &identity);
+            customer.add_matching(&named, &identity);
         }
-        self.each_order(plan, |_, identity, _| customer.follow(&named, identity))?;
+        self.each_order(plan, |_, identity, _| customer.add_matching(&named, identity))?;
         if customer.is_empty() {
             return Ok(Err(Forgetting::Unknown(self.candidates(plan, who)?)));
         }
@@ -218,7 +218,7 @@ impl Runner {
             }
             Some(remote) => remote
                 .personal
-                .naming(&plan.table_uses(), customer)
+                .identities(&plan.table_uses(), customer)
                 .await
                 .map_err(|source| Error::Elsewhere { name: remote.name, source }),
         }
@@ -310,11 +310,11 @@ impl Runner {
         &self,
         plan: &Plan,
         runs: &[RunRow],
-        erasing: Erasing,
+        erasing: EraseMode,
     ) -> Result<RowCounts, Error> {
         let Some(remote) = &self.driver.remote else { return Ok(RowCounts::new()) };
         let runs: Vec<String> = runs.iter().map(|row| run_id(plan.name(), &row.key)).collect();
-        let counts = remote.personal.of_runs(&plan.table_uses(), &runs, erasing).await;
+        let counts = remote.personal.erase_runs(&plan.table_uses(), &runs, erasing).await;
         counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
     }
 
@@ -322,10 +322,10 @@ impl Runner {
         &self,
         plan: &Plan,
         customer: &Customer,
-        erasing: Erasing,
+        erasing: EraseMode,
     ) -> Result<RowCounts, Error> {
         let Some(remote) = &self.driver.remote else { return Ok(RowCounts::new()) };
-        let counts = remote.personal.of_customer(&plan.table_uses(), customer, erasing).await;
+        let counts = remote.personal.erase_customer(&plan.table_uses(), customer, erasing).await;
         counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
     }
 }

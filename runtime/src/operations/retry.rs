@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use oms_engine::effects::Class;
 use oms_engine::plan::Plan;
-use oms_engine::run::{ElementState, Event, Run, RunState, StepState, take_as_done};
+use oms_engine::run::{ElementState, Event, Run, RunState, StepState, assume_done};
 use oms_engine::step::Port;
 use oms_sqlite::{Error, Outcome, RunRef, RunRow, StoredRun};
 use serde::{Deserialize, Serialize};
@@ -111,7 +111,7 @@ impl Runner {
                 // The e-mails and the decision are committed together, so that either both are
                 // durable or neither is.
                 let stage = Stage::keeping(&self.driver, &start);
-                match take_as_done(&mut run, &stage, &unknown).await {
+                match assume_done(&mut run, &stage, &unknown).await {
                     Ok(events) => start.events.extend(events),
                     Err(error) => return Ok(Err(incompatible(row, &error))),
                 }
@@ -277,7 +277,7 @@ fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), String> {
                 was.id
             ));
         }
-        if !is.output.takes(&was.output) {
+        if !is.output.accepts_values_of(&was.output) {
             return Err(format!("the output type of `{}` has changed", was.id));
         }
     }

@@ -192,7 +192,7 @@ impl Driver {
             match outcome {
                 // During shutdown, only claimed attempts are executed. The run continues after the
                 // next start.
-                Outcome::Committed { .. } if self.is_closed() && !run.has_claims() => {
+                Outcome::Committed { .. } if self.is_closed() && !run.has_unstarted_claims() => {
                     return Ok((outcome, end));
                 }
                 Outcome::Committed { id } if end.state == RunState::InProgress => {
@@ -233,7 +233,7 @@ impl Driver {
     ) -> Result<(Outcome, StretchEnd), Error> {
         // Effects on the outside must not be repeated, even if the data on which they were based
         // has changed since then.
-        let has_outside_effects = run.has_claims();
+        let has_outside_effects = run.has_unstarted_claims();
         let stage = Stage::new(self, start);
         let progress = advance(run, &stage).await;
         let mut writes = std::mem::take(&mut start.writes);
@@ -246,7 +246,7 @@ impl Driver {
         let mut events = std::mem::take(&mut start.events);
         events.extend(progress.events);
         let end = StretchEnd::reached(run, progress.state, progress.until);
-        if progress.refused {
+        if progress.conflicted {
             start.refusals.items.extend(items(&reads, &writes));
             return Ok((Outcome::Refused, end));
         }

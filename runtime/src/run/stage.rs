@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_engine::effects::{
-    Admission, Call, Clock, Inserted, Io, Leave, Mailer, Message, ObjectStore, Outside, Put,
+    Call, Clock, Inserted, Io, Mailer, Message, ObjectStore, Outside, PendingPermit, Permit, Put,
     Random, StepError, Tables, Topic, World, cause,
 };
 use oms_engine::mail::Mail;
@@ -301,10 +301,10 @@ impl Mailer for Stage<'_> {
         }
     }
 
-    fn admit(&self, wait: bool) -> Admission<'_> {
+    fn acquire_permit(&self, wait: bool) -> PendingPermit<'_> {
         match &self.mailer {
-            Some(mailer) => mailer.admit(wait),
-            None => Box::pin(std::future::ready(Some(Box::new(()) as Leave))),
+            Some(mailer) => mailer.acquire_permit(wait),
+            None => Box::pin(std::future::ready(Some(Box::new(()) as Permit))),
         }
     }
 }
@@ -326,11 +326,11 @@ impl Random for Stage<'_> {
 }
 
 impl World for Stage<'_> {
-    fn reaches(&self) -> Outside {
+    fn outside(&self) -> Outside {
         Outside { mail: self.mailer.is_some(), custom: true }
     }
 
-    fn ended(&self, call: &Call, keep: bool) {
+    fn settle(&self, call: &Call, keep: bool) {
         let mut staged = self.lock();
         if let Some(writes) = staged.pending.remove(&call.key)
             && keep

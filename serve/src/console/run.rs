@@ -218,7 +218,7 @@ impl Known<'_> {
         let Some(step) = plan.steps().iter().find(stores) else { return String::new() };
         let bucket = step.effects.iter().find(|effect| effect.port == Port::Objects);
         let bucket = bucket.map(|effect| effect.resource.to_string()).unwrap_or_default();
-        let around = step.input.field("key").and_then(|key| key.around("run.key"));
+        let around = step.input.field("key").and_then(|key| key.text_around("run.key"));
         let Some((before, after)) = around else { return String::new() };
         let (file, key) = (self.flow.source.name(), &self.row.key);
         format!(

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use oms_core::effects::Clock;
-use oms_core::table::{Customer, Erasing, RowCounts, TableDef, TableUse};
+use oms_core::table::{Customer, EraseMode, RowCounts, TableDef, TableUse};
 use oms_core::value::{Type, Value};
 use rusqlite::{Connection, params};
 
@@ -214,7 +214,7 @@ impl Store {
     ) -> Result<RowCounts, Error> {
         let delete = move |connection: &Connection| {
             overwriting(connection, |connection| {
-                let rows = erase::of_runs(connection, &tables, &runs, Erasing::Erase)?;
+                let rows = erase::of_runs(connection, &tables, &runs, EraseMode::Erase)?;
                 for run in &runs {
                     delete::delete(connection, "id = ?1", params![run])?;
                 }
@@ -238,7 +238,7 @@ impl Store {
             let rows = match customer {
                 None => RowCounts::new(),
                 Some(customer) => overwriting(connection, |connection| {
-                    erase::of_customer(connection, &tables, &customer, Erasing::Erase)
+                    erase::of_customer(connection, &tables, &customer, EraseMode::Erase)
                 })?,
             };
             empty_log(connection)?;

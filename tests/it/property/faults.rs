@@ -139,7 +139,7 @@ impl Random for FaultyWorld<'_> {
 }
 
 impl World for FaultyWorld<'_> {
-    fn reaches(&self) -> Outside {
+    fn outside(&self) -> Outside {
         Outside { mail: self.sent.is_some(), custom: false }
     }
 }

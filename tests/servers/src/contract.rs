@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oms_engine::effects::{Call, Class, Doubt, Inserted, RunInfo, Tables as _, cause};
+use oms_engine::effects::{Call, Class, Inserted, OutcomeUnknown, RunInfo, Tables as _, cause};
 use oms_engine::money::Decimal;
 use oms_engine::table::{Column, ColumnShape, TableDef};
 use oms_engine::value::{DateFormat, Digest, Record, Value, parse_date, parse_timestamp};
@@ -27,10 +27,10 @@ pub fn world(key: &str, step: &str, order: &str) -> Call {
         step: step.into(),
         element: None,
         key: format!("{key}/{step}").into(),
-        again: false,
-        doubt: Doubt::default(),
+        may_resend: false,
+        outcome_unknown: OutcomeUnknown::default(),
         reads: Arc::default(),
-        mark: None,
+        done_note: None,
     }
 }
 

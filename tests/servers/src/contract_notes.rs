@@ -3,15 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use oms_engine::effects::{Branches as _, Call, Mark, Missing, Tables as _};
+use oms_engine::effects::{Branches as _, Call, DoneNote, MissingNote, Tables as _};
 use oms_engine::table::TableDef;
 use oms_sql::{Claim, Claims, Database, Grants, SqlBranches, SqlTables, Statement, set_role};
 
 use crate::contract::{row, table, world};
 
 fn marked(key: &str, handler: &str) -> Call {
-    let mark = Mark { handler: handler.into(), object: format!("{key}.json").into() };
-    Call { mark: Some(Arc::new(mark)), ..world(key, "last", "order") }
+    let mark = DoneNote { handler: handler.into(), object: format!("{key}.json").into() };
+    Call { done_note: Some(Arc::new(mark)), ..world(key, "last", "order") }
 }
 
 async fn noted(database: &Arc<dyn Database>, key: &str, handler: &str) -> bool {
@@ -72,7 +72,7 @@ pub(crate) async fn the_last_effect_and_its_note_are_one_statement(database: &Ar
 pub(crate) async fn a_completed_order_stays_completed(database: &Arc<dyn Database>) {
     let branches = SqlBranches::new(Arc::clone(database));
     let call = marked("parked", "mail");
-    let mark = call.mark.clone().unwrap();
+    let mark = call.done_note.clone().unwrap();
     let state = async || {
         let select = "select state, cause, reason from oms_branches where key = 'parked'";
         database.run(&Statement::default().sql(select)).await.unwrap()
@@ -90,7 +90,7 @@ pub(crate) async fn a_completed_order_stays_completed(database: &Arc<dyn Databas
     let objects: Vec<&str> = objects.iter().map(String::as_str).collect();
     let missing = branches.missing("tests", &["mail", "bill"], &objects).await.unwrap();
     assert_eq!(missing.len(), 2000);
-    let one = Missing { object: objects[17].to_owned(), handler: "mail".to_owned() };
+    let one = MissingNote { object: objects[17].to_owned(), handler: "mail".to_owned() };
     assert!(missing.contains(&one));
 
     assert_eq!(branches.cursor("tests").await.unwrap(), None);

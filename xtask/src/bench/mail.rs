@@ -122,7 +122,7 @@ impl Bare {
     fn new(template: &Template) -> anyhow::Result<Self> {
         let mut bare = Handlebars::new();
         bare.register_template_string("html", fixed(template.html_text()))?;
-        for (name, text) in template.words() {
+        for (name, text) in template.locale_texts() {
             bare.register_partial(&format!("t_{name}"), fixed(&escaped(text)))?;
         }
         handlebars_helper!(money: |amount: Json, currency: str| {

@@ -76,7 +76,7 @@ struct Orders<'o, 'e> {
 }
 
 impl Orders<'_, '_> {
-    fn give(&mut self, name: String, body: Vec<u8>, (line, column): (u64, u64)) -> bool {
+    fn emit(&mut self, name: String, body: Vec<u8>, (line, column): (u64, u64)) -> bool {
         (self.each)(OrderText { name, body, line, column })
     }
 
@@ -87,7 +87,7 @@ impl Orders<'_, '_> {
             let mut body = Vec::new();
             self.text.line(&mut body)?;
             trim_end(&mut body);
-            if !self.give(format!("{}-{}", self.name, place.0), body, place) {
+            if !self.emit(format!("{}-{}", self.name, place.0), body, place) {
                 break;
             }
         }
@@ -116,7 +116,7 @@ impl Orders<'_, '_> {
                 trim_end(&mut body);
                 format!("{}-{}", self.name, place.0)
             };
-            if !self.give(name, body, place) || !more {
+            if !self.emit(name, body, place) || !more {
                 return Ok(());
             }
             if by_line == Some(true) {
@@ -155,7 +155,7 @@ impl Orders<'_, '_> {
             if matches!(next, None | Some(b',' | b']')) {
                 // An element or the closing bracket is missing. The parser of orders reports that.
                 let body = next.into_iter().collect();
-                let goes_on = self.give(self.name.to_owned(), body, place);
+                let goes_on = self.emit(self.name.to_owned(), body, place);
                 pending = next == Some(b',');
                 if !goes_on || next.is_none() {
                     return Ok(());
@@ -169,7 +169,7 @@ impl Orders<'_, '_> {
             let whole = self.text.value(&mut body, true)?;
             trim_end(&mut body);
             number += 1;
-            if !self.give(format!("{}-{number}", self.name), body, place) || !whole {
+            if !self.emit(format!("{}-{number}", self.name), body, place) || !whole {
                 return Ok(());
             }
             pending = self.text.skip_blank()? == Some(b',');

@@ -12,7 +12,7 @@ use super::limits::{ALIASES_MAX, BYTES_MAX, DEPTH_MAX, NODES_MAX};
 use super::node::{Entry, Node, NodeValue};
 use super::quote::quoted;
 use super::scalar;
-use super::unreadable::{Holds, Unreadable};
+use super::unreadable::{FileContent, YamlError};
 use crate::diagnostic::{Diagnostic, Finding, Label, Part, Place, Severity, Source, codes};
 
 /// A parsed file: its values, and the resolution of places to bytes.
@@ -118,7 +118,7 @@ impl Document {
 /// Returns the first fault that prevents parsing: invalid YAML, a duplicate key, an exceeded limit
 /// or invalid UTF-8.
 pub fn parse(path: &Arc<str>, bytes: &[u8]) -> Result<Document, (Arc<str>, Box<Diagnostic>)> {
-    read(path, bytes, Holds::Expressions)
+    read(path, bytes, FileContent::Expressions)
 }
 
 /// Parses the texts of an e-mail template.
@@ -126,13 +126,13 @@ pub fn parse(path: &Arc<str>, bytes: &[u8]) -> Result<Document, (Arc<str>, Box<D
 /// # Errors
 /// See [`parse`].
 pub fn parse_texts(path: &Arc<str>, bytes: &[u8]) -> Result<Document, (Arc<str>, Box<Diagnostic>)> {
-    read(path, bytes, Holds::Texts)
+    read(path, bytes, FileContent::Texts)
 }
 
 fn read(
     path: &Arc<str>,
     bytes: &[u8],
-    holds: Holds,
+    content: FileContent,
 ) -> Result<Document, (Arc<str>, Box<Diagnostic>)> {
     let fail = |text: Arc<str>, code, span, message: String, help: Option<String>| {
         let label = Label { path: Arc::clone(path), span, text: String::new(), primary: true };
@@ -173,7 +173,7 @@ fn read(
             let mut faults = Vec::new();
             let root = lower(raw, &Source::new(Arc::clone(&text)), &mut faults);
             if let Some(fault) = faults.into_iter().next() {
-                let (span, message, help) = fault.told(&text, holds);
+                let (span, message, help) = fault.into_message(&text, content);
                 return Err(fail(text, codes::YAML_SYNTAX, span, message, Some(help)));
             }
             Ok(Document { path: Arc::clone(path), text, root })
@@ -181,8 +181,8 @@ fn read(
         Err(error) => {
             let source = Source::new(Arc::clone(&text));
             let span = error.location().map_or(0..0, |location| span(location, &source));
-            let Unreadable { code, message, span, help } =
-                Unreadable::explain(&error, &text, span, holds);
+            let YamlError { code, message, span, help } =
+                YamlError::explain(&error, &text, span, content);
             Err(fail(text, code, span, message, help))
         }
     }
@@ -217,9 +217,9 @@ enum Fault {
 
 impl Fault {
     /// Returns the place, the message and the help.
-    fn told(self, text: &str, holds: Holds) -> (Range<usize>, String, String) {
+    fn into_message(self, text: &str, content: FileContent) -> (Range<usize>, String, String) {
         match self {
-            Self::Tag(span, tag) if holds == Holds::Texts => {
+            Self::Tag(span, tag) if content == FileContent::Texts => {
                 // The span is that of the value after the tag.
                 let start = text.get(..span.start).and_then(|before| before.rfind('!'));
                 let span = start.unwrap_or(span.start)..span.end;
@@ -452,29 +452,29 @@ mod tests {
 
     #[test]
     fn invalid_files_are_rejected_with_a_place() {
-        begins(&fault("a: 1\nb:\n  c: 1\n  c: 2\n"), "OMS0102 4:3");
-        begins(&fault("a: [1, 2\nb: 3\n"), "OMS0101");
-        begins(&fault(&"[".repeat(5000)), "OMS0103");
+        assert_starts_with(&fault("a: 1\nb:\n  c: 1\n  c: 2\n"), "OMS0102 4:3");
+        assert_starts_with(&fault("a: [1, 2\nb: 3\n"), "OMS0101");
+        assert_starts_with(&fault(&"[".repeat(5000)), "OMS0103");
         assert_eq!(
             fault("a: 1\n---\nb: 2\n").split_once(' ').map(|(code, _)| code),
             Some("OMS0101")
         );
         let bomb = "a: &a [x,x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b,*b,*b]\nd: &d [*c,*c,*c,*c,*c,*c,*c,*c,*c,*c]\ne: [*d,*d,*d,*d,*d,*d,*d,*d,*d,*d]\n";
         let found = fault(bomb);
-        begins(&found, "OMS0103");
+        assert_starts_with(&found, "OMS0103");
         assert!(found.ends_with("more than 50000 values once aliases are expanded"), "{found}");
     }
 
     #[test]
     fn only_core_schema_tags_are_accepted() {
-        begins(&fault("a: 1\nb: !secret x\n"), "OMS0101 2:");
-        begins(&fault("a: !!binary eA==\n"), "OMS0101 1:");
+        assert_starts_with(&fault("a: 1\nb: !secret x\n"), "OMS0101 2:");
+        assert_starts_with(&fault("a: !!binary eA==\n"), "OMS0101 1:");
         let text = NodeValue::Text("12".to_owned());
         assert_eq!(document("a: !!str 12").root().get("a").unwrap().node.value, text);
         assert!(parse(&"p.yaml".into(), b"a: !!map {b: !!seq [1]}").is_ok());
     }
 
-    fn begins(found: &str, with: &str) {
+    fn assert_starts_with(found: &str, with: &str) {
         assert!(found.starts_with(with), "{found}");
     }
 

@@ -56,8 +56,8 @@ impl Decoded {
     }
 
     /// Removes trailing white space, but keeps the first `keep` bytes.
-    fn trim_blanks(&mut self, keep: usize) {
-        while self.text.len() > keep && self.text.ends_with([' ', '\t']) {
+    fn trim_blanks(&mut self, min_len: usize) {
+        while self.text.len() > min_len && self.text.ends_with([' ', '\t']) {
             self.text.pop();
             self.from.pop();
         }

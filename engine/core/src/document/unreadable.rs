@@ -15,7 +15,7 @@ use crate::diagnostic::{Code, codes};
 
 /// The content of a file. It decides what an unquoted brace was meant to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Holds {
+pub(super) enum FileContent {
     /// A pipeline or a schema, where an expression is `${{ }}`.
     Expressions,
     /// The texts of an e-mail template, where `{{ }}` inserts a value.
@@ -23,28 +23,28 @@ pub(super) enum Holds {
 }
 
 /// Why a text cannot be parsed.
-pub(super) struct Unreadable {
+pub(super) struct YamlError {
     pub(super) code: Code,
     pub(super) message: String,
     pub(super) span: Range<usize>,
     pub(super) help: Option<String>,
 }
 
-impl Unreadable {
+impl YamlError {
     /// Explains an error that the YAML reader reported at `span`.
     pub(super) fn explain(
         error: &serde_saphyr::Error,
         text: &str,
         span: Range<usize>,
-        holds: Holds,
+        content: FileContent,
     ) -> Self {
         let mut error = error.without_snippet();
         // Errors in expanded aliases are wrapped.
         while let serde_saphyr::Error::AliasError { error: inner, .. } = error {
             error = inner;
         }
-        let said = error.to_string();
-        let said = said.split(" at line ").next().unwrap_or(&said);
+        let reader_message = error.to_string();
+        let reason = reader_message.split(" at line ").next().unwrap_or(&reader_message);
         let help = |help: &str| Some(help.to_owned());
         let (code, message, help) = match error {
             serde_saphyr::Error::DuplicateMappingKey { key, .. } => {
@@ -56,7 +56,7 @@ impl Unreadable {
                 (codes::DUPLICATE_KEY, message, help)
             }
             serde_saphyr::Error::Budget { breach, .. } => {
-                (codes::DOCUMENT_LIMIT, breached(breach), None)
+                (codes::DOCUMENT_LIMIT, limit_message(breach), None)
             }
             serde_saphyr::Error::MultipleDocuments { .. } => (
                 codes::YAML_SYNTAX,
@@ -64,23 +64,26 @@ impl Unreadable {
                 help("keep one pipeline per file; remove the line `---` and everything after it"),
             ),
             // Deep nesting in one line exceeds the scanner's own limit first.
-            _ if said.contains("recursion limit") => (
+            _ if reason.contains("recursion limit") => (
                 codes::DOCUMENT_LIMIT,
                 format!("the file is nested more than {DEPTH_MAX} levels deep"),
                 None,
             ),
-            _ => return Self::syntax(said, text, span, holds),
+            _ => return Self::syntax(reason, text, span, content),
         };
         Self { code, message, span, help }
     }
 
-    fn syntax(said: &str, text: &str, span: Range<usize>, holds: Holds) -> Self {
+    fn syntax(reader_message: &str, text: &str, span: Range<usize>, content: FileContent) -> Self {
         let code = codes::YAML_SYNTAX;
-        let at_tab = if said.contains("tab") {
-            tab(text, span.start)
+        let at_tab = if reader_message.contains("tab") {
+            indenting_tab(text, span.start)
         } else {
             // Before the first key, the reader takes indented text for a separate document.
-            let first = said.contains("<document start>").then(|| tab(text, 0)).flatten();
+            let first = reader_message
+                .contains("<document start>")
+                .then(|| indenting_tab(text, 0))
+                .flatten();
             first.filter(|tab| tab.start < span.start)
         };
         if let Some(span) = at_tab {
@@ -88,14 +91,16 @@ impl Unreadable {
             return Self { code, message, span, help: Some("use spaces".to_owned()) };
         }
         let at = span.start;
-        if let Some(span) = braces(text, at).filter(|_| holds == Holds::Expressions) {
+        if let Some(span) =
+            unquoted_braces(text, at).filter(|_| content == FileContent::Expressions)
+        {
             let expression = format!("${}", text.get(span.clone()).unwrap_or_default());
             let message = "an expression begins with `${{` and must be in quotes here".to_owned();
             let help = format!("write the expression in quotes: `{}`", quoted(&expression));
             return Self { code, message, span, help: Some(help) };
         }
         // Only a key has to be a text here.
-        if said == "expected string scalar" && braces(text, at).is_none() {
+        if reader_message == "expected string scalar" && unquoted_braces(text, at).is_none() {
             let what = if text.get(at..).is_some_and(|rest| rest.starts_with('[')) {
                 "a list"
             } else {
@@ -104,7 +109,7 @@ impl Unreadable {
             let message = format!("a key must be text, not {what}");
             return Self { code, message, span, help: Some("put the key in quotes".to_owned()) };
         }
-        if holds == Holds::Expressions {
+        if content == FileContent::Expressions {
             if let Some(span) = expression_key(text, at) {
                 let message = "a key cannot be an expression".to_owned();
                 return Self { code, message, span, help: Some("write a fixed key".to_owned()) };
@@ -119,14 +124,16 @@ impl Unreadable {
                 );
                 return Self { code, message, span, help: Some(help) };
             }
-            if let Some((span, help)) = joined(text, at) {
+            if let Some((span, help)) = joined_texts(text, at) {
                 let message = "`+` joins texts only within an expression".to_owned();
                 return Self { code, message, span, help: Some(help) };
             }
         }
-        let value = match holds {
-            Holds::Expressions => unquoted_value(text, at, said.starts_with("mapping values")),
-            Holds::Texts => whole_value(text, at),
+        let value = match content {
+            FileContent::Expressions => {
+                unquoted_value(text, at, reader_message.starts_with("mapping values"))
+            }
+            FileContent::Texts => whole_value(text, at),
         };
         let source = |value: &Range<usize>| text.get(value.clone()).unwrap_or_default();
         let (message, span, help) = match (requoted(text, at), value) {
@@ -136,21 +143,26 @@ impl Unreadable {
                 Some(format!("use the other kind of quotes around the text: `{value}`")),
             ),
             (None, Some(value)) => {
-                let what = match holds {
-                    Holds::Expressions if source(&value).contains("${") => "expression",
+                let what = match content {
+                    FileContent::Expressions if source(&value).contains("${") => "expression",
                     _ => "text",
                 };
-                let help = format!("put quotes around it: `{}`", quoted(&doubled(source(&value))));
+                let help = format!(
+                    "put quotes around it: `{}`",
+                    quoted(&with_double_braces(source(&value)))
+                );
                 (format!("the {what} must be in quotes here"), value, Some(help))
             }
-            (None, None) => (format!("invalid YAML: {}", decapitalised(said)), span, None),
+            (None, None) => {
+                (format!("invalid YAML: {}", uncapitalized(reader_message)), span, None)
+            }
         };
         Self { code, message, span, help }
     }
 }
 
 /// Writes an expression in single braces, `${ }`, with double braces.
-fn doubled(source: &str) -> String {
+fn with_double_braces(source: &str) -> String {
     match source.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')) {
         Some(code) if !code.starts_with('{') => format!("${{{{ {} }}}}", code.trim()),
         _ => source.to_owned(),
@@ -159,7 +171,7 @@ fn doubled(source: &str) -> String {
 
 /// Recognizes `"text" + ${{ … }}`, where the reader stopped after the text. Returns its bytes and
 /// the help text.
-fn joined(text: &str, at: usize) -> Option<(Range<usize>, String)> {
+fn joined_texts(text: &str, at: usize) -> Option<(Range<usize>, String)> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let before = text.get(start..at)?.trim_end();
     let rest = text.get(at..)?.lines().next()?;
@@ -179,7 +191,7 @@ fn joined(text: &str, at: usize) -> Option<(Range<usize>, String)> {
 
 /// Finds the tab that indents the line of a place or the next such line, because the reader stops
 /// before the tab.
-fn tab(text: &str, at: usize) -> Option<Range<usize>> {
+fn indenting_tab(text: &str, at: usize) -> Option<Range<usize>> {
     let line = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let mut start = line;
     for line in text.get(line..)?.split_inclusive('\n') {
@@ -194,7 +206,7 @@ fn tab(text: &str, at: usize) -> Option<Range<usize>> {
 
 /// Recognizes an unquoted `{{ … }}`, which YAML takes for a map that is the key of a map. Returns
 /// its bytes.
-fn braces(text: &str, at: usize) -> Option<Range<usize>> {
+fn unquoted_braces(text: &str, at: usize) -> Option<Range<usize>> {
     let open = if text.get(..at)?.ends_with('{') { at - 1 } else { at };
     let rest = text.get(open..)?;
     if !rest.starts_with("{{") || text.get(..open)?.ends_with('$') {
@@ -205,7 +217,7 @@ fn braces(text: &str, at: usize) -> Option<Range<usize>> {
     Some(open..open + length)
 }
 
-fn breached(breach: &BudgetBreach) -> String {
+fn limit_message(breach: &BudgetBreach) -> String {
     match breach {
         BudgetBreach::Nodes { .. } => {
             format!("the file has more than {NODES_MAX} values once aliases are expanded")
@@ -219,7 +231,7 @@ fn breached(breach: &BudgetBreach) -> String {
     }
 }
 
-fn decapitalised(text: &str) -> String {
+fn uncapitalized(text: &str) -> String {
     let mut letters = text.trim_end_matches('.').chars();
     letters
         .next()

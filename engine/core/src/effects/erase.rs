@@ -1,13 +1,13 @@
 //! The port that erases personal data.
 
 use super::Io;
-use crate::table::{Customer, Erasing, Identity, RowCounts, TableUse};
+use crate::table::{Customer, EraseMode, Identity, RowCounts, TableUse};
 
 /// Finds and erases a customer's personal data in tables that are not in the local database. All
 /// calls can be repeated.
 pub trait Erase: Send + Sync {
     /// Returns the identities in the rows that name one of the customer's ids or addresses.
-    fn naming<'a>(
+    fn identities<'a>(
         &'a self,
         tables: &'a [TableUse],
         customer: &'a Customer,
@@ -15,18 +15,18 @@ pub trait Erase: Send + Sync {
 
     /// Erases or counts the rows that runs wrote and that name no customer. `runs` are the ids of
     /// the runs.
-    fn of_runs<'a>(
+    fn erase_runs<'a>(
         &'a self,
         tables: &'a [TableUse],
         runs: &'a [String],
-        erasing: Erasing,
+        erasing: EraseMode,
     ) -> Io<'a, RowCounts>;
 
     /// Erases or counts the rows that belong to a customer.
-    fn of_customer<'a>(
+    fn erase_customer<'a>(
         &'a self,
         tables: &'a [TableUse],
         customer: &'a Customer,
-        erasing: Erasing,
+        erasing: EraseMode,
     ) -> Io<'a, RowCounts>;
 }

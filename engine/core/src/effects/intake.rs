@@ -28,7 +28,7 @@ pub struct StoredOrder {
 
 /// The result of storing an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum StoreResult {
     /// No order was stored under the key.
     New,
     /// The same order was already stored.
@@ -39,7 +39,7 @@ pub enum Kept {
 
 /// The location of a stored order, as given in a notification.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
-pub struct Place {
+pub struct OrderLocation {
     /// The actual name of the bucket.
     pub bucket: String,
     /// The key of the object.
@@ -51,20 +51,20 @@ pub struct Place {
 
 /// A message of this program that names orders for a handler.
 #[derive(Deserialize, Serialize)]
-struct Told {
-    objects: Vec<Place>,
+struct OrderMessage {
+    objects: Vec<OrderLocation>,
 }
 
-impl Place {
+impl OrderLocation {
     /// Returns the message that names this order for a handler:
     /// `{"objects": [{"bucket": …, "key": …, "version": …}]}`.
-    pub fn message(&self) -> Json {
-        json!(Told { objects: vec![self.clone()] })
+    pub fn to_message(&self) -> Json {
+        json!(OrderMessage { objects: vec![self.clone()] })
     }
 
     /// Returns the orders that a message names; `None` if it is not such a message.
-    pub fn told(message: &Json) -> Option<Vec<Self>> {
-        Told::deserialize(message).ok().map(|told| told.objects)
+    pub fn from_message(message: &Json) -> Option<Vec<Self>> {
+        OrderMessage::deserialize(message).ok().map(|told| told.objects)
     }
 }
 
@@ -72,19 +72,24 @@ impl Place {
 pub trait Orders: Send + Sync {
     /// Stores an order under a key if the key is free. Otherwise compares the digests. `bucket` is
     /// its name in the pipeline.
-    fn keep<'a>(&'a self, bucket: &'a str, key: &'a str, order: &'a StoredOrder) -> Io<'a, Kept>;
+    fn store<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        order: &'a StoredOrder,
+    ) -> Io<'a, StoreResult>;
 
     /// Returns the order at a place, or `None` if it no longer exists.
-    fn fetch<'a>(&'a self, place: &'a Place) -> Io<'a, Option<StoredOrder>>;
+    fn fetch<'a>(&'a self, place: &'a OrderLocation) -> Io<'a, Option<StoredOrder>>;
 
     /// Returns the next page of stored orders after `after`, in the order of their keys. The page
     /// is empty if there are no more.
-    fn list<'a>(&'a self, bucket: &'a str, after: Option<&'a str>) -> Io<'a, Vec<Listed>>;
+    fn list<'a>(&'a self, bucket: &'a str, after: Option<&'a str>) -> Io<'a, Vec<ListedOrder>>;
 }
 
 /// A stored order in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
+pub struct ListedOrder {
     /// The key of the object.
     pub object: String,
     /// The time when the object was stored.
@@ -111,7 +116,7 @@ pub trait RateFile: Send + Sync {
 
 /// A note that a handler is done with an order.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Mark {
+pub struct DoneNote {
     /// The handler.
     pub handler: Arc<str>,
     /// The key of the order's object.
@@ -120,7 +125,7 @@ pub struct Mark {
 
 /// An order that has no note of a handler.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Missing {
+pub struct MissingNote {
     /// The key of the order's object.
     pub object: String,
     /// The handler.
@@ -128,12 +133,12 @@ pub struct Missing {
 }
 
 /// The notes of handlers on the orders that they are done with. The note is written together with
-/// the run's last effect ([`Call::mark`]).
+/// the run's last effect ([`Call::done_note`]).
 ///
-/// [`Call::mark`]: super::Call::mark
+/// [`Call::done_note`]: super::Call::done_note
 pub trait Branches: Send + Sync {
     /// Notes that a handler is done with a run.
-    fn done<'a>(&'a self, run: &'a RunInfo, mark: &'a Mark) -> Io<'a, ()>;
+    fn done<'a>(&'a self, run: &'a RunInfo, note: &'a DoneNote) -> Io<'a, ()>;
 
     /// Notes that a handler cannot process an order until its cause is fixed. Does not overwrite a
     /// note that the handler is done.
@@ -141,7 +146,7 @@ pub trait Branches: Send + Sync {
         &'a self,
         pipeline: &'a str,
         key: &'a str,
-        mark: &'a Mark,
+        note: &'a DoneNote,
         cause: &'a str,
         reason: &'a str,
     ) -> Io<'a, ()>;
@@ -152,7 +157,7 @@ pub trait Branches: Send + Sync {
         pipeline: &'a str,
         handlers: &'a [&'a str],
         objects: &'a [&'a str],
-    ) -> Io<'a, Vec<Missing>>;
+    ) -> Io<'a, Vec<MissingNote>>;
 
     /// Returns the object after which the next comparison starts, because the last one ran out of
     /// time there.

@@ -18,11 +18,12 @@ pub use clock::{Clock, Random};
 pub use erase::Erase;
 pub use error::{Class, StepError, cause};
 pub use intake::{
-    Branches, Kept, Listed, Mark, Missing, Orders, Place, Queue, RateFile, StoredOrder,
+    Branches, DoneNote, ListedOrder, MissingNote, OrderLocation, Orders, Queue, RateFile,
+    StoreResult, StoredOrder,
 };
 pub use ports::{
-    Admission, Call, Doubt, Effects, Inserted, Io, Leave, Mailer, Message, ObjectStore, Outside,
-    Put, RunInfo, Tables, Topic, World,
+    Call, Effects, Inserted, Io, Mailer, Message, ObjectStore, OutcomeUnknown, Outside,
+    PendingPermit, Permit, Put, RunInfo, Tables, Topic, World,
 };
 pub use reads::{Reads, TableNames};
 pub use run_state::{RunState, run_id};

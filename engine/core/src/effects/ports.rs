@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::clock::{Clock, Random};
 use super::error::StepError;
-use super::intake::Mark;
+use super::intake::DoneNote;
 use super::reads::Reads;
 use crate::mail::Mail;
 use crate::table::TableDef;
@@ -47,32 +47,32 @@ pub struct Call {
     /// every attempt.
     pub key: Arc<str>,
     /// Whether the effect may be repeated if its outcome is unknown (`on_unknown: resend`).
-    pub again: bool,
+    pub may_resend: bool,
     /// Whether an effect outside this process may already have happened.
-    pub doubt: Doubt,
+    pub outcome_unknown: OutcomeUnknown,
     /// What the stretch has read so far.
     pub reads: Arc<Reads>,
     /// The note to write together with this call, if the handler is done with the order after it.
-    pub mark: Option<Arc<Mark>>,
+    pub done_note: Option<Arc<DoneNote>>,
 }
 
 /// Whether an attempt that is interrupted now may have had an effect outside this process.
 #[derive(Clone, Debug, Default)]
-pub struct Doubt(Arc<AtomicBool>);
+pub struct OutcomeUnknown(Arc<AtomicBool>);
 
-impl Doubt {
+impl OutcomeUnknown {
     /// Declares that an effect may have happened from now on.
-    pub fn begin(&self) {
+    pub fn set(&self) {
         self.0.store(true, Ordering::SeqCst);
     }
 
     /// Declares that no effect has happened so far.
-    pub fn lift(&self) {
+    pub fn clear(&self) {
         self.0.store(false, Ordering::SeqCst);
     }
 
     /// Returns whether an effect may have happened.
-    pub fn has_begun(&self) -> bool {
+    pub fn is_set(&self) -> bool {
         self.0.load(Ordering::SeqCst)
     }
 }
@@ -158,16 +158,17 @@ pub trait Tables: Send + Sync {
 pub trait Mailer: Send + Sync {
     /// Sends an e-mail under the call's key. A world that stores e-mails stores one for each key.
     ///
-    /// Where e-mail leaves this process, the attempt was claimed and is in doubt from its start. A
-    /// mailer that knows that nothing has been sent yet lifts [`Call::doubt`], and begins it again
-    /// before it hands over the message.
+    /// Where e-mail leaves this process, the attempt was claimed and its outcome is unknown from its
+    /// start. A mailer that knows that nothing has been sent yet clears [`Call::outcome_unknown`],
+    /// and sets it again before it hands over the message.
     fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()>;
 
     /// Requests permission to claim an e-mail. Permissions limit the claims to what can be sent
-    /// immediately, because everything claimed is in doubt if the process ends. Returns `None` if
-    /// permission is not available now and `wait` is false, or if the mailer is closed.
-    fn admit(&self, _wait: bool) -> Admission<'_> {
-        Box::pin(std::future::ready(Some(Box::new(()) as Leave)))
+    /// immediately, because the outcome of everything claimed is unknown if the process ends.
+    /// Returns `None` if permission is not available now and `wait` is false, or if the mailer is
+    /// closed.
+    fn acquire_permit(&self, _wait: bool) -> PendingPermit<'_> {
+        Box::pin(std::future::ready(Some(Box::new(()) as Permit)))
     }
 
     /// Stops granting permissions, also to callers that already wait, because the process is about
@@ -176,10 +177,10 @@ pub trait Mailer: Send + Sync {
 }
 
 /// Permission to claim one e-mail, valid until it is dropped.
-pub type Leave = Box<dyn Send + Sync>;
+pub type Permit = Box<dyn Send + Sync>;
 
 /// A pending permission to claim an e-mail.
-pub type Admission<'a> = Pin<Box<dyn Future<Output = Option<Leave>> + Send + 'a>>;
+pub type PendingPermit<'a> = Pin<Box<dyn Future<Output = Option<Permit>> + Send + 'a>>;
 
 /// The parts of the world that are outside this process. A transaction cannot undo an effect there,
 /// so it is claimed first: [`Event::Claimed`](crate::run::Event::Claimed) is durable before the
@@ -208,7 +209,7 @@ pub trait Effects: Send + Sync {
     fn random(&self) -> &dyn Random;
     /// Reports the end of the attempt behind a call. Its staged writes are kept for the step's
     /// event if `keep` is true, and discarded otherwise.
-    fn settle(&self, call: &Call, keep: bool);
+    fn settle(&self, call: &Call, keep_writes: bool);
     /// Returns which parts of the world are outside this process.
     fn outside(&self) -> Outside;
 }
@@ -217,10 +218,10 @@ pub trait Effects: Send + Sync {
 pub trait World: ObjectStore + Topic + Tables + Mailer + Clock + Random {
     /// Handles the end of the attempt behind a call. A world whose writes take effect immediately
     /// has nothing to do.
-    fn ended(&self, _: &Call, _keep: bool) {}
+    fn settle(&self, _: &Call, _keep: bool) {}
 
     /// Returns which parts of the world are outside this process.
-    fn reaches(&self) -> Outside {
+    fn outside(&self) -> Outside {
         Outside::default()
     }
 }
@@ -251,10 +252,10 @@ impl<W: World> Effects for W {
     }
 
     fn settle(&self, call: &Call, keep: bool) {
-        self.ended(call, keep);
+        self.settle(call, keep);
     }
 
     fn outside(&self) -> Outside {
-        self.reaches()
+        self.outside()
     }
 }

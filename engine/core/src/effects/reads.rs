@@ -10,7 +10,7 @@ pub type TableNames = Arc<BTreeSet<Arc<str>>>;
 /// The reads of one stretch. A world whose writes take effect immediately stores a version with
 /// each row of the [contended](Self::is_contended) tables and notes the version that it reads. It
 /// writes only if the versions of all rows read are still the same. Otherwise it
-/// [refuses](Self::refuse) the stretch, and the run resumes from where the stretch began.
+/// [rejects](Self::reject) the stretch, and the run resumes from where the stretch began.
 #[derive(Debug, Default)]
 pub struct Reads {
     contended: TableNames,
@@ -21,7 +21,7 @@ pub struct Reads {
 struct State {
     /// The version first read of each row.
     versions: BTreeMap<String, i64>,
-    refused: bool,
+    rejected: bool,
 }
 
 impl Reads {
@@ -37,12 +37,12 @@ impl Reads {
 
     /// Notes the version of a row, 0 for a row that was never written. Only the first read of a row
     /// counts.
-    pub fn note(&self, row: String, version: i64) {
+    pub fn record_read(&self, row: String, version: i64) {
         self.lock().versions.entry(row).or_insert(version);
     }
 
     /// Notes that this stretch wrote a row, which increments its version.
-    pub fn wrote(&self, row: &str) {
+    pub fn record_write(&self, row: &str) {
         if let Some(version) = self.lock().versions.get_mut(row) {
             *version += 1;
         }
@@ -54,13 +54,13 @@ impl Reads {
     }
 
     /// Notes that a row has changed since it was read, so nothing that depends on it may be kept.
-    pub fn refuse(&self) {
-        self.lock().refused = true;
+    pub fn reject(&self) {
+        self.lock().rejected = true;
     }
 
     /// Returns whether a row has changed since it was read.
-    pub fn is_refused(&self) -> bool {
-        self.lock().refused
+    pub fn is_rejected(&self) -> bool {
+        self.lock().rejected
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

@@ -9,19 +9,21 @@ pub struct Envelope {
     pub to: String,
     /// Whether a local part has non-ASCII characters, so the server must support SMTPUTF8 (RFC
     /// 6531).
-    pub beyond_ascii: bool,
+    pub needs_smtputf8: bool,
 }
 
 impl std::fmt::Debug for Envelope {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Envelope").field("beyond_ascii", &self.beyond_ascii).finish_non_exhaustive()
+        f.debug_struct("Envelope")
+            .field("beyond_ascii", &self.needs_smtputf8)
+            .finish_non_exhaustive()
     }
 }
 
 /// Returns an address with its domain in ASCII (IDNA, UTS #46), which every server accepts. An
 /// address with non-ASCII characters before the `@` only works between servers that support them,
 /// and is not changed. Returns `None` if the domain is invalid.
-pub(super) fn travelling(address: &str) -> Option<String> {
+pub(super) fn with_ascii_domain(address: &str) -> Option<String> {
     if address.is_ascii() {
         return Some(address.to_owned());
     }
@@ -46,7 +48,7 @@ mod tests {
             ("用户@例子.广告", Some("用户@例子.广告")),
             ("jane@\u{200d}.example", None),
         ] {
-            assert_eq!(travelling(address).as_deref(), travels, "{address}");
+            assert_eq!(with_ascii_domain(address).as_deref(), travels, "{address}");
         }
     }
 }

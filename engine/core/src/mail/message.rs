@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use lettre::message::header::{ContentType, Subject};
 use lettre::message::{Message, MultiPart};
 
-use super::envelope::{Envelope, travelling};
+use super::envelope::{Envelope, with_ascii_domain};
 use super::header::{encoded, must_be_encoded};
 use super::mime::{boundary_of, bytes_max, part, raw, raw_from};
 use super::{Attachment, Mailbox, Unsubscribe};
@@ -187,7 +187,7 @@ impl Mail {
             address(&self.to, "to")?.to_string(),
         ];
         let beyond_ascii = !(from.is_ascii() && to.is_ascii());
-        Ok(Envelope { from, to, beyond_ascii })
+        Ok(Envelope { from, to, needs_smtputf8: beyond_ascii })
     }
 
     fn content_bytes(&self) -> usize {
@@ -241,7 +241,7 @@ impl Mail {
 
 /// Parses an address, with its domain in ASCII.
 fn address(text: &str, name: &'static str) -> Result<lettre::Address, MailError> {
-    let travels = travelling(text).ok_or(MailError::Address(name))?;
+    let travels = with_ascii_domain(text).ok_or(MailError::Address(name))?;
     travels.parse().map_err(|_| MailError::Address(name))
 }
 
@@ -404,8 +404,8 @@ mod tests {
 
     #[test]
     fn no_value_can_add_a_header() {
-        type Spoil = fn(&mut Mail);
-        let cases: [(Spoil, MailError); 8] = [
+        type Mutation = fn(&mut Mail);
+        let cases: [(Mutation, MailError); 8] = [
             (|m| m.subject = "Hi\r\nBcc: x@example.org".to_owned(), MailError::Control("subject")),
             (|m| m.subject = "Hi\u{85}there".to_owned(), MailError::Control("subject")),
             (|m| m.from.name = Some("A\nBcc: b".to_owned()), MailError::Control("from")),

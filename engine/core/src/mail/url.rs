@@ -19,7 +19,7 @@ const ADDRESS_SCHEMES: [&str; 3] = ["mailto:", "tel:", "sms:"];
 
 impl UrlPart {
     /// Returns the part that follows `before`, the URL so far.
-    pub fn behind(before: &str) -> Self {
+    pub fn after(before: &str) -> Self {
         let before = before.trim_start();
         if before.is_empty() {
             return Self::Start;
@@ -107,7 +107,7 @@ mod tests {
             ("", "\tjavascript:x", "javascript:x"),
             ("", "java\tscript:x", "java%09script:x"),
         ] {
-            assert_eq!(encoded(UrlPart::behind(before), value), result, "{before}{value}");
+            assert_eq!(encoded(UrlPart::after(before), value), result, "{before}{value}");
         }
     }
 

@@ -134,7 +134,7 @@ pub(super) fn mul_div(
     let (quotient, tail) =
         divide_small(factors, below, shift).or_else(|| divide_big(factors, below, shift))?;
     let steps =
-        tail.is_some_and(|tail| mode.steps_away_from_zero(negative, quotient % 2 == 1, tail));
+        tail.is_some_and(|tail| mode.rounds_away_from_zero(negative, quotient % 2 == 1, tail));
     let magnitude = quotient.checked_add(u128::from(steps))?;
     if magnitude >= MANTISSA_LIMIT {
         return None;
@@ -153,9 +153,9 @@ struct Shift {
 
 /// The quotient truncated to an integer, and the comparison of the dropped part with one half;
 /// `None` if nothing was dropped.
-type Cut = (u128, Option<Ordering>);
+type Truncated = (u128, Option<Ordering>);
 
-fn divide_small(factors: [u128; 2], divisor: u128, shift: Shift) -> Option<Cut> {
+fn divide_small(factors: [u128; 2], divisor: u128, shift: Shift) -> Option<Truncated> {
     let [a, b] = factors;
     let dividend = a.checked_mul(b)?.checked_mul(10u128.checked_pow(shift.up)?)?;
     let divisor = divisor.checked_mul(10u128.checked_pow(shift.down)?)?;
@@ -165,7 +165,7 @@ fn divide_small(factors: [u128; 2], divisor: u128, shift: Shift) -> Option<Cut> 
     Some((quotient, (remainder != 0).then(|| remainder.cmp(&(divisor - remainder)))))
 }
 
-fn divide_big(factors: [u128; 2], divisor: u128, shift: Shift) -> Option<Cut> {
+fn divide_big(factors: [u128; 2], divisor: u128, shift: Shift) -> Option<Truncated> {
     let [a, b] = factors.map(BigUint::from);
     let dividend = a * b * BigUint::from(10u8).pow(shift.up);
     let divisor = BigUint::from(divisor) * BigUint::from(10u8).pow(shift.down);

@@ -22,11 +22,15 @@ const REPLACED_BY_EURO: &str = include_str!("iso4217-euro-replaced.csv");
 #[derive(Clone, Copy)]
 pub struct Currency(&'static Entry);
 
+/// Describes a currency code, for messages.
+pub(super) const EXPECTED_CODE: &str =
+    "an ISO 4217 currency code (three uppercase letters, such as `EUR`)";
+
 /// The reason why a text is not a [`Currency`]. Messages never repeat the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CurrencyError {
     /// The text is neither a code of list one nor the code of a currency that the euro replaced.
-    #[error("not an ISO 4217 currency code (three uppercase letters, such as `EUR`)")]
+    #[error("not {EXPECTED_CODE}")]
     Unknown,
     /// The code stands for a metal, a unit of account, a test or no currency.
     #[error("the ISO 4217 code has no minor units, so no amount can have it")]
@@ -60,7 +64,7 @@ impl Currency {
 
     /// Returns the currency that a text probably means: a code in another case or with surrounding
     /// spaces, a name, or a symbol.
-    pub fn meant(text: &str) -> Option<Self> {
+    pub fn suggest(text: &str) -> Option<Self> {
         const NAMES: [(&str, &str); 6] = [
             ("EURO", "EUR"),
             ("EUROS", "EUR"),

@@ -98,7 +98,7 @@ impl Dated {
     }
 
     /// Returns whether the table quotes a currency.
-    pub(super) fn serves(&self, currency: Currency) -> bool {
+    pub(super) fn has_currency(&self, currency: Currency) -> bool {
         self.column(currency).is_ok() || self.changeovers && changeover(currency).is_some()
     }
 
@@ -304,7 +304,7 @@ mod tests {
         ] {
             assert_eq!(found(&table, from, to, on), wanted, "{from} {to} {on}");
         }
-        assert!(table.serves(currency("SKK")) && !before.serves(currency("SKK")));
+        assert!(table.has_currency(currency("SKK")) && !before.has_currency(currency("SKK")));
         // Without `with_changeovers`.
         let earlier = row(date(2022, 12, 30), "7.5365 1.0666", Some(Table), Some(Table));
         assert_eq!(found(&before, "HRK", "USD", date(2023, 1, 3)), earlier);
@@ -316,7 +316,7 @@ mod tests {
     fn a_table_lists_its_currencies_and_dates() {
         let table = table();
         assert_eq!(table.currencies(), ["BGN", "EUR", "USD"].map(currency));
-        assert!(table.serves(currency("EUR")) && !table.serves(currency("CYP")));
+        assert!(table.has_currency(currency("EUR")) && !table.has_currency(currency("CYP")));
         assert_eq!(table.first_date(), Some(date(2025, 12, 31)));
         assert_eq!(table.last_date(), Some(date(2026, 1, 5)));
         assert_eq!(table.row_count(), 3);

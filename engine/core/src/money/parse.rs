@@ -41,7 +41,7 @@ impl Decimal {
     /// Returns [`DecimalError::NotPlain`], or `TooManyDecimals` or `TooManyDigits` if the number
     /// would have to be rounded.
     pub fn parse(text: &str) -> Result<Self, DecimalError> {
-        let (number, rest) = Written::read(text.as_bytes()).ok_or(DecimalError::NotPlain)?;
+        let (number, rest) = Literal::read(text.as_bytes()).ok_or(DecimalError::NotPlain)?;
         if !rest.is_empty() {
             return Err(DecimalError::NotPlain);
         }
@@ -55,13 +55,13 @@ impl Decimal {
     /// Returns [`DecimalError::NotJson`], or `TooManyDecimals` or `TooManyDigits` if the number
     /// would have to be rounded.
     pub fn from_json_number(text: &str) -> Result<Self, DecimalError> {
-        let (number, rest) = Written::read(text.as_bytes()).ok_or(DecimalError::NotJson)?;
+        let (number, rest) = Literal::read(text.as_bytes()).ok_or(DecimalError::NotJson)?;
         number.value(exponent(rest).ok_or(DecimalError::NotJson)?)
     }
 }
 
 /// The digits of a number as written, without its exponent.
-struct Written {
+struct Literal {
     negative: bool,
     /// The significant digits without the last `zeros` zeros; meaningless if `too_long`.
     mantissa: u128,
@@ -72,7 +72,7 @@ struct Written {
     too_long: bool,
 }
 
-impl Written {
+impl Literal {
     /// Parses sign, integer part and fraction. Returns them and the remaining bytes.
     fn read(text: &[u8]) -> Option<(Self, &[u8])> {
         let (negative, text) = match text {

@@ -3,10 +3,12 @@
 //! `ecb` and `overrides` read the two kinds of file. Cells are borrowed from the text. A reader
 //! rejects the whole file at the first error and reports its line and column.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 
 use jiff::civil::Date;
 
+use super::currency::EXPECTED_CODE;
 use super::{Currency, CurrencyError, Decimal, DecimalError};
 
 /// The maximum size of a rate file in bytes. The ECB's full history since 1999 is about 2 MiB.
@@ -78,7 +80,7 @@ pub enum RateFileCause {
         found: usize,
     },
     /// The cell is not a date.
-    #[error("not a date, such as `2026-10-30` or `30 October 2026`")]
+    #[error("not {EXPECTED_DATE}")]
     Date,
     /// An earlier row has the same date.
     #[error("the file has two rows for {date}")]
@@ -106,6 +108,22 @@ pub enum RateFileCause {
     /// Overrides were given to a table without dates.
     #[error("a fixed table cannot have overrides")]
     NotDated,
+}
+
+/// Describes a date in a rate file, for messages.
+const EXPECTED_DATE: &str = "a date, such as `2026-10-30` or `30 October 2026`";
+
+impl RateFileCause {
+    /// Returns what the cell should contain, if the cause is that it contains something else. It
+    /// completes the sentence "… is not".
+    pub fn expected(&self) -> Option<Cow<'static, str>> {
+        match self {
+            Self::Date => Some(EXPECTED_DATE.into()),
+            Self::Currency(CurrencyError::Unknown) => Some(EXPECTED_CODE.into()),
+            Self::Number(error) => Some(format!("a rate: {error}").into()),
+            _ => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]

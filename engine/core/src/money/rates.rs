@@ -220,16 +220,16 @@ impl RateTable {
     }
 
     /// Returns whether any row quotes the currency. The base always counts as quoted.
-    pub fn serves(&self, currency: Currency) -> bool {
+    pub fn has_currency(&self, currency: Currency) -> bool {
         match &self.quotes {
-            Quotes::Dated(dated) => dated.serves(currency),
+            Quotes::Dated(dated) => dated.has_currency(currency),
             Quotes::Fixed { rates, .. } => rates.contains_key(&currency),
         }
     }
 
     /// Returns every currency that some row quotes, and the base, ordered by code.
     pub fn currencies(&self) -> Vec<Currency> {
-        Currency::all().filter(|currency| self.serves(*currency)).collect()
+        Currency::all().filter(|currency| self.has_currency(*currency)).collect()
     }
 
     /// Returns the base currency of the quotes.

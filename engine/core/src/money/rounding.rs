@@ -55,7 +55,7 @@ impl Rounding {
     ///
     /// `odd` tells whether the last kept digit is odd. `tail` compares the dropped part, which is
     /// not zero, with half a unit of that digit.
-    pub(super) fn steps_away_from_zero(self, negative: bool, odd: bool, tail: Ordering) -> bool {
+    pub(super) fn rounds_away_from_zero(self, negative: bool, odd: bool, tail: Ordering) -> bool {
         match self {
             Self::HalfEven => tail.is_gt() || (tail.is_eq() && odd),
             Self::HalfUp => tail.is_ge(),

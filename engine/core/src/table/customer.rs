@@ -75,7 +75,7 @@ impl Customer {
     }
 
     /// Returns whether an order or a row has one of the customer's ids or e-mail addresses.
-    pub fn is_named_by(&self, identity: &Identity) -> bool {
+    pub fn matches(&self, identity: &Identity) -> bool {
         self.has_id_of(identity) || self.has_email(identity)
     }
 
@@ -89,8 +89,8 @@ impl Customer {
     }
 
     /// Adds the id of an order or a row if it matches `named`, and the e-mail addresses that match.
-    pub fn follow(&mut self, named: &Self, identity: &Identity) {
-        if named.is_named_by(identity) {
+    pub fn add_matching(&mut self, named: &Self, identity: &Identity) {
+        if named.matches(identity) {
             self.ids.extend(identity.id.clone());
             let emails = identity.emails.iter().filter(|email| named.emails.contains(*email));
             self.emails.extend(emails.cloned());
@@ -134,7 +134,7 @@ mod tests {
         ];
         let owned = |who: &str| -> Vec<usize> {
             let (named, mut customer) = (Customer::named(who), Customer::default());
-            all.iter().for_each(|identity| customer.follow(&named, identity));
+            all.iter().for_each(|identity| customer.add_matching(&named, identity));
             all.iter().for_each(|identity| customer.add_emails(identity));
             (0..all.len()).filter(|at| customer.owns(&all[*at])).collect()
         };
@@ -151,7 +151,7 @@ mod tests {
             (identity(Some("C1"), &["a@b.org"]), identity(Some("C2"), &["a@b.org"]));
         let (named, mut customer) = (Customer::named("C1"), Customer::default());
         for identity in [&first, &second] {
-            customer.follow(&named, identity);
+            customer.add_matching(&named, identity);
         }
         for identity in [&first, &second] {
             customer.add_emails(identity);

@@ -14,7 +14,7 @@ pub type RowCounts = BTreeMap<String, u64>;
 
 /// Whether rows are erased or only counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Erasing {
+pub enum EraseMode {
     /// Rows are only counted.
     Count,
     /// Rows are erased.

@@ -7,5 +7,5 @@ mod table_def;
 
 pub use column::{Column, ColumnShape, ColumnTypeError};
 pub use customer::{Customer, Identity};
-pub use erased::{Erasing, RowCounts};
+pub use erased::{EraseMode, RowCounts};
 pub use table_def::{TableDef, TableUse};

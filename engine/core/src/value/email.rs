@@ -24,7 +24,7 @@ pub fn is_email(text: &str) -> bool {
         && !text.starts_with('-')
         && text
             .rsplit_once('@')
-            .is_some_and(|(local, domain)| !misleads(local) && is_domain(domain))
+            .is_some_and(|(local, domain)| !is_confusable(local) && is_domain(domain))
         && text.parse::<lettre::Address>().is_ok()
 }
 
@@ -44,12 +44,12 @@ fn is_domain(domain: &str) -> bool {
         && ascii.len() <= DOMAIN_MAX
         && labels.iter().all(is_label)
         && labels.last().is_some_and(is_top)
-        && !shown.split('.').any(misleads)
+        && !shown.split('.').any(is_confusable)
 }
 
 /// Returns whether a part of an address resembles another one: it mixes confusable scripts, or its
 /// letters of another script look like ASCII.
-fn misleads(part: &str) -> bool {
+fn is_confusable(part: &str) -> bool {
     if part.is_ascii() {
         return false;
     }

@@ -91,7 +91,7 @@ impl Interval {
     /// Returns the interval of the products.
     #[must_use]
     pub fn times(self, other: Self) -> Self {
-        self.corners(other, Decimal::checked_mul)
+        self.extremes(other, Decimal::checked_mul)
     }
 
     /// Returns the interval of the negated numbers.
@@ -123,7 +123,7 @@ impl Interval {
             ends.filter(|end| !end.is_zero() && divisor.min <= *end && *end <= divisor.max);
         let quotient = |a: Decimal, b: Decimal| a.div(b, places, mode).ok();
         divisors
-            .map(|divisor| self.corners(Self::only(divisor), quotient))
+            .map(|divisor| self.extremes(Self::only(divisor), quotient))
             .reduce(Self::hull)
             .unwrap_or(Self::only(Decimal::ZERO))
     }
@@ -142,7 +142,11 @@ impl Interval {
 
     /// Returns the hull of the results of an operation on the bounds of both. The operation must be
     /// monotonic in each operand, and its result must have the sign of a product.
-    fn corners(self, other: Self, operation: impl Fn(Decimal, Decimal) -> Option<Decimal>) -> Self {
+    fn extremes(
+        self,
+        other: Self,
+        operation: impl Fn(Decimal, Decimal) -> Option<Decimal>,
+    ) -> Self {
         let of = |a: Decimal, b: Decimal| {
             operation(a, b).map_or_else(
                 || {

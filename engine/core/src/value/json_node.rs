@@ -154,7 +154,7 @@ impl JsonNode {
     }
 
     /// Returns a description of the expected value.
-    pub(super) fn wanted(&self) -> String {
+    pub(super) fn expected(&self) -> String {
         match &self.kind {
             JsonKind::Bool => "true or false".to_owned(),
             JsonKind::Int { .. } => "an integer".to_owned(),

@@ -14,58 +14,16 @@ use jiter::{Jiter, JiterError, JiterErrorType, Peek};
 use super::data::{Record, Value};
 use super::difference::escaped;
 use super::json_node::{JsonKind, JsonNode, RecordNode};
-use super::json_place::name_before;
-use super::{json_scalar, json_words};
+use super::json_position::preceding_name;
+use super::json_problem::{JsonProblem, ProblemKind};
+use super::json_scalar::ScalarError;
+use super::{json_messages, json_scalar};
 use crate::money::Decimal;
 
 /// The maximum nesting of lists and maps in a document.
 const DEPTH_MAX: usize = 64;
 /// Maximum number of problems reported for one document.
 pub const PROBLEMS_MAX: usize = 20;
-
-/// The kind of a problem.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProblemKind {
-    /// The text is not JSON.
-    Syntax,
-    /// The JSON does not fit the schema.
-    Shape,
-    /// A member is not allowed. The offset is that of its name.
-    Unknown,
-}
-
-/// A problem in a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JsonProblem {
-    /// The kind of the problem.
-    pub kind: ProblemKind,
-    /// JSON pointer (RFC 6901) to the value; empty for the document.
-    pub pointer: String,
-    /// Byte offset from the start of the text.
-    pub offset: usize,
-    /// The message, without the value.
-    pub message: String,
-}
-
-impl JsonProblem {
-    /// Returns the line and the column (in characters) of the problem in its text, both from 1.
-    pub fn line_column(&self, text: &[u8]) -> (usize, usize) {
-        let before = text.get(..self.offset.min(text.len())).unwrap_or_default();
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
-        let start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let column =
-            String::from_utf8_lossy(before.get(start..).unwrap_or_default()).chars().count();
-        (line, column + 1)
-    }
-
-    /// Returns the line and the column in a file that contains the text from the line and column
-    /// `start` on.
-    pub fn line_column_in_file(&self, text: &[u8], start: (u64, u64)) -> (u64, u64) {
-        let (line, column) = self.line_column(text);
-        let column = column as u64 + if line == 1 { start.1 - 1 } else { 0 };
-        (start.0 + line as u64 - 1, column)
-    }
-}
 
 /// A valid document.
 #[derive(Clone, Debug)]
@@ -125,7 +83,7 @@ fn read(text: &[u8], node: &JsonNode, revive: bool) -> Result<Parsed, Vec<JsonPr
             return Ok(Parsed { value, canonical: reader.canonical });
         }
         Ok(_) => {}
-        Err(Unreadable { index, pointer, message }) => {
+        Err(SyntaxError { index, pointer, message }) => {
             let offset = index.min(text.len());
             problems.push(JsonProblem { kind: ProblemKind::Syntax, pointer, offset, message });
         }
@@ -140,16 +98,16 @@ fn read(text: &[u8], node: &JsonNode, revive: bool) -> Result<Parsed, Vec<JsonPr
 }
 
 /// The reason why reading cannot continue.
-struct Unreadable {
+struct SyntaxError {
     index: usize,
     pointer: String,
     message: String,
 }
 
-impl From<JiterError> for Unreadable {
+impl From<JiterError> for SyntaxError {
     fn from(error: JiterError) -> Self {
         let why = match &error.error_type {
-            JiterErrorType::JsonError(error) => json_words::syntax(error),
+            JiterErrorType::JsonError(error) => json_messages::syntax(error),
             JiterErrorType::WrongType { .. } => "expected a value",
         };
         Self {
@@ -171,7 +129,7 @@ struct Reader<'t> {
     revive: bool,
 }
 
-type Read<T> = Result<T, Unreadable>;
+type ReadResult<T> = Result<T, SyntaxError>;
 
 impl Reader<'_> {
     fn problem_at(&mut self, kind: ProblemKind, offset: usize, message: &str) {
@@ -185,7 +143,7 @@ impl Reader<'_> {
     }
 
     /// Reports a value that does not fit and skips it.
-    fn unfit(&mut self, peek: Peek, message: &str) -> Read<Value> {
+    fn reject_value(&mut self, peek: Peek, message: &str) -> ReadResult<Value> {
         let offset = self.json.current_index();
         let value = self.any(peek)?;
         if self.revive {
@@ -195,7 +153,11 @@ impl Reader<'_> {
         Ok(Value::Missing)
     }
 
-    fn within<T>(&mut self, segment: &str, read: impl FnOnce(&mut Self) -> Read<T>) -> Read<T> {
+    fn within<T>(
+        &mut self,
+        segment: &str,
+        read: impl FnOnce(&mut Self) -> ReadResult<T>,
+    ) -> ReadResult<T> {
         let length = self.pointer.len();
         self.pointer.push('/');
         self.pointer.push_str(&escaped(segment));
@@ -203,7 +165,7 @@ impl Reader<'_> {
         let result = if self.depth > DEPTH_MAX {
             let message = format!("is nested more than {DEPTH_MAX} levels deep");
             let pointer = String::new();
-            Err(Unreadable { index: self.json.current_index(), pointer, message })
+            Err(SyntaxError { index: self.json.current_index(), pointer, message })
         } else {
             read(self)
         };
@@ -214,21 +176,21 @@ impl Reader<'_> {
         result
     }
 
-    fn document(&mut self, node: &JsonNode) -> Read<Value> {
+    fn document(&mut self, node: &JsonNode) -> ReadResult<Value> {
         let peek = self.json.peek()?;
         let value = self.value(peek, node)?;
         self.json.finish()?;
         Ok(value)
     }
 
-    fn value(&mut self, peek: Peek, node: &JsonNode) -> Read<Value> {
+    fn value(&mut self, peek: Peek, node: &JsonNode) -> ReadResult<Value> {
         if peek == Peek::Null {
             if node.nullable || matches!(node.kind, JsonKind::Json) {
                 self.json.known_null()?;
                 self.canonical.push(b'z');
                 return Ok(Value::Null);
             }
-            return self.unfit(peek, &format!("must be {}, not null", node.wanted()));
+            return self.reject_value(peek, &format!("must be {}, not null", node.expected()));
         }
         match (&node.kind, peek) {
             (JsonKind::Record(record), peek) if record.lax && peek != Peek::Object => {
@@ -258,12 +220,15 @@ impl Reader<'_> {
             (JsonKind::Record(record), Peek::Object) => self.record(record),
             (JsonKind::Json, _) => Ok(Value::Json(Arc::new(self.any(peek)?))),
             (JsonKind::Decimal { text: true, number: false, .. }, peek) if peek.is_num() => self
-                .unfit(peek, "must be a decimal written as text, such as \"12.30\", not a number"),
-            _ => self.unfit(peek, &format!("must be {}", node.wanted())),
+                .reject_value(
+                    peek,
+                    "must be a decimal written as text, such as \"12.30\", not a number",
+                ),
+            _ => self.reject_value(peek, &format!("must be {}", node.expected())),
         }
     }
 
-    fn number(&mut self, peek: Peek, node: &JsonNode) -> Read<Value> {
+    fn number(&mut self, peek: Peek, node: &JsonNode) -> ReadResult<Value> {
         let offset = self.json.current_index();
         let bytes = self.json.known_number_bytes(peek)?;
         let text = std::str::from_utf8(bytes).unwrap_or_default();
@@ -280,12 +245,12 @@ impl Reader<'_> {
         }
         let checked = match decimal {
             Ok(decimal) => json_scalar::number(decimal, node),
-            Err(error) => Err(format!("must not have {error}")),
+            Err(error) => Err(ScalarError::digits(format!("must not have {error}"))),
         };
-        Ok(checked.unwrap_or_else(|message| self.refused(offset, &message)))
+        Ok(checked.unwrap_or_else(|error| self.reject_scalar(offset, &error)))
     }
 
-    fn string(&mut self, node: &JsonNode) -> Read<Value> {
+    fn string(&mut self, node: &JsonNode) -> ReadResult<Value> {
         let offset = self.json.current_index();
         let text = self.json.known_str()?;
         let checked = match json_scalar::text(text, node) {
@@ -299,12 +264,12 @@ impl Reader<'_> {
             }
             _ => write_part(&mut self.canonical, b's', text.as_bytes()),
         }
-        Ok(checked.unwrap_or_else(|message| self.refused(offset, &message)))
+        Ok(checked.unwrap_or_else(|error| self.reject_scalar(offset, &error)))
     }
 
     /// Reports a scalar that does not fit.
-    fn refused(&mut self, offset: usize, message: &str) -> Value {
-        self.problem_at(ProblemKind::Shape, offset, message);
+    fn reject_scalar(&mut self, offset: usize, error: &ScalarError) -> Value {
+        self.problem_at(error.kind, offset, &error.message);
         Value::Missing
     }
 
@@ -312,7 +277,7 @@ impl Reader<'_> {
         write_part(&mut self.canonical, b'n', decimal.normalized().to_string().as_bytes());
     }
 
-    fn list(&mut self, element: &JsonNode, min: usize, max: usize) -> Read<Value> {
+    fn list(&mut self, element: &JsonNode, min: usize, max: usize) -> ReadResult<Value> {
         let offset = self.json.current_index();
         self.canonical.push(b'[');
         let (mut elements, mut is_too_long) = (Vec::new(), false);
@@ -329,18 +294,18 @@ impl Reader<'_> {
             next = self.json.array_step()?;
         }
         if is_too_long {
-            let message = json_words::elements_at_most(max as u64);
+            let message = json_messages::elements_at_most(max as u64);
             self.problem_at(ProblemKind::Shape, offset, &message);
         }
         self.canonical.push(b']');
         if elements.len() < min {
-            let message = json_words::elements_at_least(min as u64);
+            let message = json_messages::elements_at_least(min as u64);
             self.problem_at(ProblemKind::Shape, offset, &message);
         }
         Ok(Value::List(elements.into()))
     }
 
-    fn record(&mut self, node: &RecordNode) -> Read<Value> {
+    fn record(&mut self, node: &RecordNode) -> ReadResult<Value> {
         let offset = self.json.current_index();
         let mut slots = vec![Value::Missing; node.ty.fields().len()];
         let mut seen = vec![false; node.members.len()];
@@ -358,11 +323,11 @@ impl Reader<'_> {
                     else {
                         break;
                     };
-                    let twice = std::mem::replace(was_seen, true);
+                    let is_duplicate = std::mem::replace(was_seen, true);
                     write_part(&mut self.canonical, b'k', member.name.as_bytes());
                     let known = self.problems.len();
-                    let value = self.member(&member.name, &member.node, twice)?;
-                    let value = if member.lax { self.excused(known, value) } else { value };
+                    let value = self.member(&member.name, &member.node, is_duplicate)?;
+                    let value = if member.lax { self.excuse(known, value) } else { value };
                     if let Some(slot) = slots.get_mut(position) {
                         *slot = value;
                     }
@@ -370,10 +335,10 @@ impl Reader<'_> {
                 Err(name) => {
                     write_part(&mut self.canonical, b'k', name.as_bytes());
                     if !node.additional {
-                        self.not_allowed(&name);
+                        self.reject_member(&name);
                     }
-                    let twice = !others.insert(name.clone());
-                    self.member(&name, &JsonNode::ANY, twice)?;
+                    let is_duplicate = !others.insert(name.clone());
+                    self.member(&name, &JsonNode::ANY, is_duplicate)?;
                 }
             }
             parts.push((at, self.canonical.len()));
@@ -382,20 +347,24 @@ impl Reader<'_> {
         self.sort_members(start, parts);
         for (member, seen) in node.members.iter().zip(&seen) {
             if member.required && !seen {
-                self.problem_at(ProblemKind::Shape, offset, &json_words::lacks(&member.name));
+                self.problem_at(
+                    ProblemKind::Shape,
+                    offset,
+                    &json_messages::missing_member(&member.name),
+                );
             }
         }
         Ok(Value::Record(Arc::new(Record::new(Arc::clone(&node.ty), slots))))
     }
 
     /// Reports that the member whose name was just read is not allowed.
-    fn not_allowed(&mut self, name: &str) {
+    fn reject_member(&mut self, name: &str) {
         let offset = self.name_start();
-        self.problem_at(ProblemKind::Unknown, offset, &json_words::not_allowed(name));
+        self.problem_at(ProblemKind::Unknown, offset, &json_messages::not_allowed(name));
     }
 
     /// Drops the problems after `known`, which belong to a member of any form, and its value.
-    fn excused(&mut self, known: usize, value: Value) -> Value {
+    fn excuse(&mut self, known: usize, value: Value) -> Value {
         let since = self.problems.get(known..).unwrap_or_default();
         if since.is_empty() || since.iter().any(|problem| problem.kind == ProblemKind::Syntax) {
             return value;
@@ -406,14 +375,14 @@ impl Reader<'_> {
 
     /// Returns the offset of the name that was just read.
     fn name_start(&self) -> usize {
-        name_before(self.text, self.json.current_index())
+        preceding_name(self.text, self.json.current_index())
     }
 
-    fn member(&mut self, name: &str, node: &JsonNode, twice: bool) -> Read<Value> {
+    fn member(&mut self, name: &str, node: &JsonNode, is_duplicate: bool) -> ReadResult<Value> {
         let peek = self.json.peek()?;
-        if twice {
+        if is_duplicate {
             let here = self.name_start();
-            let message = format!("has the member `{}` twice", json_words::shown(name));
+            let message = format!("has the member `{}` twice", json_messages::shown(name));
             self.problem_at(ProblemKind::Syntax, here, &message);
         }
         self.within(name, |reader| reader.value(peek, node))
@@ -435,7 +404,7 @@ impl Reader<'_> {
     }
 
     /// Reads a value of any form.
-    fn any(&mut self, peek: Peek) -> Read<serde_json::Value> {
+    fn any(&mut self, peek: Peek) -> ReadResult<serde_json::Value> {
         use serde_json::Value as Json;
         Ok(match peek {
             Peek::Null => {
@@ -479,7 +448,7 @@ impl Reader<'_> {
         })
     }
 
-    fn any_object(&mut self) -> Read<serde_json::Value> {
+    fn any_object(&mut self) -> ReadResult<serde_json::Value> {
         let mut members = serde_json::Map::new();
         let start = self.canonical.len();
         let mut parts = Vec::new();
@@ -490,7 +459,7 @@ impl Reader<'_> {
             let peek = self.json.peek()?;
             if members.contains_key(&name) {
                 let here = self.json.current_index();
-                let message = format!("has the member `{}` twice", json_words::shown(&name));
+                let message = format!("has the member `{}` twice", json_messages::shown(&name));
                 self.problem_at(ProblemKind::Syntax, here, &message);
             }
             let value = self.within(&name, |reader| reader.any(peek))?;

@@ -8,13 +8,35 @@ use jiff::civil::Date;
 
 use super::data::Value;
 use super::email::is_email;
+use super::json_messages;
 use super::json_node::{JsonKind, JsonNode};
-use super::json_words;
+use super::json_problem::ProblemKind;
 use super::types::DateFormat;
 use crate::money::{Currency, CurrencyError, Decimal, DecimalError};
 
+/// Why a single value is invalid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScalarError {
+    /// The kind of the problem.
+    pub kind: ProblemKind,
+    /// The message.
+    pub message: String,
+}
+
+impl ScalarError {
+    pub(super) const fn digits(message: String) -> Self {
+        Self { kind: ProblemKind::Digits, message }
+    }
+}
+
+impl<S: Into<String>> From<S> for ScalarError {
+    fn from(message: S) -> Self {
+        Self { kind: ProblemKind::Shape, message: message.into() }
+    }
+}
+
 /// Validates a number.
-pub(super) fn number(decimal: Decimal, node: &JsonNode) -> Result<Value, String> {
+pub(super) fn number(decimal: Decimal, node: &JsonNode) -> Result<Value, ScalarError> {
     match &node.kind {
         JsonKind::Int { min, max } => {
             let whole = decimal.rescale(0).ok_or("must be an integer")?;
@@ -23,17 +45,17 @@ pub(super) fn number(decimal: Decimal, node: &JsonNode) -> Result<Value, String>
                 .parse::<i64>()
                 .map_err(|_| format!("must be an integer from {} to {}", i64::MIN, i64::MAX))?;
             if value < *min {
-                return Err(format!("must be at least {min}"));
+                return Err(format!("must be at least {min}").into());
             }
             if value > *max {
-                return Err(format!("must be at most {max}"));
+                return Err(format!("must be at most {max}").into());
             }
             Ok(Value::Int(value))
         }
         JsonKind::Decimal { integer_digits, scale, .. } => {
-            sized(decimal, *integer_digits, *scale).map(Value::Decimal)
+            check_digits(decimal, *integer_digits, *scale).map(Value::Decimal)
         }
-        _ => Err(format!("must be {}", node.wanted())),
+        _ => Err(format!("must be {}", node.expected()).into()),
     }
 }
 
@@ -47,8 +69,8 @@ pub(super) fn revived_number(decimal: Decimal, node: &JsonNode) -> Option<Value>
 }
 
 /// Validates a text.
-pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, String> {
-    let unfit = || format!("must be {}", node.wanted());
+pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, ScalarError> {
+    let type_error = || format!("must be {}", node.expected());
     match &node.kind {
         JsonKind::Decimal { integer_digits, scale, .. } => {
             decimal(text, *integer_digits, *scale).map(Value::Decimal)
@@ -60,40 +82,40 @@ pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, String> {
                     .iter()
                     .find(|value| value.as_ref() == text)
                     .map(|value| Value::Text(Arc::clone(value)))
-                    .ok_or_else(unfit);
+                    .ok_or_else(|| type_error().into());
             }
             let count = || text.chars().count() as u64;
             if *chars_min > 0 && count() < *chars_min {
-                return Err(json_words::characters_at_least(*chars_min));
+                return Err(json_messages::characters_at_least(*chars_min).into());
             }
             if let Some(max) = chars_max
                 && text.len() as u64 > *max
                 && count() > *max
             {
-                return Err(json_words::characters_at_most(*max));
+                return Err(json_messages::characters_at_most(*max).into());
             }
             Ok(Value::text(text))
         }
         JsonKind::Currency => match Currency::parse(text) {
             Ok(_) => Ok(Value::text(text)),
-            Err(error) => Err(not_a_currency(text, error)),
+            Err(error) => Err(currency_error(text, error).into()),
         },
         JsonKind::Email if is_email(text) => Ok(Value::text(text)),
         JsonKind::Uri if is_uri(text) => Ok(Value::text(text)),
         JsonKind::Date(format) => {
             read_date(text, *format).map(Value::Date).map_err(|error| match error {
-                NotADate::Form => unfit(),
-                NotADate::Day => format!("{}; this date does not exist", unfit()),
+                DateError::Form => type_error().into(),
+                DateError::Day => format!("{}; this date does not exist", type_error()).into(),
             })
         }
         JsonKind::Timestamp { fine } => {
             let instant = if *fine { read_instant(text) } else { read_timestamp(text) };
             instant.map(Value::Timestamp).map_err(|error| match error {
-                NotATimestamp::Form => unfit(),
-                error => error.to_string(),
+                TimestampError::Form => type_error().into(),
+                error => error.to_string().into(),
             })
         }
-        _ => Err(unfit()),
+        _ => Err(type_error().into()),
     }
 }
 
@@ -118,41 +140,47 @@ pub(super) fn revived_text(text: &str, node: &JsonNode) -> Value {
 /// point.
 ///
 /// # Errors
-/// Returns the message about the first problem.
-pub fn decimal(text: &str, integer_digits: u32, scale: u32) -> Result<Decimal, String> {
+/// Returns the first problem.
+pub fn decimal(text: &str, integer_digits: u32, scale: u32) -> Result<Decimal, ScalarError> {
     let decimal = Decimal::parse(text).map_err(|error| match error {
         DecimalError::TooManyDecimals | DecimalError::TooManyDigits => {
-            format!("must not have {error}")
+            ScalarError::digits(format!("must not have {error}"))
         }
-        _ => "must be a decimal in plain notation, such as `-12.30`".to_owned(),
+        _ => "must be a decimal in plain notation, such as `-12.30`".into(),
     })?;
-    sized(decimal, integer_digits, scale)
+    check_digits(decimal, integer_digits, scale)
 }
 
 /// Checks the number of digits of a decimal before and after the decimal point.
 ///
 /// # Errors
-/// Returns the message about the part with too many digits.
-pub fn sized(decimal: Decimal, integer_digits: u32, scale: u32) -> Result<Decimal, String> {
+/// Returns the problem of the part with too many digits.
+pub fn check_digits(
+    decimal: Decimal,
+    integer_digits: u32,
+    scale: u32,
+) -> Result<Decimal, ScalarError> {
     if decimal.integer_digits() > integer_digits {
-        let digits = json_words::counted(integer_digits.into(), "digit", "digits");
-        return Err(format!("must have at most {digits} before the decimal point"));
+        let digits = json_messages::counted(integer_digits.into(), "digit", "digits");
+        let message = format!("must have at most {digits} before the decimal point");
+        return Err(ScalarError::digits(message));
     }
     if decimal.scale() > scale {
-        let digits = json_words::counted(scale.into(), "digit", "digits");
-        return Err(format!("must have at most {digits} after the decimal point"));
+        let digits = json_messages::counted(scale.into(), "digit", "digits");
+        let message = format!("must have at most {digits} after the decimal point");
+        return Err(ScalarError::digits(message));
     }
     Ok(decimal)
 }
 
 /// Returns the message for a text that is not a currency code, with the code that was probably
 /// meant.
-fn not_a_currency(text: &str, error: CurrencyError) -> String {
+fn currency_error(text: &str, error: CurrencyError) -> String {
     if error == CurrencyError::NoMinorUnits {
         return "must be a currency code with minor units; this code has none".to_owned();
     }
     let mut message = "must be an ISO 4217 currency code in uppercase".to_owned();
-    match Currency::meant(text) {
+    match Currency::suggest(text) {
         Some(currency) => message.push_str(&format!("; did you mean `{}`?", currency.code())),
         None => message.push_str(", such as `EUR`"),
     }
@@ -166,7 +194,7 @@ pub fn is_uri(text: &str) -> bool {
 
 /// The reason why a text is not a date.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NotADate {
+enum DateError {
     /// It does not have the declared form.
     Form,
     /// The date does not exist.
@@ -178,10 +206,10 @@ pub fn parse_date(text: &str, format: DateFormat) -> Option<Date> {
     read_date(text, format).ok()
 }
 
-fn read_date(text: &str, format: DateFormat) -> Result<Date, NotADate> {
+fn read_date(text: &str, format: DateFormat) -> Result<Date, DateError> {
     let digits = |range: std::ops::Range<usize>| {
         let part = text.get(range).filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()));
-        part.and_then(|part| part.parse::<i16>().ok()).ok_or(NotADate::Form)
+        part.and_then(|part| part.parse::<i16>().ok()).ok_or(DateError::Form)
     };
     let separated = |separator: u8, at: [usize; 2]| {
         text.len() == 10 && at.iter().all(|at| text.as_bytes().get(*at) == Some(&separator))
@@ -196,15 +224,15 @@ fn read_date(text: &str, format: DateFormat) -> Result<Date, NotADate> {
         DateFormat::DayMonthYear if separated(b'/', [2, 5]) => {
             (digits(6..10)?, digits(3..5)?, digits(0..2)?)
         }
-        _ => return Err(NotADate::Form),
+        _ => return Err(DateError::Form),
     };
-    let part = |number: i16| i8::try_from(number).map_err(|_| NotADate::Day);
-    Date::new(year, part(month)?, part(day)?).map_err(|_| NotADate::Day)
+    let part = |number: i16| i8::try_from(number).map_err(|_| DateError::Day);
+    Date::new(year, part(month)?, part(day)?).map_err(|_| DateError::Day)
 }
 
 /// The reason why a text is not a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-enum NotATimestamp {
+enum TimestampError {
     /// It does not have the form of RFC 3339.
     #[error("must be a date and time (RFC 3339)")]
     Form,
@@ -236,7 +264,7 @@ pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     read_timestamp(text).ok()
 }
 
-fn read_timestamp(text: &str) -> Result<Timestamp, NotATimestamp> {
+fn read_timestamp(text: &str) -> Result<Timestamp, TimestampError> {
     let instant = read_instant(text)?;
     let millisecond = instant.as_nanosecond().div_euclid(1_000_000);
     let cut = i64::try_from(millisecond).ok().and_then(|at| Timestamp::from_millisecond(at).ok());
@@ -244,26 +272,26 @@ fn read_timestamp(text: &str) -> Result<Timestamp, NotATimestamp> {
 }
 
 /// Parses a timestamp with nanoseconds.
-fn read_instant(text: &str) -> Result<Timestamp, NotATimestamp> {
+fn read_instant(text: &str) -> Result<Timestamp, TimestampError> {
     let bytes = text.as_bytes();
     let two = |at: usize| match bytes.get(at..at + 2) {
         Some([a @ b'0'..=b'9', b @ b'0'..=b'9']) => Ok((a - b'0') * 10 + (b - b'0')),
-        _ => Err(NotATimestamp::Form),
+        _ => Err(TimestampError::Form),
     };
     let is = |at: usize, wanted: &[u8]| bytes.get(at).is_some_and(|byte| wanted.contains(byte));
     let separated = is(4, b"-") && is(7, b"-") && is(10, b"Tt ") && is(13, b":") && is(16, b":");
     if !separated {
-        return Err(NotATimestamp::Form);
+        return Err(TimestampError::Form);
     }
-    let day = text.get(..10).ok_or(NotATimestamp::Form)?;
+    let day = text.get(..10).ok_or(TimestampError::Form)?;
     let (hour, minute, second) = (two(11)?, two(14)?, two(17)?);
     let mut rest = bytes.get(19..).unwrap_or_default();
     if let Some((b'.', fraction)) = rest.split_first() {
         let length = fraction.iter().take_while(|byte| byte.is_ascii_digit()).count();
         match length {
-            0 => return Err(NotATimestamp::Form),
+            0 => return Err(TimestampError::Form),
             1..=9 => {}
-            _ => return Err(NotATimestamp::Fraction),
+            _ => return Err(TimestampError::Fraction),
         }
         rest = fraction.get(length..).unwrap_or_default();
     }
@@ -272,8 +300,8 @@ fn read_instant(text: &str) -> Result<Timestamp, NotATimestamp> {
         // An offset has at most 23 hours and 59 minutes. The parser would accept more.
         [b'+' | b'-', a @ b'0'..=b'2', b @ b'0'..=b'9', b':', b'0'..=b'5', b'0'..=b'9']
             if *a != b'2' || *b <= b'3' => {}
-        [] => return Err(NotATimestamp::Offset),
-        _ => return Err(NotATimestamp::Form),
+        [] => return Err(TimestampError::Offset),
+        _ => return Err(TimestampError::Form),
     }
     if second < 60
         && let Ok(instant) = text.parse()
@@ -281,11 +309,11 @@ fn read_instant(text: &str) -> Result<Timestamp, NotATimestamp> {
         return Ok(instant);
     }
     Err(match (read_date(day, DateFormat::Iso), hour, minute, second) {
-        (Err(NotADate::Form), ..) => NotATimestamp::Form,
-        (Err(NotADate::Day), ..) => NotATimestamp::Day,
-        (_, 0..=23, 0..=59, 0..=59) => NotATimestamp::Range,
-        (_, 0..=23, 0..=59, 60) => NotATimestamp::LeapSecond,
-        _ => NotATimestamp::Time,
+        (Err(DateError::Form), ..) => TimestampError::Form,
+        (Err(DateError::Day), ..) => TimestampError::Day,
+        (_, 0..=23, 0..=59, 0..=59) => TimestampError::Range,
+        (_, 0..=23, 0..=59, 60) => TimestampError::LeapSecond,
+        _ => TimestampError::Time,
     })
 }
 
@@ -356,9 +384,9 @@ mod tests {
         }
         assert!(parse_timestamp("9999-12-30T22:00:00Z").is_some());
         assert!(parse_timestamp("0000-01-01T00:00:00Z").is_some());
-        assert_eq!(read_date("2025-02-29", DateFormat::Iso), Err(NotADate::Day));
-        assert_eq!(read_date("29/02/2025", DateFormat::DayMonthYear), Err(NotADate::Day));
-        assert_eq!(read_date("2025-2-29", DateFormat::Iso), Err(NotADate::Form));
+        assert_eq!(read_date("2025-02-29", DateFormat::Iso), Err(DateError::Day));
+        assert_eq!(read_date("29/02/2025", DateFormat::DayMonthYear), Err(DateError::Day));
+        assert_eq!(read_date("2025-2-29", DateFormat::Iso), Err(DateError::Form));
     }
 
     #[test]
@@ -382,7 +410,7 @@ mod tests {
             (JsonKind::Currency, "usd"),
             (JsonKind::Email, "x"),
         ] {
-            let found = text(value, &JsonNode { kind, nullable: false }).unwrap_err();
+            let found = text(value, &JsonNode { kind, nullable: false }).unwrap_err().message;
             assert!(found.starts_with("must "), "{found}");
             assert!(!found.contains(value), "{found}");
         }

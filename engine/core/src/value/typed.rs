@@ -131,9 +131,9 @@ scalar!(
 
 /// The output of steps that have no result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Nothing;
+pub struct NoOutput;
 
-impl Typed for Nothing {
+impl Typed for NoOutput {
     fn ty() -> Option<Type> {
         Some(Type::record([]))
     }

@@ -189,7 +189,7 @@ pub enum Mismatch {
         /// Dotted path below the value; empty for the value itself.
         path: String,
         /// The expected shape, in words.
-        wanted: String,
+        expected: String,
         /// The actual shape, in words.
         found: String,
     },
@@ -315,21 +315,23 @@ impl Type {
     }
 
     /// Returns whether the type or a part of it is personal data.
-    pub fn holds_pii(&self) -> bool {
+    pub fn contains_pii(&self) -> bool {
         self.pii
             || match &self.shape {
-                Shape::List(element) => element.holds_pii(),
-                Shape::Record(record) => record.fields().iter().any(|field| field.ty.holds_pii()),
+                Shape::List(element) => element.contains_pii(),
+                Shape::Record(record) => {
+                    record.fields().iter().any(|field| field.ty.contains_pii())
+                }
                 _ => false,
             }
     }
 
     /// Returns whether the type or a part of it comes from an invalid declaration.
-    pub fn holds_broken(&self) -> bool {
+    pub fn contains_broken(&self) -> bool {
         match &self.shape {
             Shape::Broken => true,
-            Shape::List(element) => element.holds_broken(),
-            Shape::Record(record) => record.fields().iter().any(|field| field.ty.holds_broken()),
+            Shape::List(element) => element.contains_broken(),
+            Shape::Record(record) => record.fields().iter().any(|field| field.ty.contains_broken()),
             _ => false,
         }
     }
@@ -352,7 +354,7 @@ impl Type {
         let differs = || {
             Err(Mismatch::Shape {
                 path: path.to_owned(),
-                wanted: self.shape.to_string(),
+                expected: self.shape.to_string(),
                 found: found.shape.to_string(),
             })
         };
@@ -372,14 +374,14 @@ impl Type {
                 Shape::Text { .. } | Shape::Currency | Shape::Email | Shape::Uri,
             ) => {}
             (
-                Shape::Text { values: Some(wanted), .. },
+                Shape::Text { values: Some(expected), .. },
                 Shape::Text { values: Some(possible), .. },
-            ) if possible.iter().all(|value| wanted.contains(value)) => {}
-            (Shape::List(wanted), Shape::List(element)) => {
-                wanted.accepts_at(element, &format!("{path}[]"))?;
+            ) if possible.iter().all(|value| expected.contains(value)) => {}
+            (Shape::List(expected), Shape::List(element)) => {
+                expected.accepts_at(element, &format!("{path}[]"))?;
             }
-            (Shape::Record(wanted), Shape::Record(record)) => {
-                for field in wanted.fields() {
+            (Shape::Record(expected), Shape::Record(record)) => {
+                for field in expected.fields() {
                     let below = if path.is_empty() {
                         field.name.to_string()
                     } else {
@@ -547,10 +549,10 @@ mod tests {
 
     #[test]
     fn a_nullable_field_is_not_accepted_as_required() {
-        let wanted = Type::record([("a", Type::text())]);
+        let expected = Type::record([("a", Type::text())]);
         let found = Type::record([("a", Type::text().or_null())]);
-        assert_eq!(wanted.accepts(&found), Err(Mismatch::MayBeMissing { path: "a".to_owned() }));
-        assert_eq!(found.accepts(&wanted), Ok(()));
+        assert_eq!(expected.accepts(&found), Err(Mismatch::MayBeMissing { path: "a".to_owned() }));
+        assert_eq!(found.accepts(&expected), Ok(()));
     }
 
     #[test]

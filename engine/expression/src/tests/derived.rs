@@ -68,7 +68,7 @@ fn a_key_is_recoverable_only_from_texts_that_contain_it_whole() {
     ] {
         let json = serde_json::Value::from(text);
         let compiled = compile_value(&json, None, &scope()).unwrap();
-        assert_eq!(compiled.tells_apart("order.order_id"), told, "{text}");
+        assert_eq!(compiled.determines_key("order.order_id"), told, "{text}");
     }
 }
 

@@ -9,7 +9,7 @@ use super::tag::candidates;
 
 /// CLDR data of one locale that ICU4X does not use. `data/SOURCES.md` names its source.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Own {
+pub(super) struct CldrFormat {
     /// The pattern of amounts, if it differs from that of ICU4X.
     positive: Option<&'static str>,
     /// The pattern of negative amounts.
@@ -22,7 +22,7 @@ pub(super) struct Own {
     group: Option<char>,
 }
 
-static OWN: LazyLock<HashMap<&str, Own>> = LazyLock::new(|| {
+static CLDR_FORMATS: LazyLock<HashMap<&str, CldrFormat>> = LazyLock::new(|| {
     let lines = include_str!("data/money.txt").lines().filter(|line| !line.starts_with('#'));
     let own = |line: &'static str| {
         let mut parts = line.split('\t');
@@ -33,13 +33,13 @@ static OWN: LazyLock<HashMap<&str, Own>> = LazyLock::new(|| {
         let separators = separators.next().zip(separators.next());
         let threes = parts.next() == Some("3");
         let group = parts.next().and_then(|group| group.chars().next());
-        Some((locale, Own { positive, negative, separators, threes, group }))
+        Some((locale, CldrFormat { positive, negative, separators, threes, group }))
     };
     lines.filter_map(own).collect()
 });
 
 /// An amount as ICU4X formats it.
-pub(super) struct Written<'w> {
+pub(super) struct Icu4xAmount<'w> {
     /// The amount without its sign and with its symbol.
     pub(super) money: &'w str,
     /// The number without its symbol, and whether it has decimals.
@@ -49,10 +49,10 @@ pub(super) struct Written<'w> {
     pub(super) sign: Option<(&'w str, &'w str)>,
 }
 
-impl Own {
+impl CldrFormat {
     /// Returns the data of a locale.
     pub(super) fn of(tag: &str) -> Self {
-        candidates(tag).find_map(|tag| OWN.get(tag.as_str()).copied()).unwrap_or_default()
+        candidates(tag).find_map(|tag| CLDR_FORMATS.get(tag.as_str()).copied()).unwrap_or_default()
     }
 
     /// Returns whether ICU4X formats this non-negative amount as CLDR does, so that it needs no
@@ -60,23 +60,23 @@ impl Own {
     pub(super) fn is_complete(self, money: &str) -> bool {
         let digits = |char: char| char.is_numeric();
         let before = money.split(digits).next().and_then(|symbol| symbol.chars().next_back());
-        let behind = money.rsplit(digits).next().and_then(|symbol| symbol.chars().next());
-        let tight = before.is_some_and(stands_off) || behind.is_some_and(stands_off);
+        let after = money.rsplit(digits).next().and_then(|symbol| symbol.chars().next());
+        let tight = before.is_some_and(needs_space) || after.is_some_and(needs_space);
         self == Self::default() && !tight && !money.contains(' ')
     }
 
     /// Formats an amount as CLDR does.
-    pub(super) fn amount(self, written: &Written<'_>) -> String {
-        let Written { money, number, has_fraction, sign } = written;
-        let Some((before, behind)) = money.split_once(number) else { return (*money).to_owned() };
-        let number = self.separated(number, *has_fraction);
+    pub(super) fn amount(self, written: &Icu4xAmount<'_>) -> String {
+        let Icu4xAmount { money, number, has_fraction, sign } = written;
+        let Some((before, after)) = money.split_once(number) else { return (*money).to_owned() };
+        let number = self.with_separators(number, *has_fraction);
         let (minus, end) = sign.unwrap_or_default();
         if let (Some(_), Some(pattern)) = (sign, self.negative) {
-            return filled(pattern, symbol(before, behind), &number, minus);
+            return fill_pattern(pattern, symbol(before, after), &number, minus);
         }
         let money = match self.positive {
             Some(pattern) => {
-                let symbol = symbol(before, behind);
+                let symbol = symbol(before, after);
                 // CLDR puts a space between an alphabetic symbol and the digits.
                 let beside =
                     pattern.find('¤').zip(pattern.find('#')).map(|(at, digits)| at < digits);
@@ -84,16 +84,16 @@ impl Own {
                     Some(true) => symbol.chars().next_back(),
                     _ => symbol.chars().next(),
                 };
-                let spaced = letter.is_some_and(stands_off) && !pattern.contains('\u{a0}');
+                let spaced = letter.is_some_and(needs_space) && !pattern.contains('\u{a0}');
                 let pattern =
                     if spaced { pattern.replace('#', "\u{a0}#") } else { pattern.to_owned() };
-                filled(&pattern, symbol, &number, "")
+                fill_pattern(&pattern, symbol, &number, "")
             }
             None => {
                 let gap =
-                    |char: Option<char>| if char.is_some_and(stands_off) { "\u{a0}" } else { "" };
-                let gaps = [gap(before.chars().next_back()), gap(behind.chars().next())];
-                format!("{before}{}{number}{}{behind}", gaps[0], gaps[1])
+                    |char: Option<char>| if char.is_some_and(needs_space) { "\u{a0}" } else { "" };
+                let gaps = [gap(before.chars().next_back()), gap(after.chars().next())];
+                format!("{before}{}{number}{}{after}", gaps[0], gaps[1])
             }
         };
         // Some symbols contain a space, where a line must not break.
@@ -114,8 +114,9 @@ impl Own {
     }
 
     /// Replaces the separators in an amount by those of the locale's amounts.
-    fn separated(self, number: &str, has_fraction: bool) -> String {
-        let number = if self.threes { in_threes(number, has_fraction) } else { number.to_owned() };
+    fn with_separators(self, number: &str, has_fraction: bool) -> String {
+        let number =
+            if self.threes { grouped_by_three(number, has_fraction) } else { number.to_owned() };
         let Some((decimal, group)) = self.separators else { return number };
         let point = number.rfind(|char: char| !char.is_numeric()).filter(|_| has_fraction);
         let own = |(at, char): (usize, char)| match char {
@@ -128,7 +129,7 @@ impl Own {
 }
 
 /// Fills in a pattern.
-fn filled(pattern: &str, symbol: &str, number: &str, minus: &str) -> String {
+fn fill_pattern(pattern: &str, symbol: &str, number: &str, minus: &str) -> String {
     pattern.chars().fold(String::new(), |mut amount, char| {
         match char {
             '¤' => amount.push_str(symbol),
@@ -141,7 +142,7 @@ fn filled(pattern: &str, symbol: &str, number: &str, minus: &str) -> String {
 }
 
 /// Groups digits in threes.
-fn in_threes(number: &str, has_fraction: bool) -> String {
+fn grouped_by_three(number: &str, has_fraction: bool) -> String {
     let is_sign = |char: char| !char.is_numeric();
     let point = number.rfind(is_sign).filter(|_| has_fraction).unwrap_or(number.len());
     let (whole, fraction) = number.split_at(point);
@@ -158,15 +159,15 @@ fn in_threes(number: &str, has_fraction: bool) -> String {
 }
 
 /// Returns the currency symbol from the text around the digits.
-fn symbol<'w>(before: &'w str, behind: &'w str) -> &'w str {
+fn symbol<'w>(before: &'w str, after: &'w str) -> &'w str {
     let around = |char: char| char.is_whitespace() || matches!(char, '\u{200e}' | '\u{200f}');
     let first = before.trim_matches(around);
-    if first.is_empty() { behind.trim_start_matches(around).trim_end() } else { first }
+    if first.is_empty() { after.trim_start_matches(around).trim_end() } else { first }
 }
 
 /// Returns whether CLDR puts a space between this character and the digits: it is neither a symbol
 /// nor a space (`[[:^S:]&[:^Z:]]`).
-fn stands_off(char: char) -> bool {
+fn needs_space(char: char) -> bool {
     const SYMBOLS: &str = "$+<=>^`|~";
     char.is_alphanumeric() || char.is_ascii_punctuation() && !SYMBOLS.contains(char)
 }
@@ -178,7 +179,7 @@ mod tests {
     fn written(tag: &str, money: &str, number: &str, negative: bool) -> String {
         let sign = negative.then_some(("-", ""));
         let has_fraction = number.contains([',', '.']);
-        Own::of(tag).amount(&Written { money, number, has_fraction, sign })
+        CldrFormat::of(tag).amount(&Icu4xAmount { money, number, has_fraction, sign })
     }
 
     #[test]

@@ -17,23 +17,23 @@ use icu_locale::{Direction, Locale, LocaleDirectionality};
 use icu_plurals::{PluralCategory, PluralRules};
 use oms_core::money::{Currency, Decimal};
 
-use super::amount::{Own, Written};
+use super::amount::{CldrFormat, Icu4xAmount};
 use super::tag::candidates;
 
 /// The maximum number of cached formatters of a thread. The orders determine which locales are
 /// used, so the cache must be bounded.
-const KEPT_MAX: usize = 64;
+const CACHE_MAX: usize = 64;
 
 thread_local! {
-    static KEPT: RefCell<HashMap<Box<str>, Rc<Formats>>> = RefCell::default();
+    static CACHE: RefCell<HashMap<Box<str>, Rc<Formats>>> = RefCell::default();
 }
 
 /// The formats of a locale.
 pub struct Formats {
     tag: Arc<str>,
     right_to_left: bool,
-    sides: Sides,
-    own: Own,
+    direction: TextDirection,
+    cldr: CldrFormat,
     currency: Option<CurrencyFormatter>,
     decimal: Option<DecimalFormatter>,
     date: Option<FixedCalendarDateTimeFormatter<Gregorian, YMD>>,
@@ -45,7 +45,7 @@ pub struct Formats {
 }
 
 /// HTML and CSS keywords for the text direction.
-pub struct Sides {
+pub struct TextDirection {
     /// `ltr` or `rtl`.
     pub direction: Arc<str>,
     /// `left`, or `right` in a right-to-left locale.
@@ -54,7 +54,7 @@ pub struct Sides {
     pub end: Arc<str>,
 }
 
-impl Sides {
+impl TextDirection {
     fn of(right_to_left: bool) -> Self {
         let (direction, start, end) =
             if right_to_left { ("rtl", "right", "left") } else { ("ltr", "left", "right") };
@@ -69,11 +69,11 @@ impl Formats {
     /// Returns the formats of a language tag (BCP 47). An invalid or unknown tag gets formats
     /// without a language.
     pub fn of(tag: &str) -> Rc<Self> {
-        KEPT.with_borrow_mut(|kept| {
+        CACHE.with_borrow_mut(|kept| {
             if let Some(formats) = kept.get(tag) {
                 return Rc::clone(formats);
             }
-            if kept.len() >= KEPT_MAX {
+            if kept.len() >= CACHE_MAX {
                 kept.clear();
             }
             let formats = Rc::new(Self::new(tag));
@@ -83,7 +83,7 @@ impl Formats {
     }
 
     fn new(tag: &str) -> Self {
-        let locale = known(tag).unwrap_or(Locale::UNKNOWN);
+        let locale = known_locale(tag).unwrap_or(Locale::UNKNOWN);
         let direction = LocaleDirectionality::new_common().get(&locale.id);
         let right_to_left = direction == Some(Direction::RightToLeft);
         // The data of every locale is built in, with a fallback for no language, so none of these
@@ -91,8 +91,8 @@ impl Formats {
         Self {
             tag: locale.to_string().into(),
             right_to_left,
-            sides: Sides::of(right_to_left),
-            own: Own::of(tag),
+            direction: TextDirection::of(right_to_left),
+            cldr: CldrFormat::of(tag),
             currency: CurrencyFormatter::try_new((&locale).into(), Default::default()).ok(),
             decimal: DecimalFormatter::try_new((&locale).into(), Default::default()).ok(),
             date: FixedCalendarDateTimeFormatter::try_new((&locale).into(), YMD::long()).ok(),
@@ -108,8 +108,8 @@ impl Formats {
     }
 
     /// Returns the HTML and CSS keywords for the text direction.
-    pub const fn sides(&self) -> &Sides {
-        &self.sides
+    pub const fn direction(&self) -> &TextDirection {
+        &self.direction
     }
 
     /// Returns whether the locale is written from right to left.
@@ -143,15 +143,16 @@ impl Formats {
                 digits.set_sign(Sign::None);
                 let code = CurrencyCode(code);
                 let mut money = formatter.format_fixed_decimal(&digits, &code).to_string();
-                if is_negative || !self.own.is_complete(&money) {
+                if is_negative || !self.cldr.is_complete(&money) {
                     let signed = decimal.format_sign(Sign::Negative, NUMBER).to_string();
                     let sign = signed.split_once(NUMBER).filter(|_| is_negative);
                     let number = decimal.format(&digits).to_string();
                     let has_fraction = *digits.absolute.magnitude_range().start() < 0;
-                    let written = Written { money: &money, number: &number, has_fraction, sign };
-                    money = self.own.amount(&written);
+                    let written =
+                        Icu4xAmount { money: &money, number: &number, has_fraction, sign };
+                    money = self.cldr.amount(&written);
                 }
-                if self.right_to_left { held_together(&money) } else { money }
+                if self.right_to_left { with_direction_marks(&money) } else { money }
             }
             _ => format!("{} {digits}", currency.code()),
         }
@@ -164,7 +165,7 @@ impl Formats {
         match &self.decimal {
             Some(formatter) => {
                 let has_fraction = *digits.absolute.magnitude_range().start() < 0;
-                self.own.number(formatter.format(&digits).to_string(), has_fraction)
+                self.cldr.number(formatter.format(&digits).to_string(), has_fraction)
             }
             None => digits.to_string(),
         }
@@ -200,8 +201,8 @@ impl Formats {
     /// Returns the name of a country by its code (ISO 3166-1 alpha-2), or the text itself if it is
     /// not a code or has no name.
     pub fn country<'c>(&'c self, code: &'c str) -> &'c str {
-        let known = code.parse().ok().and_then(|region| self.regions.as_ref()?.of(region));
-        known.unwrap_or(code)
+        let name = code.parse().ok().and_then(|region| self.regions.as_ref()?.of(region));
+        name.unwrap_or(code)
     }
 }
 
@@ -222,7 +223,7 @@ const fn category_name(category: PluralCategory) -> &'static str {
 
 /// Parses a tag. ICU4X has no data for some tags with a redundant subtag, such as `zh-Hans-HK`;
 /// then the next shorter tag is used.
-fn known(tag: &str) -> Option<Locale> {
+fn known_locale(tag: &str) -> Option<Locale> {
     // `de_AT`, as POSIX and CLDR write it, names the locale `de-AT`.
     let exact = tag.trim().replace('_', "-").parse::<Locale>().ok()?;
     let has_data =
@@ -230,8 +231,8 @@ fn known(tag: &str) -> Option<Locale> {
     if has_data(&exact) {
         return Some(exact);
     }
-    let shorter = candidates(tag).skip(1).filter_map(|tag| tag.parse().ok());
-    Some(shorter.into_iter().find(has_data).unwrap_or(exact))
+    let fallbacks = candidates(tag).skip(1).filter_map(|tag| tag.parse().ok());
+    Some(fallbacks.into_iter().find(has_data).unwrap_or(exact))
 }
 
 /// Returns the locale for plural rules: the language, and for Portuguese the region. ICU4X finds no
@@ -247,7 +248,7 @@ fn plural_locale(locale: &Locale) -> Locale {
 
 /// Puts left-to-right marks around words with Latin letters and symbols, so `US$` does not become
 /// `$US` in right-to-left text.
-fn held_together(money: &str) -> String {
+fn with_direction_marks(money: &str) -> String {
     const LEFT_TO_RIGHT_MARK: char = '\u{200e}';
     let is_number = |char: char| char.is_numeric() || matches!(char, '-' | '\u{2212}' | '\u{61c}');
     let apart = |char: char| char.is_whitespace() || is_number(char) || char == '\u{200f}';

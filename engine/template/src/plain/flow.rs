@@ -1,12 +1,12 @@
 //! Lays out block elements: paragraphs, lists, quotations. Blocks that HTML separates by a margin are separated by a blank line.
 
 use super::hidden;
+use super::image::{CLOSE, OPEN, may_follow_image, without_leading_image};
 use super::links::Links;
-use super::picture::{CLOSE, OPEN, ends_picture, without_picture};
 use super::table;
 use super::tree::{Element, Node, read};
 use super::wrap::wrapped;
-use crate::isolate::Marks;
+use crate::isolation::IsolateMarkup;
 
 /// Line width of the text part (RFC 5322, 2.1.1).
 pub(super) const COLUMNS: usize = 78;
@@ -69,14 +69,14 @@ pub(super) struct Flow<'f, 'd> {
     /// The current paragraph, with the line breaks from the HTML.
     pub(super) inline: String,
     /// Whether the inline text ends with an image, so that a space must follow.
-    pub(super) is_after_picture: bool,
+    pub(super) is_after_image: bool,
     pub(super) gap: Gap,
 }
 
 impl<'f, 'd> Flow<'f, 'd> {
     pub(super) fn new(links: &'f mut Links<'d>, columns: usize) -> Self {
         let (lines, inline) = (Vec::new(), String::new());
-        Self { links, columns, lines, inline, is_after_picture: false, gap: Gap::Nothing }
+        Self { links, columns, lines, inline, is_after_image: false, gap: Gap::Nothing }
     }
 
     /// Returns the lines.
@@ -134,7 +134,7 @@ impl<'f, 'd> Flow<'f, 'd> {
             "img" => {
                 let alt = element.attribute("alt").unwrap_or_default().trim();
                 if !alt.is_empty() {
-                    self.picture(alt);
+                    self.image(alt);
                 }
             }
             "a" => self.link(element),
@@ -142,10 +142,10 @@ impl<'f, 'd> Flow<'f, 'd> {
             "q" => self.enclosed(element, "“", "”"),
             "span" if is_struck(element) => self.enclosed(element, "~~", "~~"),
             "bdi" => {
-                let (before, behind) = Marks::Characters.around();
+                let (before, after) = IsolateMarkup::Characters.around();
                 self.inline.push_str(before);
                 self.nodes(&element.children);
-                self.inline.push_str(behind);
+                self.inline.push_str(after);
             }
             "table" => table::table(self, element),
             "ul" | "ol" => self.list(element),
@@ -175,7 +175,7 @@ impl<'f, 'd> Flow<'f, 'd> {
 
     pub(super) fn text(&mut self, text: &str) {
         for char in text.chars() {
-            if std::mem::take(&mut self.is_after_picture) && !ends_picture(char) {
+            if std::mem::take(&mut self.is_after_image) && !may_follow_image(char) {
                 self.inline.push(' ');
             }
             match char {
@@ -192,7 +192,7 @@ impl<'f, 'd> Flow<'f, 'd> {
     }
 
     /// Writes inline content between two marks.
-    fn enclosed(&mut self, element: &Element, before: &str, behind: &str) {
+    fn enclosed(&mut self, element: &Element, before: &str, after: &str) {
         let (start, lines) = (self.inline.len(), self.lines.len());
         self.nodes(&element.children);
         let written = self.inline.get(start..).unwrap_or_default();
@@ -202,7 +202,7 @@ impl<'f, 'd> Flow<'f, 'd> {
         }
         let [first, last] = [written.starts_with(' '), written.ends_with(' ')];
         let [first, last] = [first, last].map(|is_there| if is_there { " " } else { "" });
-        let marked = format!("{first}{before}{words}{behind}{last}");
+        let marked = format!("{first}{before}{words}{after}{last}");
         self.inline.truncate(start);
         self.inline.push_str(&marked);
     }
@@ -241,18 +241,18 @@ impl<'f, 'd> Flow<'f, 'd> {
     /// Ends the current paragraph, if there is one, and sets the separator to the next block.
     fn end(&mut self, gap: Gap) {
         let inline = std::mem::take(&mut self.inline);
-        self.is_after_picture = false;
+        self.is_after_image = false;
         let text = inline.trim_matches([' ', '\n']);
         if text.chars().all(|char| char.is_whitespace() || is_mark(char)) {
             self.gap = self.gap.max(gap);
             return;
         }
-        let text = without_picture(text);
-        if self.is_said_by_link(text) {
+        let text = without_leading_image(text);
+        if self.repeats_linked_image(text) {
             self.gap = self.gap.max(gap);
             return;
         }
-        self.drop_picture_of(text);
+        self.drop_repeated_image(text);
         self.space();
         for line in text.split('\n') {
             self.lines.extend(wrapped(line.trim(), self.columns));

@@ -1,6 +1,6 @@
 //! The cells of a table in their columns, and the widths of the columns.
 
-use super::picture::{mentions, picture_of};
+use super::image::{image_alt, mentions};
 use super::wrap::{width, width_min, wrapped};
 
 /// Number of spaces between two cells.
@@ -9,7 +9,7 @@ pub(super) const GAP: usize = 2;
 const COLUMNS_MAX: usize = 100;
 
 /// Maximum size in bytes of an image's `alt` that is compared with the other cells of its row.
-const PICTURE_BYTES_MAX: usize = 500;
+const ALT_BYTES_MAX: usize = 500;
 
 /// A cell of an aligned table.
 pub(super) struct Cell {
@@ -115,15 +115,15 @@ pub(super) fn drop_empty_columns(rows: &mut [Row]) {
 }
 
 /// Clears cells that contain only an image whose `alt` repeats the text of another cell in the row.
-pub(super) fn drop_repeated_pictures(rows: &mut [Row]) {
+pub(super) fn drop_repeated_images(rows: &mut [Row]) {
     for row in rows {
         for position in 0..row.len() {
             let Some([line]) = row.get(position).map(|cell| cell.lines.as_slice()) else {
                 continue;
             };
-            let alt = picture_of(line).filter(|_| line.len() <= PICTURE_BYTES_MAX);
+            let alt = image_alt(line).filter(|_| line.len() <= ALT_BYTES_MAX);
             let Some(alt) = alt else { continue };
-            let says = |text: &String| picture_of(text).is_none() && mentions(text, alt);
+            let says = |text: &String| image_alt(text).is_none() && mentions(text, alt);
             let mut others = row.iter().enumerate().filter(|(other, _)| *other != position);
             let is_repeated = others.any(|(_, cell)| cell.lines.iter().any(says));
             if let Some(cell) = row.get_mut(position).filter(|_| is_repeated) {

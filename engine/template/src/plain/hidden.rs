@@ -4,7 +4,7 @@ use super::selector::Selector;
 use super::tree::{Element, Node};
 
 /// Elements whose content is never displayed.
-const UNSEEN: [&str; 12] = [
+const HIDDEN_ELEMENTS: [&str; 12] = [
     "head", "title", "style", "script", "template", "noframes", "noembed", "iframe", "object",
     "svg", "select", "textarea",
 ];
@@ -24,19 +24,19 @@ pub(super) fn mark(document: &mut Element) {
 }
 
 /// The properties of an ancestor element that selectors match.
-pub(super) struct Outer {
+pub(super) struct Ancestor {
     pub(super) name: String,
     pub(super) id: Option<String>,
     pub(super) classes: Vec<String>,
 }
 
-fn mark_within(element: &mut Element, outer: &mut Vec<Outer>, selectors: &[Selector]) {
+fn mark_within(element: &mut Element, outer: &mut Vec<Ancestor>, selectors: &[Selector]) {
     for child in &mut element.children {
         let Node::Element(inner) = child else { continue };
         let classes = inner.attribute("class").unwrap_or_default();
         let has_class =
             |wanted: &str| classes.split_ascii_whitespace().any(|class| class == wanted);
-        let is_hidden = UNSEEN.contains(&inner.name.as_str())
+        let is_hidden = HIDDEN_ELEMENTS.contains(&inner.name.as_str())
             || inner.attribute("hidden").is_some()
             || inner.attribute("style").is_some_and(hides) && !has_class(CAROUSEL_IMAGE)
             || has_class(THUMBNAIL);
@@ -47,13 +47,13 @@ fn mark_within(element: &mut Element, outer: &mut Vec<Outer>, selectors: &[Selec
             }
             continue;
         }
-        let this = Outer {
+        let this = Ancestor {
             name: inner.name.clone(),
             id: inner.attribute("id").map(str::to_owned),
             classes: classes.split_ascii_whitespace().map(str::to_owned).collect(),
         };
         outer.push(this);
-        inner.is_hidden = selectors.iter().any(|selector| selector.fits(outer));
+        inner.is_hidden = selectors.iter().any(|selector| selector.matches(outer));
         if !inner.is_hidden {
             mark_within(inner, outer, selectors);
         }
@@ -113,7 +113,7 @@ fn without_comments(css: &str) -> String {
     while let Some((before, comment)) = rest.split_once("/*") {
         out.push_str(before);
         out.push(' ');
-        rest = comment.split_once("*/").map_or("", |(_, behind)| behind);
+        rest = comment.split_once("*/").map_or("", |(_, after)| after);
     }
     out.push_str(rest);
     out

@@ -4,7 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use super::flow::Flow;
-use super::picture::{CLOSE, OPEN, picture_of};
+use super::image::{CLOSE, OPEN, image_alt};
 use super::tree::{Element, Node};
 
 /// The URLs of the links in a text.
@@ -14,7 +14,7 @@ pub(super) struct Links<'d> {
     targets: Vec<String>,
     numbers: HashMap<String, usize>,
     /// URLs of the links with text. Collected when the first link without text is found.
-    worded: OnceCell<HashSet<&'d str>>,
+    text_links: OnceCell<HashSet<&'d str>>,
     /// URLs that were written instead of a link without text.
     bare: HashSet<String>,
 }
@@ -22,7 +22,7 @@ pub(super) struct Links<'d> {
 impl<'d> Links<'d> {
     pub(super) fn of(document: &'d Element) -> Self {
         let (targets, numbers) = (Vec::new(), HashMap::new());
-        Self { document, targets, numbers, worded: OnceCell::new(), bare: HashSet::new() }
+        Self { document, targets, numbers, text_links: OnceCell::new(), bare: HashSet::new() }
     }
 
     /// Appends the numbered URLs to a text.
@@ -46,13 +46,13 @@ impl<'d> Links<'d> {
     }
 
     /// Returns whether a link with text leads to a URL.
-    fn has_words_for(&self, target: &str) -> bool {
-        let worded = self.worded.get_or_init(|| {
-            let mut worded = HashSet::new();
-            collect_worded(self.document, &mut worded);
-            worded
+    fn has_text_link_to(&self, target: &str) -> bool {
+        let targets_with_text = self.text_links.get_or_init(|| {
+            let mut targets_with_text = HashSet::new();
+            collect_text_links(self.document, &mut targets_with_text);
+            targets_with_text
         });
-        worded.contains(target)
+        targets_with_text.contains(target)
     }
 }
 
@@ -72,21 +72,21 @@ impl Flow<'_, '_> {
         let written = self.inline.get(start..).unwrap_or_default();
         let words = written.trim();
         if words.is_empty() {
-            return self.link_without_words(element, target);
+            return self.link_without_text(element, target);
         }
-        if says_target(words, target) {
+        if shows_url(words, target) {
             return;
         }
         // An image already has brackets.
-        let picture = picture_of(words);
+        let picture = image_alt(words);
         let (open, close) = if picture.is_some() { (OPEN, CLOSE) } else { ('[', ']') };
         let words = picture.unwrap_or(words).to_owned();
         let (is_apart, space) = (written.starts_with(' '), written.ends_with(' '));
         let number = self.links.number(target);
         self.inline.truncate(start);
         let is_apart = is_apart || self.inline.ends_with([']', CLOSE]);
-        let [before, behind] = [is_apart, space].map(|is_there| if is_there { " " } else { "" });
-        self.inline.push_str(&format!("{before}{open}{words}{close}[{number}]{behind}"));
+        let [before, after] = [is_apart, space].map(|is_there| if is_there { " " } else { "" });
+        self.inline.push_str(&format!("{before}{open}{words}{close}[{number}]{after}"));
     }
 
     /// Writes the number of a link that contains blocks after the last block.
@@ -103,13 +103,13 @@ impl Flow<'_, '_> {
 
     /// Writes the URL of a linked image without `alt`, unless a link with text leads to the same
     /// URL.
-    fn link_without_words(&mut self, element: &Element, target: &str) {
-        if has_picture(element)
-            && !self.links.has_words_for(target)
+    fn link_without_text(&mut self, element: &Element, target: &str) {
+        if has_image(element)
+            && !self.links.has_text_link_to(target)
             && self.links.bare.insert(target.to_owned())
         {
-            let said = SCHEMES.iter().find_map(|scheme| target.strip_prefix(scheme));
-            self.picture_target(said.unwrap_or(target));
+            let address = SCHEMES.iter().find_map(|scheme| target.strip_prefix(scheme));
+            self.image_target(address.unwrap_or(target));
         }
     }
 }
@@ -118,7 +118,7 @@ impl Flow<'_, '_> {
 const SCHEMES: [&str; 2] = ["mailto:", "tel:"];
 
 /// Returns whether the text of a link shows its URL.
-fn says_target(words: &str, target: &str) -> bool {
+fn shows_url(words: &str, target: &str) -> bool {
     let is_said = |target: &str| words == target || words == target.trim_end_matches('/');
     let schemes = ["mailto:", "tel:", "https://", "http://"];
     let number = |text: &str| -> String {
@@ -131,26 +131,26 @@ fn says_target(words: &str, target: &str) -> bool {
         })
 }
 
-fn collect_worded<'d>(element: &'d Element, worded: &mut HashSet<&'d str>) {
+fn collect_text_links<'d>(element: &'d Element, targets_with_text: &mut HashSet<&'d str>) {
     for inner in element.elements().filter(|inner| !inner.is_hidden) {
-        if inner.name == "a" && has_words(inner) {
-            worded.extend(inner.attribute("href").map(str::trim));
+        if inner.name == "a" && has_visible_text(inner) {
+            targets_with_text.extend(inner.attribute("href").map(str::trim));
         }
-        collect_worded(inner, worded);
+        collect_text_links(inner, targets_with_text);
     }
 }
 
 /// Returns whether an element has visible text.
-fn has_words(element: &Element) -> bool {
+fn has_visible_text(element: &Element) -> bool {
     !element.is_hidden
         && (element.name == "img"
             && element.attribute("alt").is_some_and(|alt| !alt.trim().is_empty())
             || element.children.iter().any(|child| match child {
                 Node::Text(text) => !text.trim().is_empty(),
-                Node::Element(inner) => has_words(inner),
+                Node::Element(inner) => has_visible_text(inner),
             }))
 }
 
-fn has_picture(element: &Element) -> bool {
-    element.elements().any(|inner| !inner.is_hidden && (inner.name == "img" || has_picture(inner)))
+fn has_image(element: &Element) -> bool {
+    element.elements().any(|inner| !inner.is_hidden && (inner.name == "img" || has_image(inner)))
 }

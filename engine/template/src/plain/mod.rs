@@ -6,9 +6,9 @@
 mod flow;
 mod grid;
 mod hidden;
+mod image;
 mod links;
 mod money;
-mod picture;
 mod selector;
 mod table;
 mod tree;

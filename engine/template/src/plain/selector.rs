@@ -1,6 +1,6 @@
 //! The subset of CSS selectors that mails use to hide elements: names, classes, ids, and descendant and child combinators.
 
-use super::hidden::Outer;
+use super::hidden::Ancestor;
 
 /// Maximum length of a selector. Longer selectors are ignored. In mails, selectors have about 20 bytes.
 const BYTES_MAX: usize = 200;
@@ -38,21 +38,21 @@ impl Selector {
     }
 
     /// Returns whether the selector matches the last of these elements. Each element is a child of the previous one.
-    pub(super) fn fits(&self, elements: &[Outer]) -> bool {
+    pub(super) fn matches(&self, elements: &[Ancestor]) -> bool {
         let [outer @ .., this] = elements else { return false };
         let [compounds @ .., (last, _)] = self.compounds.as_slice() else { return false };
-        last.fits(this) && within(compounds, outer)
+        last.matches(this) && matches_ancestors(compounds, outer)
     }
 }
 
 /// Returns whether these compounds match a chain of ancestors.
-fn within(compounds: &[(Compound, bool)], elements: &[Outer]) -> bool {
+fn matches_ancestors(compounds: &[(Compound, bool)], elements: &[Ancestor]) -> bool {
     let [before @ .., (compound, is_direct)] = compounds else { return true };
     let depth = if *is_direct { 1 } else { elements.len() };
     // Only the nearest match is tried. This differs from CSS only for selectors with `>`, in a way that mails do not use.
-    let found = elements.iter().rev().take(depth).position(|element| compound.fits(element));
+    let found = elements.iter().rev().take(depth).position(|element| compound.matches(element));
     let rest = found.and_then(|found| elements.get(..elements.len() - found - 1));
-    rest.is_some_and(|rest| within(before, rest))
+    rest.is_some_and(|rest| matches_ancestors(before, rest))
 }
 
 impl Compound {
@@ -64,7 +64,7 @@ impl Compound {
             let sign = rest.chars().next().filter(|sign| matches!(sign, '.' | '#'));
             let named = rest.strip_prefix(['.', '#']).unwrap_or(rest);
             let end = named.find(|char| !is_name(char)).unwrap_or(named.len());
-            let (name, behind) = named.split_at(end);
+            let (name, after) = named.split_at(end);
             if name.is_empty() {
                 return None;
             }
@@ -73,12 +73,12 @@ impl Compound {
                 Some(_) => compound.id = Some(name.to_owned()),
                 None => compound.name = Some(name.to_ascii_lowercase()),
             }
-            rest = behind;
+            rest = after;
         }
         Some(compound)
     }
 
-    fn fits(&self, element: &Outer) -> bool {
+    fn matches(&self, element: &Ancestor) -> bool {
         self.name.as_ref().is_none_or(|name| *name == element.name)
             && self.id.as_ref().is_none_or(|id| element.id.as_ref() == Some(id))
             && self.classes.iter().all(|class| element.classes.contains(class))

@@ -2,7 +2,7 @@
 //! column header before each value.
 
 use super::flow::{COLUMNS, Flow};
-use super::grid::{Cell, GAP, Row, drop_empty_columns, drop_repeated_pictures, place, widths};
+use super::grid::{Cell, GAP, Row, drop_empty_columns, drop_repeated_images, place, widths};
 use super::tree::{Element, Node};
 use super::wrap::{width, wrapped};
 
@@ -13,7 +13,7 @@ const ROWS_MAX: usize = 1_000;
 /// Width of a cell before the column widths are known.
 const UNBOUNDED: usize = usize::MAX;
 /// Maximum number of characters of a number with its unit.
-const FIGURE_CHARS_MAX: usize = 20;
+const NUMBER_CHARS_MAX: usize = 20;
 
 /// Writes a table.
 pub(super) fn table(flow: &mut Flow<'_, '_>, table: &Element) {
@@ -42,7 +42,7 @@ pub(super) fn table(flow: &mut Flow<'_, '_>, table: &Element) {
         read.push(shown.map(|cell| self::read(flow, cell)).collect());
     }
     place(&mut read);
-    drop_repeated_pictures(&mut read);
+    drop_repeated_images(&mut read);
     drop_empty_columns(&mut read);
     read.retain(|row: &Row| !row.iter().all(Cell::is_empty));
     // The width inside a cell is unbounded. Without this limit, a nested table would grow with the product of its
@@ -77,27 +77,27 @@ fn is_layout(table: &Element, rows: &[&Element]) -> bool {
     matches!(table.attribute("role"), Some("presentation" | "none"))
         || rows.iter().all(|row| cells(row).count() < 2)
         || rows.iter().any(|row| cells(row).map(span).sum::<usize>() > CELLS_MAX)
-        || (holds_table(table) || rows.iter().any(|row| cells(row).any(holds_blocks)))
-            && !has_heads(rows)
-            && !ends_in_figures(rows)
+        || (contains_table(table) || rows.iter().any(|row| cells(row).any(contains_blocks)))
+            && !has_headers(rows)
+            && !ends_in_numbers(rows)
 }
 
 /// Returns whether the table has both header cells and data cells. If all cells are headers, the table is used for layout.
-fn has_heads(rows: &[&Element]) -> bool {
+fn has_headers(rows: &[&Element]) -> bool {
     let mut all = rows.iter().flat_map(|row| cells(row));
     let first = all.next().map(|cell| cell.name.as_str());
     all.any(|cell| Some(cell.name.as_str()) != first)
 }
 
 /// Returns whether each row ends in a number, such as an amount.
-fn ends_in_figures(rows: &[&Element]) -> bool {
+fn ends_in_numbers(rows: &[&Element]) -> bool {
     let is_figure = |row: &&Element| {
         let mut text = String::new();
         if let Some(last) = cells(row).last() {
             collect(last, &mut text);
         }
         let text = text.trim();
-        text.contains(|char: char| char.is_numeric()) && text.chars().count() <= FIGURE_CHARS_MAX
+        text.contains(|char: char| char.is_numeric()) && text.chars().count() <= NUMBER_CHARS_MAX
     };
     rows.len() > 1 && rows.iter().all(is_figure)
 }
@@ -106,7 +106,7 @@ fn ends_in_figures(rows: &[&Element]) -> bool {
 fn collect(element: &Element, text: &mut String) {
     for child in &element.children {
         match child {
-            Node::Text(part) if text.len() <= FIGURE_CHARS_MAX * 4 => text.push_str(part.trim()),
+            Node::Text(part) if text.len() <= NUMBER_CHARS_MAX * 4 => text.push_str(part.trim()),
             Node::Text(_) => return,
             Node::Element(inner) if inner.is_hidden => {}
             Node::Element(inner) => collect(inner, text),
@@ -115,7 +115,7 @@ fn collect(element: &Element, text: &mut String) {
 }
 
 /// Returns whether a cell contains a heading, a list or several paragraphs, which data cells do not have.
-fn holds_blocks(cell: &Element) -> bool {
+fn contains_blocks(cell: &Element) -> bool {
     let named = |names: &[&str]| {
         cell.elements().filter(|inner| names.contains(&inner.name.as_str())).count()
     };
@@ -123,8 +123,8 @@ fn holds_blocks(cell: &Element) -> bool {
         || named(&["p", "div"]) > 1
 }
 
-fn holds_table(element: &Element) -> bool {
-    element.elements().any(|inner| inner.name == "table" || holds_table(inner))
+fn contains_table(element: &Element) -> bool {
+    element.elements().any(|inner| inner.name == "table" || contains_table(inner))
 }
 
 fn span(cell: &Element) -> usize {

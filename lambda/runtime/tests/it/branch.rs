@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use oms_engine::effects::{Clock as _, Place};
+use oms_engine::effects::{Clock as _, OrderLocation};
 use oms_lambda::{Message, Outcome, SystemClock, messages};
 use serde_json::json;
 
@@ -112,8 +112,11 @@ async fn an_object_that_is_not_a_valid_order_is_parked() {
     let body = aws_sdk_s3::primitives::ByteStream::from_static(b"no order");
     shop.s3.put_object().bucket("shop-orders").key("x.json").body(body).send().await.unwrap();
     let bill = shop.branch("initiate-billing");
-    let place =
-        |key: &str| Place { bucket: "shop-orders".to_owned(), key: key.to_owned(), version: None };
+    let place = |key: &str| OrderLocation {
+        bucket: "shop-orders".to_owned(),
+        key: key.to_owned(),
+        version: None,
+    };
     // An order under a wrong name, which could be stored twice.
     let (key, body) = order();
     let copies = [format!("copy-of-{key}.json"), format!("folder/{key}.json"), key.clone()];

@@ -1,6 +1,6 @@
 //! Tests of all event formats.
 
-use oms_engine::effects::Place;
+use oms_engine::effects::OrderLocation;
 use oms_lambda::messages;
 use serde_json::{Value as Json, json};
 
@@ -11,7 +11,8 @@ fn record(key: &str) -> Json {
 
 fn places(event: &Json) -> Vec<String> {
     let all = messages(event).into_iter().flat_map(|message| message.places);
-    all.map(|Place { bucket, key, version }| format!("{bucket}/{key}@{version:?}")).collect()
+    all.map(|OrderLocation { bucket, key, version }| format!("{bucket}/{key}@{version:?}"))
+        .collect()
 }
 
 #[test]

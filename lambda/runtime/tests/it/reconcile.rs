@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oms_engine::effects::{Branches, Clock as _, Queue};
-use oms_lambda::{Compared, ReconcileHandler, SystemClock, Window, messages};
+use oms_lambda::{Comparison, ReconcileHandler, SystemClock, Window, messages};
 use oms_sql::SqlBranches;
 
 use crate::branch::heard;
@@ -33,10 +33,10 @@ async fn a_handler_without_a_note_receives_an_order_again() {
     shop.intake().put(&key, &body).await;
     let (search_now, urls) = search(&shop, Duration::ZERO).await;
     let (search_old, _) = search(&shop, Duration::from_secs(3600)).await;
-    let nothing = Compared { all: true, ..Compared::default() };
+    let nothing = Comparison { all: true, ..Comparison::default() };
     assert_eq!(search_old.compare(far()).await.unwrap(), nothing, "the order may be in progress");
     shop.branch("initiate-billing").event(&heard(&key), far()).await;
-    let found = Compared { orders: 1, missing: 1, all: true };
+    let found = Comparison { orders: 1, missing: 1, all: true };
     assert_eq!(search_now.compare(far()).await.unwrap(), found);
     assert_eq!(
         shop.take(&urls["initiate-billing"]).await,
@@ -49,7 +49,7 @@ async fn a_handler_without_a_note_receives_an_order_again() {
     assert_eq!(told[0].places, heard(&key)[0].places);
     shop.branch("customer-communications").event(&told, far()).await;
     assert_eq!(shop.mails(), 1);
-    let done = Compared { orders: 1, missing: 0, all: true };
+    let done = Comparison { orders: 1, missing: 0, all: true };
     assert_eq!(search_now.compare(far()).await.unwrap(), done);
 }
 
@@ -63,7 +63,7 @@ async fn parked_orders_and_skipped_steps_are_not_lost() {
     shop.ask("update customer_contact_info set email = null").await;
     shop.branch("customer-communications").event(&heard(&key), far()).await;
     assert_eq!(shop.mails(), 0, "the customer has no e-mail address");
-    let done = Compared { orders: 1, missing: 0, all: true };
+    let done = Comparison { orders: 1, missing: 0, all: true };
     assert_eq!(search.compare(far()).await.unwrap(), done);
 
     let mut other: serde_json::Value = serde_json::from_slice(&body).unwrap();
@@ -76,7 +76,7 @@ async fn parked_orders_and_skipped_steps_are_not_lost() {
         shop.ask("select key, handler, cause from oms_branches where state = 'parked'").await;
     let text = |text: &str| Some(text.to_owned());
     assert_eq!(parked, [[text(key), text("customer-communications"), text("no_row")]]);
-    let found = Compared { orders: 2, missing: 1, all: true };
+    let found = Comparison { orders: 2, missing: 1, all: true };
     assert_eq!(search.compare(far()).await.unwrap(), found);
     assert_eq!(shop.take(&urls["customer-communications"]).await, None);
     assert!(shop.take(&urls["initiate-billing"]).await.is_some());
@@ -89,10 +89,10 @@ async fn after_a_timeout_the_next_comparison_continues_after_the_last_order() {
     shop.intake().put(&key, &body).await;
     let (search, _) = search(&shop, Duration::ZERO).await;
     let soon = SystemClock.now() + Duration::from_secs(1);
-    let some = Compared { orders: 1, missing: 2, all: false };
+    let some = Comparison { orders: 1, missing: 2, all: false };
     assert_eq!(search.compare(soon).await.unwrap(), some);
-    let rest = Compared { orders: 0, missing: 0, all: false };
+    let rest = Comparison { orders: 0, missing: 0, all: false };
     assert_eq!(search.compare(far()).await.unwrap(), rest);
-    let all = Compared { orders: 1, missing: 2, all: true };
+    let all = Comparison { orders: 1, missing: 2, all: true };
     assert_eq!(search.compare(far()).await.unwrap(), all);
 }

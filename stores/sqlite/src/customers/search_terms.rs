@@ -140,7 +140,7 @@ impl<'de, S: Sink> Visitor<'de> for OrderReader<'_, S> {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
         let personal = match &self.ty.shape {
-            Shape::List(element) if element.holds_pii() => Some(element),
+            Shape::List(element) if element.contains_pii() => Some(element),
             _ => None,
         };
         let Some(ty) = personal else {
@@ -199,7 +199,7 @@ fn add_paths(ty: &Type, path: &str, listed: bool, paths: &mut Vec<String>) {
                 add_paths(&field.ty, &format!("{path}{dot}{}", field.name), listed, paths);
             }
         }
-        Shape::List(element) if element.holds_pii() => {
+        Shape::List(element) if element.contains_pii() => {
             add_paths(element, &format!("{path}[]"), true, paths);
         }
         _ if is_searched(ty) && (!listed || ty.pii) => paths.push(path.to_owned()),

@@ -4,7 +4,7 @@
 //! row without a customer belongs to the run that wrote it. In tables to which steps write, the
 //! personal columns of the rows are emptied. In other tables, the rows are deleted.
 
-use oms_core::table::{Column, Customer, Erasing, Identity, RowCounts, TableDef, TableUse};
+use oms_core::table::{Column, Customer, EraseMode, Identity, RowCounts, TableDef, TableUse};
 use oms_core::value::Value;
 use rusqlite::types::Value as Sql;
 use rusqlite::{Connection, params_from_iter};
@@ -73,9 +73,9 @@ impl<'t> Rows<'t> {
     }
 
     /// Deletes the rows, and records that seeds must not add them again.
-    fn delete(&self, connection: &Connection, erasing: Erasing) -> Result<u64, Error> {
+    fn delete(&self, connection: &Connection, erasing: EraseMode) -> Result<u64, Error> {
         let (name, condition) = (quoted(&self.table.name), &self.condition);
-        if erasing == Erasing::Count {
+        if erasing == EraseMode::Count {
             return self.count(connection, "true");
         }
         for key in self.keys(connection)? {
@@ -93,7 +93,7 @@ impl<'t> Rows<'t> {
     }
 
     /// Empties the personal columns of the rows. Personal key columns get a digest instead.
-    fn clear(&self, connection: &Connection, erasing: Erasing) -> Result<u64, Error> {
+    fn clear(&self, connection: &Connection, erasing: EraseMode) -> Result<u64, Error> {
         let (name, condition) = (quoted(&self.table.name), &self.condition);
         let is_key = |column: &&Column| self.table.key_columns().any(|key| key.name == column.name);
         let personal = || self.table.columns.iter().filter(|column| column.pii);
@@ -105,7 +105,7 @@ impl<'t> Rows<'t> {
         };
         let (emptied, full) = (pairs("=").join(", "), pairs("is not").join(" or "));
         let has_personal_key = personal().any(|column| is_key(&column));
-        if erasing == Erasing::Count {
+        if erasing == EraseMode::Count {
             return self.count(connection, if has_personal_key { "true" } else { &full });
         }
         let keys = self.keys(connection)?;
@@ -200,7 +200,7 @@ pub(crate) fn of_runs(
     connection: &Connection,
     tables: &[TableUse],
     runs: &[i64],
-    erasing: Erasing,
+    erasing: EraseMode,
 ) -> Result<RowCounts, Error> {
     let mut counts = RowCounts::new();
     let written = |used: &&TableUse| used.is_written && used.table.is_personal();
@@ -216,7 +216,7 @@ pub(crate) fn of_customer(
     connection: &Connection,
     tables: &[TableUse],
     customer: &Customer,
-    erasing: Erasing,
+    erasing: EraseMode,
 ) -> Result<RowCounts, Error> {
     let mut counts = RowCounts::new();
     for TableUse { table, is_written } in tables {

@@ -1,6 +1,6 @@
 //! Reads the effects of an erasure before it happens.
 
-use oms_core::table::{Customer, Erasing, Identity, RowCounts, TableUse};
+use oms_core::table::{Customer, EraseMode, Identity, RowCounts, TableUse};
 
 use super::erase;
 use crate::error::Error;
@@ -15,7 +15,7 @@ pub fn count_of_runs(
     tables: &[TableUse],
     runs: &[i64],
 ) -> Result<RowCounts, Error> {
-    erase::of_runs(reader.sql(), tables, runs, Erasing::Count)
+    erase::of_runs(reader.sql(), tables, runs, EraseMode::Count)
 }
 
 /// Counts the rows that belong to a customer.
@@ -27,7 +27,7 @@ pub fn count_of_customer(
     tables: &[TableUse],
     customer: &Customer,
 ) -> Result<RowCounts, Error> {
-    erase::of_customer(reader.sql(), tables, customer, Erasing::Count)
+    erase::of_customer(reader.sql(), tables, customer, EraseMode::Count)
 }
 
 /// Returns the identities in the rows that name one of the customer's ids or addresses.

@@ -13,7 +13,7 @@ use super::scope::Scope;
 use super::{guard, literal, widen};
 
 /// The position of a value.
-pub(super) struct Written<'t> {
+pub(super) struct SourcePosition<'t> {
     pub(super) route: Route,
     /// Its byte range in the scalar, if it is only a part of it.
     pub(super) within: Option<Range<usize>>,
@@ -21,7 +21,7 @@ pub(super) struct Written<'t> {
     pub(super) code: Option<&'t str>,
 }
 
-impl Written<'_> {
+impl SourcePosition<'_> {
     pub(super) fn problem(
         &self,
         code: Code,
@@ -44,33 +44,33 @@ impl Written<'_> {
 }
 
 /// Converts a value to the expected type, or returns the problem.
-pub(super) fn fit(
+pub(super) fn convert_to(
     checked: Checked,
-    wanted: &Type,
-    at: &Written<'_>,
+    expected: &Type,
+    at: &SourcePosition<'_>,
     scope: &Scope,
 ) -> Result<Checked, Box<Problem>> {
     let Some(found) = &checked.ty else { return Ok(checked) };
     if let Some(text) = checked.constant_text() {
         let text = text.to_owned();
-        return constant_text(checked, &text, wanted, at);
+        return constant_text(checked, &text, expected, at);
     }
-    if wanted.shape == Shape::Currency && !found.nullable && are_currencies(&found.shape) {
+    if expected.shape == Shape::Currency && !found.nullable && are_currencies(&found.shape) {
         let ty = Some(Type { shape: Shape::Currency, ..found.clone() });
         return Ok(Checked { ty, ..checked });
     }
-    if widen::is_empty_list(&found.shape) && matches!(wanted.shape, Shape::List(_)) {
-        return Ok(Checked { ty: Some(wanted.clone().not_null()), ..checked });
+    if widen::is_empty_list(&found.shape) && matches!(expected.shape, Shape::List(_)) {
+        return Ok(Checked { ty: Some(expected.clone().not_null()), ..checked });
     }
-    if let Err(mismatch) = wanted.accepts(found) {
+    if let Err(mismatch) = expected.accepts(found) {
         let missing = matches!(&mismatch, Mismatch::MayBeMissing { path } if path.is_empty());
-        let mut problem = mismatched(mismatch, found, wanted, at);
+        let mut problem = mismatch_problem(mismatch, found, expected, at);
         if let (true, Some(code)) = (missing && found.shape != Shape::Null, at.code) {
             problem.help = Some(guard::help(code, &checked, found, scope, None));
         }
         return Err(Box::new(Problem { origin: checked.origin, ..problem }));
     }
-    let (node, ty) = coerce(checked.node.clone(), found, wanted);
+    let (node, ty) = coerce(checked.node.clone(), found, expected);
     Ok(Checked { node, ty: Some(ty), ..checked })
 }
 
@@ -82,23 +82,23 @@ fn are_currencies(shape: &Shape) -> bool {
 fn constant_text(
     checked: Checked,
     text: &str,
-    wanted: &Type,
-    at: &Written<'_>,
+    expected: &Type,
+    at: &SourcePosition<'_>,
 ) -> Result<Checked, Box<Problem>> {
     // A text inside an expression is a text. Only a plain text in the file is parsed as an amount.
-    let reads = at.code.is_none() || !matches!(wanted.shape, Shape::Decimal { .. });
-    match literal::read(text, &wanted.shape).filter(|_| reads) {
+    let reads = at.code.is_none() || !matches!(expected.shape, Shape::Decimal { .. });
+    match literal::read(text, &expected.shape).filter(|_| reads) {
         Some(Ok(value)) => {
             let ty = match &value {
                 Value::Decimal(_) => {
-                    Type { unit: wanted.unit.clone(), ..widen::type_of_literal(&value) }
+                    Type { unit: expected.unit.clone(), ..widen::type_of_literal(&value) }
                 }
-                _ => Type::of(wanted.shape.clone()),
+                _ => Type::of(expected.shape.clone()),
             };
             Ok(Checked { node: Node::Const(value), ty: Some(ty), ..checked })
         }
         Some(Err(bad)) => Err(Box::new(at.problem(bad.code, bad.message, bad.label, bad.help))),
-        None => match (&wanted.shape, &checked.ty) {
+        None => match (&expected.shape, &checked.ty) {
             (Shape::Text { values: Some(values), .. }, _)
                 if !values.iter().any(|value| value.as_ref() == text) =>
             {
@@ -107,16 +107,21 @@ fn constant_text(
                 let message = format!("`{text}` is not one of the allowed values");
                 Err(Box::new(at.problem(codes::WRONG_TYPE, message, "unknown value", help)))
             }
-            (_, Some(found)) => match wanted.accepts(found) {
+            (_, Some(found)) => match expected.accepts(found) {
                 Ok(()) => Ok(checked),
-                Err(mismatch) => Err(Box::new(mismatched(mismatch, found, wanted, at))),
+                Err(mismatch) => Err(Box::new(mismatch_problem(mismatch, found, expected, at))),
             },
             _ => Ok(checked),
         },
     }
 }
 
-fn mismatched(mismatch: Mismatch, found: &Type, wanted: &Type, at: &Written<'_>) -> Problem {
+fn mismatch_problem(
+    mismatch: Mismatch,
+    found: &Type,
+    expected: &Type,
+    at: &SourcePosition<'_>,
+) -> Problem {
     let name = |path: &str| match (at.code, path) {
         (Some(code), "") => format!("`{code}`"),
         (Some(code), path) => format!("`{code}.{path}`"),
@@ -126,7 +131,7 @@ fn mismatched(mismatch: Mismatch, found: &Type, wanted: &Type, at: &Written<'_>)
     match mismatch {
         Mismatch::MayBeMissing { .. } if found.shape == Shape::Null => at.problem(
             codes::WRONG_TYPE,
-            format!("expected {}, found null", wanted.shape),
+            format!("expected {}, found null", expected.shape),
             "null",
             None,
         ),
@@ -140,24 +145,24 @@ fn mismatched(mismatch: Mismatch, found: &Type, wanted: &Type, at: &Written<'_>)
             format!("has no `{path}`"),
             None,
         ),
-        Mismatch::Shape { path, wanted: words, found: found_words } => {
+        Mismatch::Shape { path, expected: words, found: found_words } => {
             let found_words =
-                if path.is_empty() { widen::found(&found.shape) } else { found_words };
+                if path.is_empty() { widen::describe(&found.shape) } else { found_words };
             let subject =
                 if path.is_empty() { String::new() } else { format!(" in {}", name(&path)) };
             at.problem(
                 codes::WRONG_TYPE,
                 format!("expected {words}, found {found_words}{subject}"),
                 format!("this is {found_words}"),
-                if path.is_empty() { conversion(found, wanted, at.code) } else { None },
+                if path.is_empty() { conversion_help(found, expected, at.code) } else { None },
             )
         }
     }
 }
 
 /// Returns a suggestion for the conversion, if one is possible.
-fn conversion(found: &Type, wanted: &Type, code: Option<&str>) -> Option<String> {
-    match (&found.shape, &wanted.shape, code) {
+fn conversion_help(found: &Type, expected: &Type, code: Option<&str>) -> Option<String> {
+    match (&found.shape, &expected.shape, code) {
         (found, Shape::Text { .. }, Some(code))
             if widen::chars_of(&Type::of(found.clone())).is_some() =>
         {

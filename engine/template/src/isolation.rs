@@ -4,21 +4,21 @@ use std::borrow::Cow;
 
 /// Selects the values that are isolated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Isolating {
+pub(super) enum Isolation {
     /// None: the surrounding text is left-to-right, or the output is machine-readable.
     Nothing,
     /// All: the surrounding text is right-to-left.
     All,
 }
 
-impl Isolating {
+impl Isolation {
     /// Returns which values are isolated in text of a direction.
-    pub(super) const fn within(right_to_left: bool) -> Self {
+    pub(super) const fn for_direction(right_to_left: bool) -> Self {
         if right_to_left { Self::All } else { Self::Nothing }
     }
 
     /// Returns whether a value is isolated.
-    pub(super) fn takes(self, value: &str) -> bool {
+    pub(super) fn applies_to(self, value: &str) -> bool {
         match self {
             Self::Nothing => false,
             Self::All => !value.is_empty(),
@@ -28,14 +28,14 @@ impl Isolating {
 
 /// How an isolate is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Marks {
+pub(super) enum IsolateMarkup {
     /// As control characters.
     Characters,
     /// As an element.
     Element,
 }
 
-impl Marks {
+impl IsolateMarkup {
     /// Returns the markup before and after a value.
     pub(super) const fn around(self) -> (&'static str, &'static str) {
         match self {
@@ -47,7 +47,7 @@ impl Marks {
 }
 
 /// Returns a value without characters that could end its isolate or extend past it: explicit embeddings, overrides and isolates.
-pub(super) fn contained(value: &str) -> Cow<'_, str> {
+pub(super) fn without_bidi_controls(value: &str) -> Cow<'_, str> {
     if value.is_ascii() || !value.contains(is_embedding) {
         return Cow::Borrowed(value);
     }
@@ -65,7 +65,7 @@ mod tests {
 
     #[test]
     fn values_cannot_escape_their_isolate() {
-        assert_eq!(contained("a\u{202e}b\u{2069}c\u{200f}"), "abc\u{200f}");
-        assert_eq!(contained("2026-001"), "2026-001");
+        assert_eq!(without_bidi_controls("a\u{202e}b\u{2069}c\u{200f}"), "abc\u{200f}");
+        assert_eq!(without_bidi_controls("2026-001"), "2026-001");
     }
 }

@@ -16,7 +16,7 @@ const BRACES: [(&str, &str); 6] =
     [("{{", "}}"), ("${", "}"), ("#{", "}"), ("%{", "}"), ("<%=", "%>"), ("$(", ")")];
 
 /// A text in the file that was probably meant as an expression.
-pub(super) struct Forgotten {
+pub(super) struct MissingBraces {
     /// Its byte range within the text, including braces.
     pub(super) within: Range<usize>,
     /// The expression that was probably meant.
@@ -25,7 +25,7 @@ pub(super) struct Forgotten {
 
 /// Finds a text that was probably meant as an expression. It must resolve in `scope`, so ordinary
 /// texts are not reported.
-pub(super) fn find(text: &str, scope: &Scope) -> Option<Forgotten> {
+pub(super) fn find(text: &str, scope: &Scope) -> Option<MissingBraces> {
     if !mentions(text, scope) && !text.contains("$.") {
         return None;
     }
@@ -34,7 +34,7 @@ pub(super) fn find(text: &str, scope: &Scope) -> Option<Forgotten> {
 }
 
 /// Returns the expression that was probably meant by a text in a place where no text is allowed.
-pub fn meant(text: &str, scope: &Scope) -> Option<String> {
+pub fn suggested_expression(text: &str, scope: &Scope) -> Option<String> {
     let text = text.trim();
     if let Some(found) = find(text, scope).filter(|found| found.within == (0..text.len())) {
         return Some(found.code);
@@ -49,7 +49,7 @@ pub fn meant(text: &str, scope: &Scope) -> Option<String> {
 }
 
 /// Parses the whole text as an expression, such as `order.id`, `$order.id` or `$.id`.
-fn whole(text: &str, scope: &Scope) -> Option<Forgotten> {
+fn whole(text: &str, scope: &Scope) -> Option<MissingBraces> {
     let trimmed = text.trim();
     let start = text.len() - text.trim_start().len();
     let within = start..start + trimmed.len();
@@ -63,10 +63,10 @@ fn whole(text: &str, scope: &Scope) -> Option<Forgotten> {
         Some(trimmed.to_owned())
             .filter(|code| code.contains(['.', '[']) && resolves(code, scope))?
     };
-    Some(Forgotten { within, code })
+    Some(MissingBraces { within, code })
 }
 
-fn embedded(text: &str, open: &str, close: &str, scope: &Scope) -> Option<Forgotten> {
+fn embedded(text: &str, open: &str, close: &str, scope: &Scope) -> Option<MissingBraces> {
     let mut rest = 0;
     while let Some(found) = text.get(rest..)?.find(open) {
         let start = rest + found;
@@ -77,7 +77,7 @@ fn embedded(text: &str, open: &str, close: &str, scope: &Scope) -> Option<Forgot
         let ours = open == "{{" && text.get(..start)?.ends_with('$');
         if !ours && resolves(code, scope) {
             let within = start..inner + length + close.len();
-            return Some(Forgotten { within, code: code.to_owned() });
+            return Some(MissingBraces { within, code: code.to_owned() });
         }
         rest = inner;
     }

@@ -17,8 +17,8 @@ pub(super) fn problems(plan: &Plan, order: &Value, run: &Value, body: &[u8]) -> 
     if body.len() < BYTES_MIN || elements(order) <= ELEMENTS_MAX {
         return Vec::new();
     }
-    let trial = Trial { plan, env: Env { order, run, ..Env::empty() } };
-    let runs = trial.sure_steps();
+    let trial = DeterminedRun { plan, env: Env { order, run, ..Env::empty() } };
+    let runs = trial.certain_steps();
     let mut pointers = BTreeSet::new();
     let mut problems = Vec::new();
     for (step, _) in plan.steps().iter().zip(&runs).filter(|(_, runs)| **runs) {
@@ -41,15 +41,15 @@ fn elements(value: &Value) -> usize {
 }
 
 /// The beginning of a run, as far as the order alone determines it.
-struct Trial<'a> {
+struct DeterminedRun<'a> {
     plan: &'a Plan,
     env: Env<'a>,
 }
 
-impl Trial<'_> {
+impl DeterminedRun<'_> {
     /// Returns for each step whether it runs unless another step fails, and whether its own failure
     /// would park the run.
-    fn sure_steps(&self) -> Vec<bool> {
+    fn certain_steps(&self) -> Vec<bool> {
         let own = |step: &PlannedStep| {
             let is_true = |when: &Compiled| {
                 when.reads_steps().is_empty()
@@ -58,17 +58,17 @@ impl Trial<'_> {
             step.catches.is_none() && step.caught_by.is_none() && step.when.iter().all(is_true)
         };
         let steps = self.plan.steps();
-        let mut sure: Vec<bool> = steps.iter().map(own).collect();
+        let mut certain: Vec<bool> = steps.iter().map(own).collect();
         loop {
-            let is_sure = |step: usize| sure.get(step).copied().unwrap_or_default();
-            let with_needs = (0..)
-                .zip(steps)
-                .map(|(at, step)| is_sure(at) && step.needs.iter().all(|need| is_sure(need.step)));
+            let is_certain = |step: usize| certain.get(step).copied().unwrap_or_default();
+            let with_needs = (0..).zip(steps).map(|(at, step)| {
+                is_certain(at) && step.needs.iter().all(|need| is_certain(need.step))
+            });
             let next: Vec<bool> = with_needs.collect();
-            if next == sure {
-                return sure;
+            if next == certain {
+                return certain;
             }
-            sure = next;
+            certain = next;
         }
     }
 

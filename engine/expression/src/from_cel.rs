@@ -176,15 +176,15 @@ impl Converter<'_> {
             span = span.start.min(around.start)..span.end.max(around.end);
         }
         let kind = match (call.func_name.as_str(), args) {
-            (operators::LOGICAL_NOT, args) => ExprKind::Not(Box::new(one(args, &at)?)),
-            (operators::NEGATE, args) => ExprKind::Negate(Box::new(one(args, &at)?)),
-            (operators::CONDITIONAL, args) => ExprKind::If(Box::new(several(args, &at)?)),
+            (operators::LOGICAL_NOT, args) => ExprKind::Not(Box::new(single_argument(args, &at)?)),
+            (operators::NEGATE, args) => ExprKind::Negate(Box::new(single_argument(args, &at)?)),
+            (operators::CONDITIONAL, args) => ExprKind::If(Box::new(arguments(args, &at)?)),
             (operators::INDEX, args) => {
                 span.end = self.bracket(token).end;
-                ExprKind::Index(Box::new(several(args, &at)?))
+                ExprKind::Index(Box::new(arguments(args, &at)?))
             }
             (name, args) => match binary(name) {
-                Some(operator) => ExprKind::Binary(operator, Box::new(several(args, &at)?)),
+                Some(operator) => ExprKind::Binary(operator, Box::new(arguments(args, &at)?)),
                 None => return Err(SyntaxError::new(at, "unknown operator", "here")),
             },
         };
@@ -199,12 +199,12 @@ impl Converter<'_> {
     }
 }
 
-fn one(args: Vec<Expr>, at: &Range<usize>) -> Result<Expr, SyntaxError> {
-    let [only] = several(args, at)?;
+fn single_argument(args: Vec<Expr>, at: &Range<usize>) -> Result<Expr, SyntaxError> {
+    let [only] = arguments(args, at)?;
     Ok(only)
 }
 
-fn several<const N: usize>(args: Vec<Expr>, at: &Range<usize>) -> Result<[Expr; N], SyntaxError> {
+fn arguments<const N: usize>(args: Vec<Expr>, at: &Range<usize>) -> Result<[Expr; N], SyntaxError> {
     <[Expr; N]>::try_from(args)
         .map_err(|_| SyntaxError::new(at.clone(), "an operand is missing", "of this operator"))
 }

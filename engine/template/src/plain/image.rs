@@ -13,23 +13,23 @@ pub(super) const CLOSE: char = '\u{fdd1}';
 
 impl Flow<'_, '_> {
     /// Writes the `alt` of an image in brackets, separated from the adjacent text by spaces.
-    pub(super) fn picture(&mut self, alt: &str) {
-        self.begin_picture();
+    pub(super) fn image(&mut self, alt: &str) {
+        self.begin_image();
         self.inline.push(OPEN);
         self.text(alt);
         self.inline.push(CLOSE);
-        self.is_after_picture = true;
+        self.is_after_image = true;
     }
 
     /// Writes the URL of a linked image without `alt`, separated from the adjacent text by spaces.
-    pub(super) fn picture_target(&mut self, target: &str) {
-        self.begin_picture();
+    pub(super) fn image_target(&mut self, target: &str) {
+        self.begin_image();
         self.text(target);
-        self.is_after_picture = true;
+        self.is_after_image = true;
     }
 
-    fn begin_picture(&mut self) {
-        self.is_after_picture = false;
+    fn begin_image(&mut self) {
+        self.is_after_image = false;
         let is_open = |last: char| last.is_whitespace() || is_mark(last) || OPENING.contains(last);
         if self.inline.chars().next_back().is_some_and(|last| !is_open(last)) {
             self.inline.push(' ');
@@ -37,19 +37,19 @@ impl Flow<'_, '_> {
     }
 
     /// Returns whether the previous line is a linked image with this `alt`.
-    pub(super) fn is_said_by_link(&self, text: &str) -> bool {
+    pub(super) fn repeats_linked_image(&self, text: &str) -> bool {
         let line = self.lines.last().filter(|_| self.gap != Gap::Nothing);
-        line.and_then(|line| linked_picture(line)).is_some_and(|(alt, _)| alt == text)
+        line.and_then(|line| linked_image(line)).is_some_and(|(alt, _)| alt == text)
     }
 
     /// Removes the previous line if it contains only an image whose `alt` the given text repeats.
-    pub(super) fn drop_picture_of(&mut self, text: &str) {
+    pub(super) fn drop_repeated_image(&mut self, text: &str) {
         let Some(line) = self.lines.last().filter(|_| self.gap != Gap::Nothing) else { return };
-        let is_link = linked_picture(line).is_some_and(|(alt, number)| {
+        let is_link = linked_image(line).is_some_and(|(alt, number)| {
             let rest = text.strip_prefix('[').and_then(|rest| rest.strip_prefix(alt));
             rest.and_then(|rest| rest.strip_prefix(']')) == Some(number)
         });
-        if is_link || picture_of(line).is_some_and(|alt| begins_with(text, alt)) {
+        if is_link || image_alt(line).is_some_and(|alt| starts_with_words(text, alt)) {
             self.lines.pop();
             while self.lines.last().is_some_and(String::is_empty) {
                 self.lines.pop();
@@ -60,34 +60,34 @@ impl Flow<'_, '_> {
 }
 
 /// Returns the `alt` of an image and the number of its link, such as `[1]`, if a line contains nothing else.
-fn linked_picture(line: &str) -> Option<(&str, &str)> {
+fn linked_image(line: &str) -> Option<(&str, &str)> {
     let (alt, number) = line.strip_prefix(OPEN)?.split_once(CLOSE)?;
     let digits = number.strip_prefix('[')?.strip_suffix(']')?;
     digits.bytes().all(|byte| byte.is_ascii_digit()).then_some((alt, number))
 }
 
 /// Returns whether a character may directly follow an image.
-pub(super) fn ends_picture(char: char) -> bool {
+pub(super) fn may_follow_image(char: char) -> bool {
     char.is_whitespace() || CLOSING.contains(char) || is_mark(char)
 }
 
 /// Returns the `alt` of an image if a line contains nothing else.
-pub(super) fn picture_of(line: &str) -> Option<&str> {
+pub(super) fn image_alt(line: &str) -> Option<&str> {
     let alt = line.trim().strip_prefix(OPEN)?.strip_suffix(CLOSE)?;
     (!alt.is_empty() && !alt.contains([OPEN, CLOSE])).then_some(alt)
 }
 
 /// Returns whether a text starts with these words.
-fn begins_with(text: &str, words: &str) -> bool {
+fn starts_with_words(text: &str, words: &str) -> bool {
     let text = text.strip_prefix('[').unwrap_or(text);
     text.strip_prefix(words).is_some_and(|rest| !rest.starts_with(char::is_alphanumeric))
 }
 
 /// Returns a text without its leading image, if the rest of the text starts with the same words.
-pub(super) fn without_picture(text: &str) -> &str {
+pub(super) fn without_leading_image(text: &str) -> &str {
     let picture = text.strip_prefix(OPEN).and_then(|rest| rest.split_once(CLOSE));
     match picture {
-        Some((alt, rest)) if !alt.is_empty() && begins_with(rest.trim_start(), alt) => {
+        Some((alt, rest)) if !alt.is_empty() && starts_with_words(rest.trim_start(), alt) => {
             rest.trim_start()
         }
         _ => text,
@@ -98,7 +98,7 @@ pub(super) fn without_picture(text: &str) -> &str {
 pub(super) fn mentions(text: &str, words: &str) -> bool {
     text.match_indices(words).any(|(at, _)| {
         let (before, rest) = text.split_at(at);
-        !before.ends_with(char::is_alphanumeric) && begins_with(rest, words)
+        !before.ends_with(char::is_alphanumeric) && starts_with_words(rest, words)
     })
 }
 

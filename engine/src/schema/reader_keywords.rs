@@ -7,7 +7,7 @@ use super::union;
 
 /// Returns whether the reader fully asserts a keyword when it reads this kind of value. Keywords
 /// that are not listed here are left to the validator.
-pub(super) fn covers(
+pub(super) fn reader_asserts(
     used: &[&str],
     kind: &JsonKind,
     keyword: &str,

@@ -72,13 +72,13 @@ fn within_defaults<'p>(
 }
 
 /// Returns a fault for each image without `alt`, and for each linked image with an empty `alt`.
-pub(super) fn pictures(text: &str, pieces: &[Piece], alts: &Alts) -> Vec<Fault> {
+pub(super) fn images_without_alt(text: &str, pieces: &[Piece], alts: &Alts) -> Vec<Fault> {
     let shown = within_defaults(text, pieces).filter(|(_, is_in)| !is_in);
-    let found = shown.filter_map(|(element, _)| picture(text, element, alts));
+    let found = shown.filter_map(|(element, _)| image_without_alt(text, element, alts));
     found.take(PROBLEMS_MAX).collect()
 }
 
-fn picture(text: &str, element: &Element, alts: &Alts) -> Option<Fault> {
+fn image_without_alt(text: &str, element: &Element, alts: &Alts) -> Option<Fault> {
     let name = slice(text, &element.name);
     if !matches!(name, "img" | "mj-image") {
         return None;
@@ -87,7 +87,7 @@ fn picture(text: &str, element: &Element, alts: &Alts) -> Option<Fault> {
     let is_link = element.attribute(text, "href").is_some_and(|href| !href.is_empty());
     let (message, help) = match alt {
         None if alts.has(text, element) => return None,
-        None => (format!("`{name}` has no `alt`"), DECORATES),
+        None => (format!("`{name}` has no `alt`"), ALT_HELP),
         Some(alt) if is_link && slice(text, &alt).trim().is_empty() => (
             format!("`{name}` is a link and its `alt` is empty"),
             "describe the target of the link in `alt`",
@@ -98,7 +98,7 @@ fn picture(text: &str, element: &Element, alts: &Alts) -> Option<Fault> {
     Some(fault.warning().help(help.to_owned()))
 }
 
-const DECORATES: &str = "describe the image in `alt`, or write `alt=\"\"` if it is decorative";
+const ALT_HELP: &str = "describe the image in `alt`, or write `alt=\"\"` if it is decorative";
 
 #[cfg(test)]
 mod tests {
@@ -127,7 +127,7 @@ mod tests {
             ),
         ] {
             let part = Part::of_file("t", text).unwrap();
-            let found = pictures(text, &pieces(text), &Alts::of([&part]));
+            let found = images_without_alt(text, &pieces(text), &Alts::of([&part]));
             let messages: Vec<&str> = found.iter().map(|fault| fault.message.as_str()).collect();
             assert_eq!(messages.first().copied(), message, "{text}");
         }

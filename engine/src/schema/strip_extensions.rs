@@ -3,41 +3,42 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::bounds::{DIGITS, Digits, IN_TEXTS};
-use super::decimals::{is_decimal_text, met_by_decimal_texts};
+use super::decimals::{apply_to_decimal_texts, is_decimal_text};
 use super::formats;
 use super::index::{Index, Target, escaped};
-use super::keywords::{Holds, keyword};
+use super::keywords::{Content, keyword};
 use super::number_type::decimal_size;
 
 /// The new place of a nullable schema's content. The first alternative is null.
 const NOT_NULL: &str = "/anyOf/1";
 /// Keywords that stay outside the alternatives of a nullable schema, so that references to it and
 /// to its definitions still resolve.
-const STAYING: [&str; 6] = ["$anchor", "$comment", "$defs", "$dynamicAnchor", "$id", "definitions"];
+const STRUCTURAL: [&str; 6] =
+    ["$anchor", "$comment", "$defs", "$dynamicAnchor", "$id", "definitions"];
 
 /// Converts a schema whose keywords have been checked.
-pub(super) fn lower(index: &Index<'_>, root: &Json) -> Json {
-    let in_texts = met_by_decimal_texts(index);
-    Lowering { index, in_texts }.schema(root)
+pub(super) fn strip_extensions(index: &Index<'_>, root: &Json) -> Json {
+    let in_texts = apply_to_decimal_texts(index);
+    Stripping { index, in_texts }.schema(root)
 }
 
-struct Lowering<'i, 's> {
+struct Stripping<'i, 's> {
     index: &'i Index<'s>,
     in_texts: Vec<bool>,
 }
 
-impl Lowering<'_, '_> {
+impl Stripping<'_, '_> {
     fn schema(&self, schema: &Json) -> Json {
         let Json::Object(map) = schema else { return schema.clone() };
-        let mut lowered = Map::new();
+        let mut stripped = Map::new();
         for (name, value) in map {
             let Some(known) = keyword(name) else { continue };
-            let value = match (known.holds, value) {
-                (Holds::Schema, schema) => self.schema(schema),
-                (Holds::List, Json::Array(schemas)) => {
+            let value = match (known.content, value) {
+                (Content::Schema, schema) => self.schema(schema),
+                (Content::List, Json::Array(schemas)) => {
                     schemas.iter().map(|schema| self.schema(schema)).collect()
                 }
-                (Holds::Named, Json::Object(schemas)) => {
+                (Content::Named, Json::Object(schemas)) => {
                     let schemas = schemas.iter();
                     schemas.map(|(name, schema)| (name.clone(), self.schema(schema))).collect()
                 }
@@ -50,18 +51,18 @@ impl Lowering<'_, '_> {
                 }
                 _ => value.clone(),
             };
-            lowered.insert(name.clone(), value);
+            stripped.insert(name.clone(), value);
         }
-        self.decimals(schema, map, &mut lowered);
+        self.decimals(schema, map, &mut stripped);
         if let Some(written) = map.get("x-date-format").and_then(Json::as_str)
-            && lowered.get("format").and_then(Json::as_str) == Some("date")
+            && stripped.get("format").and_then(Json::as_str) == Some("date")
         {
-            lowered.insert("format".to_owned(), formats::date_in(written).into());
+            stripped.insert("format".to_owned(), formats::date_in(written).into());
         }
-        if is_nullable(schema) { nullable(lowered) } else { Json::Object(lowered) }
+        if is_nullable(schema) { nullable(stripped) } else { Json::Object(stripped) }
     }
 
-    fn decimals(&self, schema: &Json, map: &Map<String, Json>, lowered: &mut Map<String, Json>) {
+    fn decimals(&self, schema: &Json, map: &Map<String, Json>, stripped: &mut Map<String, Json>) {
         let all_texts = is_decimal_text(schema);
         let position = self.index.position(schema);
         let texts = position.and_then(|at| self.in_texts.get(at)) == Some(&true);
@@ -69,13 +70,13 @@ impl Lowering<'_, '_> {
         if all_texts || numbers {
             let (integer_digits, scale) = decimal_size(map);
             let digits = Digits { integer_digits, scale, all_texts, texts, numbers };
-            lowered.insert(DIGITS.to_owned(), serde_json::to_value(digits).unwrap_or_default());
+            stripped.insert(DIGITS.to_owned(), serde_json::to_value(digits).unwrap_or_default());
         }
         if map.get("format").and_then(Json::as_str) == Some("decimal") {
-            lowered.remove("format");
+            stripped.remove("format");
         }
         if texts {
-            lowered.insert(IN_TEXTS.to_owned(), Json::Bool(true));
+            stripped.insert(IN_TEXTS.to_owned(), Json::Bool(true));
         }
     }
 
@@ -88,20 +89,20 @@ impl Lowering<'_, '_> {
             return reference.clone();
         };
         let mut at = self.index.place(from).map(|place| place.resource);
-        let mut lowered = "#".to_owned();
+        let mut stripped = "#".to_owned();
         for token in pointer.split('/') {
             let name = percent_encoding::percent_decode_str(token).decode_utf8_lossy();
             let name = name.replace("~1", "/").replace("~0", "~");
             let is_nullable =
                 at.is_some_and(|at| self.index.place(at).is_some() && is_nullable(at));
-            if is_nullable && !STAYING.contains(&&*name) {
-                lowered.push_str(NOT_NULL);
+            if is_nullable && !STRUCTURAL.contains(&&*name) {
+                stripped.push_str(NOT_NULL);
             }
             at = at.and_then(|at| at.pointer(&format!("/{}", escaped(&name))));
-            lowered.push('/');
-            lowered.push_str(token);
+            stripped.push('/');
+            stripped.push_str(token);
         }
-        lowered.into()
+        stripped.into()
     }
 }
 
@@ -111,7 +112,7 @@ fn is_nullable(schema: &Json) -> bool {
 
 fn nullable(schema: Map<String, Json>) -> Json {
     let (mut outside, inside): (Map<String, Json>, Map<String, Json>) =
-        schema.into_iter().partition(|(name, _)| STAYING.contains(&name.as_str()));
+        schema.into_iter().partition(|(name, _)| STRUCTURAL.contains(&name.as_str()));
     outside.insert("anyOf".to_owned(), json!([{ "type": "null" }, inside]));
     Json::Object(outside)
 }
@@ -120,8 +121,8 @@ fn nullable(schema: Map<String, Json>) -> Json {
 mod tests {
     use super::*;
 
-    fn lowered(schema: &Json) -> Json {
-        lower(&Index::new(schema), schema)
+    fn stripped(schema: &Json) -> Json {
+        strip_extensions(&Index::new(schema), schema)
     }
 
     #[test]
@@ -134,7 +135,7 @@ mod tests {
             },
         });
         assert_eq!(
-            lowered(&schema),
+            stripped(&schema),
             json!({
                 "properties": {
                     "a": { "anyOf": [{ "type": "null" }, { "properties": {
@@ -156,7 +157,7 @@ mod tests {
         });
         let digits = json!({ "integer_digits": 15, "scale": 2, "all_texts": true, "texts": true, "numbers": true });
         assert_eq!(
-            lowered(&schema),
+            stripped(&schema),
             json!({
                 "anyOf": [
                     { "type": "string", DIGITS: digits, IN_TEXTS: true },

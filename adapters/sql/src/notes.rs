@@ -10,7 +10,7 @@ const ISO: &str = "YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"";
 
 /// A handler's note on an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Noted {
+pub struct Note {
     /// The order's key.
     pub key: String,
     /// The object key of the stored order.
@@ -29,7 +29,7 @@ pub struct Noted {
 
 /// The conditions of a search for orders.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted<'a> {
+pub struct NoteFilter<'a> {
     /// The key of the order.
     pub key: Option<&'a str>,
     /// The state of the order.
@@ -48,16 +48,16 @@ pub struct Wanted<'a> {
 ///
 /// # Errors
 /// Returns an error if the database fails.
-pub async fn noted(
+pub async fn notes(
     database: &dyn Database,
     pipeline: &str,
     handlers: usize,
-    wanted: Wanted<'_>,
-) -> Result<Vec<Noted>, StepError> {
+    filter: NoteFilter<'_>,
+) -> Result<Vec<Note>, StepError> {
     let mut keys = Statement::default()
         .sql("with wanted as (select key, max(at) as latest from oms_branches where pipeline = ")
         .text(pipeline);
-    if let Some(key) = wanted.key {
+    if let Some(key) = filter.key {
         keys = keys.sql(" and key = ").text(key);
     }
     keys = keys.sql(" group by key having ");
@@ -66,22 +66,22 @@ pub async fn noted(
         let count = keys.sql(&format!("count(*) filter (where state = 'completed') {sign} "));
         count.bind(Hint::Integer, Some(handlers.to_string()))
     };
-    keys = match wanted.state {
+    keys = match filter.state {
         None => keys.sql("true"),
         Some(RunState::Parked) => keys.sql(parked),
         Some(RunState::Completed) => done(keys, ">="),
         Some(RunState::InProgress) => done(keys.sql(&format!("not {parked} and ")), "<"),
         Some(RunState::Waiting | RunState::Cancelled) => keys.sql("false"),
     };
-    if let Some(cause) = wanted.cause {
+    if let Some(cause) = filter.cause {
         keys = keys.sql(" and bool_or(state = 'parked' and ").text(cause);
         keys = keys.sql(" = any(string_to_array(cause, ',')))");
     }
     let statement = keys
         .sql(" order by latest desc, key limit ")
-        .bind(Hint::Integer, Some(wanted.limit.to_string()))
+        .bind(Hint::Integer, Some(filter.limit.to_string()))
         .sql(" offset ")
-        .bind(Hint::Integer, Some(wanted.offset.to_string()))
+        .bind(Hint::Integer, Some(filter.offset.to_string()))
         .sql(
             ") select b.key, b.object, b.handler, b.state, b.cause, b.reason, to_char(b.at at time zone 'UTC', ",
         )
@@ -97,7 +97,7 @@ pub async fn noted(
         .filter_map(|row| match <[Option<String>; 7]>::try_from(row) {
             Ok([Some(key), Some(object), Some(handler), Some(state), cause, reason, Some(at)]) => {
                 let parked = state == "parked";
-                Some(Noted { key, object, handler, parked, cause, reason, at })
+                Some(Note { key, object, handler, parked, cause, reason, at })
             }
             _ => None,
         })

@@ -19,7 +19,7 @@ fn word(tokens: &Tokens<'_>, position: usize) -> Option<SyntaxError> {
     let next = tokens.text(position + 1);
     let follows_operand = position > 0 && is_operand_end(tokens, position - 1);
     if written == "not" && starts_operand(tokens, position + 1) && !follows_operand {
-        return Some(no_operator("not", range).help("write `!`"));
+        return Some(not_an_operator("not", range).help("write `!`"));
     }
     if !follows_operand {
         return None;
@@ -44,7 +44,7 @@ fn word(tokens: &Tokens<'_>, position: usize) -> Option<SyntaxError> {
         ("for", _) => "write `list.map(x, …)`",
         _ => return None,
     };
-    Some(no_operator(written, range).help(help))
+    Some(not_an_operator(written, range).help(help))
 }
 
 fn operator(text: &str, tokens: &Tokens<'_>, position: usize) -> Option<SyntaxError> {
@@ -55,7 +55,7 @@ fn operator(text: &str, tokens: &Tokens<'_>, position: usize) -> Option<SyntaxEr
     let after = if adjacent { tokens.text(position + 1) } else { "" };
     let both = range.start..next.end;
     let pair = format!("{written}{after}");
-    let found = |help: &str| Some(no_operator(&pair, both.clone()).help(help));
+    let found = |help: &str| Some(not_an_operator(&pair, both.clone()).help(help));
     match (written, after) {
         ("?", "?" | ":") => {
             let value = operand(text, tokens, 0..position);
@@ -77,9 +77,9 @@ fn operator(text: &str, tokens: &Tokens<'_>, position: usize) -> Option<SyntaxEr
         }
         ("+" | "-" | "*" | "/", "=") => found("compute a new value; values cannot be changed"),
         ("|", _) => Some(pipe(tokens, position)),
-        ("=", _) => Some(no_operator("=", range).help("write `==`")),
-        ("&", _) => Some(no_operator("&", range).help(ampersand(tokens, position))),
-        ("^", _) => Some(no_operator("^", range).help("use multiplication; there is no power operator")),
+        ("=", _) => Some(not_an_operator("=", range).help("write `==`")),
+        ("&", _) => Some(not_an_operator("&", range).help(ampersand(tokens, position))),
+        ("^", _) => Some(not_an_operator("^", range).help("use multiplication; there is no power operator")),
         ("`", _) => Some(
             SyntaxError::new(range, "a text must be in quotes, not in backticks", "here").help(
                 "write `\"text\" + string(value)`, or put the text around `${{ }}`: `text ${{ value }}`",
@@ -115,7 +115,7 @@ fn ampersand(tokens: &Tokens<'_>, position: usize) -> &'static str {
 
 /// Describes a single `|`: a typo, or a filter of a template language.
 fn pipe(tokens: &Tokens<'_>, position: usize) -> SyntaxError {
-    let error = no_operator("|", tokens.range(position));
+    let error = not_an_operator("|", tokens.range(position));
     let name = tokens.text(position + 1);
     let is_filter = tokens.list().get(position + 1).is_some_and(|token| token.kind == Kind::Name)
         && !matches!(tokens.text(position + 2), "." | "[" | "==" | "!=" | "<" | ">" | "<=" | ">=");
@@ -128,7 +128,7 @@ fn pipe(tokens: &Tokens<'_>, position: usize) -> SyntaxError {
     }
 }
 
-fn no_operator(written: &str, range: std::ops::Range<usize>) -> SyntaxError {
+fn not_an_operator(written: &str, range: std::ops::Range<usize>) -> SyntaxError {
     SyntaxError::new(range, format!("`{written}` is not an operator"), "here")
 }
 

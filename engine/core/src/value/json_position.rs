@@ -23,12 +23,12 @@ pub fn locate(text: &[u8], pointer: &str) -> usize {
 /// Returns the byte offset of a member's name, given the pointer to its object.
 pub fn locate_name(text: &[u8], object: &str, name: &str) -> usize {
     let name = name.replace('~', "~0").replace('/', "~1");
-    name_before(text, locate(text, &format!("{object}/{name}")))
+    preceding_name(text, locate(text, &format!("{object}/{name}")))
 }
 
 /// Returns the offset of the name that precedes `here`. Only white space and a colon may be between
 /// them.
-pub(super) fn name_before(text: &[u8], here: usize) -> usize {
+pub(super) fn preceding_name(text: &[u8], here: usize) -> usize {
     let before = text.get(..here).unwrap_or_default();
     let Some(end) = before.iter().rposition(|byte| *byte == b'"') else { return here };
     let inside = before.get(..end).unwrap_or_default();

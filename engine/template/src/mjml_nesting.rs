@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use oms_core::diagnostic::codes;
 
 use super::markup::{Piece, VOID, slice};
-use super::mjml_source::{STRUCTURE, UNCOMMENTED, words};
+use super::mjml_source::{STRUCTURE, UNCOMMENTED, placeholders};
 use super::problem::Fault;
 
 /// Extracted from the npm packages of MJML; see `data/SOURCES.md`.
@@ -64,7 +64,8 @@ pub(super) fn misplaced(masked: &str, pieces: &[Piece]) -> Vec<Fault> {
             }
             Piece::Comment(span) => {
                 let outer = open.last().filter(|open| UNCOMMENTED.contains(open));
-                if let Some(outer) = outer.filter(|_| !words(slice(masked, span)).is_empty()) {
+                if let Some(outer) = outer.filter(|_| !placeholders(slice(masked, span)).is_empty())
+                {
                     let message = format!("a comment in `{outer}` cannot contain a Handlebars tag");
                     let fault = Fault::new(codes::TEMPLATE_MJML, span.clone(), message);
                     let help = "move the tag out of the comment, or remove the comment";
@@ -94,7 +95,7 @@ fn help(name: &str, known: &[&str]) -> String {
 fn has_letters(text: &str) -> bool {
     let mut at = 0;
     let is_blank = |text: Option<&str>| text.is_none_or(|text| text.trim().is_empty());
-    for word in words(text) {
+    for word in placeholders(text) {
         if !is_blank(text.get(at..word.start)) {
             return true;
         }

@@ -2,9 +2,9 @@
 //! `$ref`. Their number must be limited, because an invalid order is validated against
 //! each of them.
 
-use super::compile::SchemaProblem;
 use super::index::{Index, children};
-use super::marks::referred;
+use super::marks::referenced;
+use super::problem::{SchemaProblem, SchemaProblemKind};
 
 /// Maximum number of parts that apply to one value. A part counts once for each way that leads to
 /// it.
@@ -58,10 +58,10 @@ impl Search<'_, '_> {
                 parts = parts.saturating_add(self.count(child, depth + 1));
             }
         }
-        let target = referred(self.index, place.schema);
+        let target = referenced(self.index, place.schema);
         if let Some(target) = target.and_then(|target| self.index.position(target)) {
             if matches!(self.parts.get(target), Some(Parts::Open)) {
-                self.problems.push(SchemaProblem {
+                self.problems.push(SchemaProblem { kind: SchemaProblemKind::Invalid,
                     pointer: format!("{}/$ref", place.pointer),
                     on_key: false,
                     message: "`$ref` leads back to itself, so it describes no value".to_owned(),
@@ -74,6 +74,7 @@ impl Search<'_, '_> {
         if parts > PARTS_MAX && !self.is_too_large {
             self.is_too_large = true;
             self.problems.push(SchemaProblem {
+                kind: SchemaProblemKind::Invalid,
                 pointer: place.pointer.clone(),
                 on_key: true,
                 message: format!("more than {PARTS_MAX} parts of the schema apply to this value"),

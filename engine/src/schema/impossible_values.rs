@@ -4,20 +4,26 @@
 use oms_core::money::Decimal;
 use serde_json::Value as Json;
 
-use super::compile::SchemaProblem;
 use super::decimals::allows;
 use super::index::Index;
-use super::words::type_name;
+use super::messages::type_name;
+use super::problem::{SchemaProblem, SchemaProblemKind};
 
 /// Finds values that the `type` of their schema does not allow, and keywords that no value matches.
-pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {
+pub(crate) fn impossible_values(root: &Json) -> Vec<SchemaProblem> {
     let mut problems = Vec::new();
     for place in Index::new(root).places() {
-        if let Some((keyword, message)) = unmet(place.schema) {
+        if let Some((keyword, message)) = contradiction(place.schema) {
             let pointer = format!("{}/{keyword}", place.pointer);
             let help =
                 Some("correct the schema; it rejects every order with this member".to_owned());
-            problems.push(SchemaProblem { pointer, on_key: true, message, help });
+            problems.push(SchemaProblem {
+                kind: SchemaProblemKind::Invalid,
+                pointer,
+                on_key: true,
+                message,
+                help,
+            });
         }
         let only =
             place.schema.get("const").map(|value| (format!("{}/const", place.pointer), value));
@@ -36,6 +42,7 @@ pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {
                 false => "remove it, or allow it in `type`",
             };
             problems.push(SchemaProblem {
+                kind: SchemaProblemKind::Invalid,
                 pointer,
                 on_key: false,
                 message,
@@ -47,7 +54,7 @@ pub(crate) fn unfit_values(root: &Json) -> Vec<SchemaProblem> {
 }
 
 /// Returns the keyword of a schema that no value can match together with the others, and a message.
-fn unmet(schema: &Json) -> Option<(&'static str, String)> {
+fn contradiction(schema: &Json) -> Option<(&'static str, String)> {
     if let Some(only) = schema.get("const") {
         let listed = schema.get("enum").and_then(Json::as_array);
         if listed.is_some_and(|listed| !listed.iter().any(|value| is_same(value, only))) {
@@ -101,7 +108,7 @@ mod tests {
             },
         });
         let found: Vec<String> =
-            unfit_values(&schema).into_iter().map(|problem| problem.pointer).collect();
+            impossible_values(&schema).into_iter().map(|problem| problem.pointer).collect();
         assert_eq!(
             found,
             [

@@ -7,7 +7,7 @@ use super::attribute::Attribute;
 
 /// The position after the text read so far.
 #[derive(Debug, Default)]
-pub(super) struct Place {
+pub(super) struct HtmlPosition {
     state: State,
     /// Lower-case name of the element whose start tag was read last.
     element: String,
@@ -26,9 +26,9 @@ enum State {
     #[default]
     Content,
     /// In an element whose content is text, such as `title`.
-    Words,
+    Rcdata,
     /// In `style` or `script`.
-    Foreign,
+    RawText,
     /// After `<`.
     Open,
     /// After `<!` and this number of dashes.
@@ -66,11 +66,11 @@ enum Quote {
 
 /// The context of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spot {
+pub(super) enum ValueContext {
     /// Between tags.
     Content,
     /// In an element whose content is text, such as `title`.
-    Words,
+    Rcdata,
     /// In the value of an attribute.
     Attribute { attribute: Attribute, quoted: bool },
     /// Any other position.
@@ -79,7 +79,7 @@ pub(super) enum Spot {
 
 /// An attribute whose value has just been read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Ended {
+pub(super) struct EndedAttribute {
     pub(super) attribute: Attribute,
     /// Start position of the attribute, including the whitespace before it.
     pub(super) start: usize,
@@ -89,17 +89,17 @@ pub(super) struct Ended {
     pub(super) quoted: bool,
 }
 
-impl Place {
+impl HtmlPosition {
     /// Returns the context of the next value.
-    pub(super) const fn spot(&self) -> Spot {
+    pub(super) const fn value_context(&self) -> ValueContext {
         match self.state {
-            State::Content => Spot::Content,
-            State::Words => Spot::Words,
+            State::Content => ValueContext::Content,
+            State::Rcdata => ValueContext::Rcdata,
             State::Value(quote) => {
                 let quoted = !matches!(quote, Quote::None);
-                Spot::Attribute { attribute: self.attribute, quoted }
+                ValueContext::Attribute { attribute: self.attribute, quoted }
             }
-            _ => Spot::Other,
+            _ => ValueContext::Other,
         }
     }
 
@@ -115,28 +115,28 @@ impl Place {
         }
     }
 
-    /// Returns the number of bytes of a passage that must be read one by one and the position at its end, if they are known for this
+    /// Returns the number of bytes of a fixed text that must be read one by one and the position at its end, if they are known for this
     /// position.
-    pub(super) fn known_from<'p>(&self, passage: &'p Passage) -> Option<&'p (usize, Self)> {
+    pub(super) fn shortcut<'p>(&self, effect: &'p FixedTextEffect) -> Option<&'p (usize, Self)> {
         match self.state {
-            State::Content => passage.content.as_ref(),
-            State::Value(Quote::Double) if self.opens() == State::Content => {
-                passage.quoted.as_ref()
+            State::Content => effect.content.as_ref(),
+            State::Value(Quote::Double) if self.content_state() == State::Content => {
+                effect.quoted.as_ref()
             }
-            State::Words if self.element == TITLE => passage.title.as_ref(),
+            State::Rcdata if self.element == TITLE => effect.title.as_ref(),
             _ => None,
         }
     }
 
-    /// Skips the rest of a passage that ends at `end`, after `taken` bytes were read. `here` is the position of that rest in the output.
-    pub(super) fn pass(&mut self, taken: usize, end: &Self, here: usize) {
+    /// Skips the rest of a fixed text that ends at `end`, after `taken` bytes were read. `here` is the position of that rest in the output.
+    pub(super) fn skip_to(&mut self, taken: usize, end: &Self, here: usize) {
         let moved = |at: usize| at.saturating_sub(taken) + here;
         self.state = match end.state {
             State::Tag { gap } => State::Tag { gap: gap.map(moved) },
             State::Named { gap } => State::Named { gap: moved(gap) },
             state => state,
         };
-        // Between tags, the names of the previous element and attribute are not needed. If the passage has no start tag, the current
+        // Between tags, the names of the previous element and attribute are not needed. If the text has no start tag, the current
         // element does not change.
         if self.state != State::Content && !end.element.is_empty() {
             self.element.clone_from(&end.element);
@@ -151,7 +151,7 @@ impl Place {
 
     /// Reads bytes of a text up to the end of an attribute's value, or the whole text, and returns their number. `base` is the position of
     /// the text in the output.
-    pub(super) fn take(&mut self, text: &str, base: usize) -> (usize, Option<Ended>) {
+    pub(super) fn read(&mut self, text: &str, base: usize) -> (usize, Option<EndedAttribute>) {
         let bytes = text.as_bytes();
         let mut at = 0;
         while let Some(byte) = bytes.get(at).copied() {
@@ -164,10 +164,10 @@ impl Place {
                     }
                     None => return (bytes.len(), None),
                 },
-                State::Words | State::Foreign => match rest.find("</") {
+                State::Rcdata | State::RawText => match rest.find("</") {
                     Some(found) => {
                         at += found + "</".len();
-                        if self.closes(text.get(at..).unwrap_or_default()) {
+                        if self.is_end_tag(text.get(at..).unwrap_or_default()) {
                             self.state = State::Closing;
                         }
                     }
@@ -235,9 +235,9 @@ impl Place {
                 self.state = State::Comment { dashes: 0, empty: false };
             }
             (State::Element, b'>') | (State::Tag { .. } | State::Named { .. }, b'>') => {
-                self.opened();
+                self.enter_content();
             }
-            (State::Equals, b'>') => self.opened(),
+            (State::Equals, b'>') => self.enter_content(),
             (State::Element, _) if space || byte == b'/' => {
                 self.state = State::Tag { gap: space.then_some(here) };
             }
@@ -282,31 +282,31 @@ impl Place {
         self.state = State::Value(quote);
     }
 
-    fn ended(&self, quoted: bool) -> Ended {
+    fn ended(&self, quoted: bool) -> EndedAttribute {
         let (attribute, start) = (self.attribute, self.attribute_start);
-        Ended { attribute, start, value_start: self.value_start, quoted }
+        EndedAttribute { attribute, start, value_start: self.value_start, quoted }
     }
 
     /// Enters the content of the element whose start tag has ended.
-    fn opened(&mut self) {
-        self.state = self.opens();
+    fn enter_content(&mut self) {
+        self.state = self.content_state();
     }
 
     /// Returns the state for the content of the current element.
-    fn opens(&self) -> State {
+    fn content_state(&self) -> State {
         match self.element.as_str() {
-            TITLE | "textarea" => State::Words,
-            "style" | "script" => State::Foreign,
+            TITLE | "textarea" => State::Rcdata,
+            "style" | "script" => State::RawText,
             _ => State::Content,
         }
     }
 
-    fn closes(&self, name: &str) -> bool {
+    fn is_end_tag(&self, name: &str) -> bool {
         name.get(..self.element.len()).is_some_and(|name| name.eq_ignore_ascii_case(&self.element))
     }
 
     /// Adjusts the positions after text was inserted. `moved` maps an old position to the new one.
-    pub(super) fn moved(&mut self, moved: impl Fn(usize) -> usize) {
+    pub(super) fn shift(&mut self, moved: impl Fn(usize) -> usize) {
         self.attribute_start = moved(self.attribute_start);
         self.value_start = moved(self.value_start);
     }
@@ -318,41 +318,43 @@ const TITLE_END: &str = "</title>";
 /// The effect of a fixed text on the position, computed once when the template is loaded. Most texts start between tags or within an
 /// attribute.
 #[derive(Debug)]
-pub(super) struct Passage {
+pub(super) struct FixedTextEffect {
     /// The number of bytes to read one by one and the end position, if the text starts between tags. All three fields are `None` if the
     /// text has an attribute that is not allowed.
-    content: Option<(usize, Place)>,
+    content: Option<(usize, HtmlPosition)>,
     /// The same if the text starts in a double-quoted value: the length including the closing quote, and the end position.
-    quoted: Option<(usize, Place)>,
+    quoted: Option<(usize, HtmlPosition)>,
     /// The same if the text starts in the title of the document: the length including the end tag, and the end position.
-    title: Option<(usize, Place)>,
+    title: Option<(usize, HtmlPosition)>,
 }
 
-impl Passage {
-    /// Computes the passage of a text.
+impl FixedTextEffect {
+    /// Computes the effect of a text.
     pub(super) fn of(text: &str) -> Self {
         let quoted = text.find('"').and_then(|at| {
-            let (length, place) =
-                (at + 1, Place { state: State::Tag { gap: None }, ..Place::default() });
-            Some((length, through(place, text, length)?))
+            let (length, place) = (
+                at + 1,
+                HtmlPosition { state: State::Tag { gap: None }, ..HtmlPosition::default() },
+            );
+            Some((length, position_after(place, text, length)?))
         });
         let title = text.find("</").and_then(|at| {
             let length = at + TITLE_END.len();
             let closes = text.get(at..length)?.eq_ignore_ascii_case(TITLE_END);
-            let place = closes.then(Place::default)?;
-            Some((length, through(place, text, length)?))
+            let place = closes.then(HtmlPosition::default)?;
+            Some((length, position_after(place, text, length)?))
         });
-        let content = through(Place::default(), text, 0).map(|place| (0, place));
+        let content = position_after(HtmlPosition::default(), text, 0).map(|place| (0, place));
         Self { content, quoted, title }
     }
 }
 
 /// Returns the position after a text that is read from `at`, or `None` if it has an attribute that is not allowed.
-fn through(mut place: Place, text: &str, mut at: usize) -> Option<Place> {
+fn position_after(mut place: HtmlPosition, text: &str, mut at: usize) -> Option<HtmlPosition> {
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
-        let (taken, ended) = place.take(rest, at);
+        let (taken, ended) = place.read(rest, at);
         at += taken;
-        if let Some(Ended { attribute, value_start, quoted, .. }) = ended {
+        if let Some(EndedAttribute { attribute, value_start, quoted, .. }) = ended {
             let value = text.get(value_start..at - usize::from(quoted)).unwrap_or_default();
             if !attribute.allows(value) {
                 return None;
@@ -376,12 +378,12 @@ mod tests {
     use super::*;
 
     /// Returns the position after a text. Asserts that the result does not depend on how the text is split.
-    fn behind(text: &str) -> Place {
+    fn position_after_text(text: &str) -> HtmlPosition {
         let taken = |parts: [&str; 2]| {
-            let (mut place, mut base) = (Place::default(), 0);
+            let (mut place, mut base) = (HtmlPosition::default(), 0);
             for mut part in parts {
                 while !part.is_empty() {
-                    let (taken, _) = place.take(part, base);
+                    let (taken, _) = place.read(part, base);
                     base += taken;
                     part = part.get(taken..).unwrap();
                 }
@@ -403,40 +405,42 @@ mod tests {
 
     #[test]
     fn positions_follow_the_html_standard() {
-        let attribute =
-            |name: &str, quoted| Spot::Attribute { attribute: Attribute::named(name), quoted };
+        let attribute = |name: &str, quoted| ValueContext::Attribute {
+            attribute: Attribute::named(name),
+            quoted,
+        };
         for (text, spot) in [
-            ("", Spot::Content),
-            ("<p>1 < 2 ", Spot::Content),
-            ("<p", Spot::Other),
-            ("<p class", Spot::Other),
-            ("<p class='a'", Spot::Other),
+            ("", ValueContext::Content),
+            ("<p>1 < 2 ", ValueContext::Content),
+            ("<p", ValueContext::Other),
+            ("<p class", ValueContext::Other),
+            ("<p class='a'", ValueContext::Other),
             ("<a title=\"b\" HREF = \"x", attribute("href", true)),
             ("<a href='\"", attribute("href", true)),
             ("<a hidden href=x", attribute("href", false)),
-            ("<a href=x>", Spot::Content),
-            ("<a href=x/>", Spot::Content),
-            ("<title>a", Spot::Words),
-            ("<title>a</title>", Spot::Content),
-            ("<style>a > b </b ", Spot::Other),
-            ("<style>a</STYLE >", Spot::Content),
-            ("<!-- <p> -- ", Spot::Other),
-            ("<!-- <p> --->", Spot::Content),
-            ("<!-- <p> --!>", Spot::Content),
-            ("<!-- <p> --!->", Spot::Other),
+            ("<a href=x>", ValueContext::Content),
+            ("<a href=x/>", ValueContext::Content),
+            ("<title>a", ValueContext::Rcdata),
+            ("<title>a</title>", ValueContext::Content),
+            ("<style>a > b </b ", ValueContext::Other),
+            ("<style>a</STYLE >", ValueContext::Content),
+            ("<!-- <p> -- ", ValueContext::Other),
+            ("<!-- <p> --->", ValueContext::Content),
+            ("<!-- <p> --!>", ValueContext::Content),
+            ("<!-- <p> --!->", ValueContext::Other),
             ("<!--[if mso]><a href=\"", attribute("href", true)),
-            ("<!--[if mso]></td><![endif]-->", Spot::Content),
-            ("<!--[if !mso]><!--><b", Spot::Other),
-            ("<!--[if !mso]><!--><p><!--<![endif]-->", Spot::Content),
-            ("<!doctype html><?x ?>", Spot::Content),
+            ("<!--[if mso]></td><![endif]-->", ValueContext::Content),
+            ("<!--[if !mso]><!--><b", ValueContext::Other),
+            ("<!--[if !mso]><!--><p><!--<![endif]-->", ValueContext::Content),
+            ("<!doctype html><?x ?>", ValueContext::Content),
             ("<v:rect xlink:href=\"", attribute("xlink:href", true)),
         ] {
-            assert_eq!(behind(text).spot(), spot, "{text}");
+            assert_eq!(position_after_text(text).value_context(), spot, "{text}");
         }
     }
 
     #[test]
-    fn a_passage_ends_at_the_same_position_as_its_text() {
+    fn a_fixed_text_ends_at_the_same_position_as_its_characters() {
         for (before, text) in [
             ("", "<p>x</p><a href=\""),
             ("a", "b<!-- c -->d"),
@@ -451,31 +455,35 @@ mod tests {
             ("<textarea>a", "</title><p id=\""),
             ("<p class='", "'>a <b id=\""),
         ] {
-            let mut slow = Place::default();
-            let mut quick = Place::default();
-            let take = |place: &mut Place, text: &str, base: usize| {
+            let mut slow = HtmlPosition::default();
+            let mut quick = HtmlPosition::default();
+            let take = |place: &mut HtmlPosition, text: &str, base: usize| {
                 let mut at = 0;
                 while at < text.len() {
-                    at += place.take(text.get(at..).unwrap(), base + at).0;
+                    at += place.read(text.get(at..).unwrap(), base + at).0;
                 }
             };
             take(&mut slow, before, 0);
             take(&mut slow, text, before.len());
             take(&mut quick, before, 0);
-            let passage = Passage::of(text);
-            match quick.known_from(&passage) {
+            let effect = FixedTextEffect::of(text);
+            match quick.shortcut(&effect) {
                 Some((at, end)) => {
                     take(&mut quick, text.get(..*at).unwrap(), before.len());
-                    quick.pass(*at, end, before.len() + at);
+                    quick.skip_to(*at, end, before.len() + at);
                 }
                 None => take(&mut quick, text, before.len()),
             }
-            assert_eq!((quick.spot(), quick.state), (slow.spot(), slow.state), "{before}|{text}");
+            assert_eq!(
+                (quick.value_context(), quick.state),
+                (slow.value_context(), slow.state),
+                "{before}|{text}"
+            );
             if slow.state != State::Content {
                 assert_eq!(quick.element, slow.element, "{before}|{text}");
             }
             if matches!(slow.state, State::Value(_)) {
-                let places = |place: &Place| (place.attribute_start, place.value_start);
+                let places = |place: &HtmlPosition| (place.attribute_start, place.value_start);
                 assert_eq!(places(&quick), places(&slow), "{before}|{text}");
             }
         }
@@ -489,9 +497,9 @@ mod tests {
             ("<a href=x>", 2, 8, 9),
             ("<a b href = x >", 4, 12, 13),
         ] {
-            let (mut place, mut at) = (Place::default(), 0);
+            let (mut place, mut at) = (HtmlPosition::default(), 0);
             let ended = loop {
-                let (taken, ended) = place.take(text.get(at..).unwrap(), at);
+                let (taken, ended) = place.read(text.get(at..).unwrap(), at);
                 at += taken;
                 match ended {
                     Some(ended) if ended.attribute == Attribute::Link => break ended,

@@ -9,17 +9,17 @@ impl Type {
     /// The type may allow more values, and records may have additional nullable members.
     /// [Limits](super::Limits) are ignored: they only affect warnings and the check of divisors,
     /// where an expression fails on a value outside of them.
-    pub fn takes(&self, earlier: &Self) -> bool {
+    pub fn accepts_values_of(&self, earlier: &Self) -> bool {
         (self.nullable || !earlier.nullable)
             && (self.pii || !earlier.pii)
             && self.unit == earlier.unit
-            && is_at_most(earlier.length_max, self.length_max)
-            && self.shape.takes(&earlier.shape)
+            && is_within(earlier.length_max, self.length_max)
+            && self.shape.accepts_values_of(&earlier.shape)
     }
 }
 
 impl Shape {
-    fn takes(&self, earlier: &Self) -> bool {
+    fn accepts_values_of(&self, earlier: &Self) -> bool {
         match (self, earlier) {
             (
                 Self::Decimal { integer_digits, scale },
@@ -33,20 +33,20 @@ impl Shape {
                     let earlier = earlier_values.iter().flat_map(|values| values.iter());
                     earlier_values.is_some() && earlier.clone().all(|value| values.contains(value))
                 };
-                is_at_most(*earlier_max, *chars_max) && values.as_ref().is_none_or(among)
+                is_within(*earlier_max, *chars_max) && values.as_ref().is_none_or(among)
             }
-            (Self::List(element), Self::List(earlier)) => element.takes(earlier),
-            (Self::Record(record), Self::Record(earlier)) => takes_record(record, earlier),
+            (Self::List(element), Self::List(earlier)) => element.accepts_values_of(earlier),
+            (Self::Record(record), Self::Record(earlier)) => record_accepts(record, earlier),
             _ => self == earlier,
         }
     }
 }
 
-fn takes_record(record: &RecordType, earlier: &RecordType) -> bool {
+fn record_accepts(record: &RecordType, earlier: &RecordType) -> bool {
     let kept = earlier
         .fields()
         .iter()
-        .all(|was| record.field(&was.name).is_some_and(|is| is.ty.takes(&was.ty)));
+        .all(|was| record.field(&was.name).is_some_and(|is| is.ty.accepts_values_of(&was.ty)));
     let added =
         record.fields().iter().all(|is| is.ty.nullable || earlier.field(&is.name).is_some());
     // The cases of a union distinguish its members, so they must stay the same.
@@ -54,7 +54,7 @@ fn takes_record(record: &RecordType, earlier: &RecordType) -> bool {
 }
 
 /// Returns whether an earlier maximum is within a later one. `None` means no maximum.
-fn is_at_most(earlier: Option<u64>, later: Option<u64>) -> bool {
+fn is_within(earlier: Option<u64>, later: Option<u64>) -> bool {
     later.is_none_or(|later| earlier.is_some_and(|earlier| earlier <= later))
 }
 
@@ -69,18 +69,23 @@ mod tests {
             fields.extend(note.then(|| ("note", Type::text().or_null())));
             Type::record(fields)
         };
-        assert!(row(true).takes(&row(false)) && row(false).takes(&row(false)));
-        assert!(!row(false).takes(&row(true)), "a member was removed");
-        assert!(row(false).or_null().takes(&row(false)));
-        assert!(!row(false).takes(&row(false).or_null()));
+        assert!(
+            row(true).accepts_values_of(&row(false)) && row(false).accepts_values_of(&row(false))
+        );
+        assert!(!row(false).accepts_values_of(&row(true)), "a member was removed");
+        assert!(row(false).or_null().accepts_values_of(&row(false)));
+        assert!(!row(false).accepts_values_of(&row(false).or_null()));
         assert!(
             !Type::record([("a", Type::text()), ("b", Type::text())])
-                .takes(&Type::record([("a", Type::text())])),
+                .accepts_values_of(&Type::record([("a", Type::text())])),
             "the new member is not nullable"
         );
-        assert!(Type::list(row(true)).takes(&Type::list(row(false))));
-        assert!(Type::decimal().takes(&Type::amount()) && !Type::amount().takes(&Type::decimal()));
-        assert!(!Type::text().takes(&Type::of(Shape::Email)));
+        assert!(Type::list(row(true)).accepts_values_of(&Type::list(row(false))));
+        assert!(
+            Type::decimal().accepts_values_of(&Type::amount())
+                && !Type::amount().accepts_values_of(&Type::decimal())
+        );
+        assert!(!Type::text().accepts_values_of(&Type::of(Shape::Email)));
         let one =
             Type::of(Shape::Text { chars_max: Some(1), values: Some(Arc::from([Arc::from("a")])) });
         let two = Type::of(Shape::Text {
@@ -88,10 +93,10 @@ mod tests {
             values: Some(Arc::from([Arc::from("a"), Arc::from("b")])),
         });
         assert!(
-            two.takes(&one)
-                && !one.takes(&two)
-                && Type::text().takes(&one)
-                && !one.takes(&Type::text())
+            two.accepts_values_of(&one)
+                && !one.accepts_values_of(&two)
+                && Type::text().accepts_values_of(&one)
+                && !one.accepts_values_of(&Type::text())
         );
     }
 }

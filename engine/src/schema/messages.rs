@@ -52,7 +52,7 @@ pub(crate) const fn type_name(value: &Json) -> &'static str {
 }
 
 /// Returns the name of a type in words.
-pub(crate) fn in_words(name: &str) -> &'static str {
+pub(crate) fn type_description(name: &str) -> &'static str {
     match name {
         "null" => "empty",
         "boolean" => "true or false",

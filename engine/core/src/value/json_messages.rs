@@ -35,7 +35,7 @@ pub(super) const fn syntax(error: &JsonErrorType) -> &'static str {
 }
 
 /// Reports a missing member.
-pub fn lacks(name: &str) -> String {
+pub fn missing_member(name: &str) -> String {
     format!("is missing the member `{}`", shown(name))
 }
 
