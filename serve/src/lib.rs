@@ -4,33 +4,16 @@
 
 #![warn(missing_docs)]
 
-mod audit;
-mod auth;
-mod bare;
-mod body;
-mod bulk;
+mod admin;
 mod console;
-mod flow;
-mod indexing;
+mod http;
 mod intake;
-mod listen;
-mod log;
-mod metrics;
-mod observe;
-mod openapi;
-mod operate;
-mod patient;
-mod peer;
-mod recent;
-mod reply;
-mod room;
-mod site;
-mod status;
-mod traces;
-mod wait;
+mod server;
+mod state;
+mod telemetry;
 
-pub use auth::is_this_machine;
-pub use flow::{Finding, Looked, LookedFile, Opened, Renewed, ServeError, Source};
-pub use listen::{Tls, TlsError, bind, listen};
-pub use site::{Site, StartError};
-pub use traces::{Sender, Traces, TracesError};
+pub use http::auth::is_this_machine;
+pub use server::listener::{Tls, TlsError, bind, listen};
+pub use state::flow::{Finding, Looked, LookedFile, Opened, Renewed, ServeError, Source};
+pub use state::site::{Site, StartError};
+pub use telemetry::traces::{Sender, Traces, TracesError};

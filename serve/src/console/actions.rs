@@ -12,8 +12,8 @@ use super::form::{Nothing, Sent};
 use super::guard::Visit;
 use super::pages::Page;
 use super::run::is_held;
-use super::session::Notice;
-use super::{audit, words};
+use super::{audit, format};
+use crate::state::sessions::Notice;
 
 /// An action on a run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub(crate) async fn ask(
 ) -> Response {
     let Some(deed) = Deed::parse(&word) else { return unknown(&mut visit) };
     let Some(row) = found(&visit, &key) else { return unknown(&mut visit) };
-    let base = format!("{}/runs/{}", visit.base(), words::part(&row.key));
+    let base = format!("{}/runs/{}", visit.base(), format::part(&row.key));
     let (question, explains, button) = deed.question();
     let explains: Vec<String> = [explains.to_owned()].into_iter().chain(situation(&row)).collect();
     let data = json!({
@@ -106,7 +106,7 @@ fn situation(row: &RunRow) -> Option<String> {
     match row.state {
         RunState::Parked => Some(format!("The run is parked: {cause}.")),
         RunState::Waiting => {
-            let until = words::instant(row.wait_until?);
+            let until = format::instant(row.wait_until?);
             Some(format!(
                 "The run waits for its next attempt at {until}. A retry starts the attempt now."
             ))
@@ -129,7 +129,7 @@ pub(crate) async fn act(
 ) -> Response {
     let (deed, row) = (Deed::parse(&word), found(&visit, &key));
     let (Some(deed), Some(row)) = (deed, row) else { return unknown(&mut visit) };
-    let back = format!("/console/{pipeline}/runs/{}", words::part(&row.key));
+    let back = format!("/console/{pipeline}/runs/{}", format::part(&row.key));
     let noted = audit::note(&visit, deed.word(), Some(&row.key), "").await;
     let (Some(flow), Some(entry)) = (visit.flow(), noted) else {
         let notice = "Nothing was changed, because the audit log could not be written.";

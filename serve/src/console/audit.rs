@@ -7,9 +7,9 @@ use oms_sqlite::AuditEntry;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
+use super::format;
 use super::guard::Visit;
 use super::pages::Page;
-use super::words;
 
 /// Number of entries on a page.
 const ENTRIES: u32 = 100;
@@ -49,9 +49,9 @@ pub(crate) async fn show(mut visit: Visit, from: Result<Query<From>, QueryReject
 }
 
 fn shown(base: &str, entry: &AuditEntry) -> Json {
-    let link = entry.key.as_ref().map(|key| format!("{base}/runs/{}", words::part(key)));
+    let link = entry.key.as_ref().map(|key| format!("{base}/runs/{}", format::part(key)));
     json!({
-        "at": words::instant(entry.at), "who": entry.who, "what": entry.what,
+        "at": format::instant(entry.at), "who": entry.who, "what": entry.what,
         "key": entry.key.clone().unwrap_or_default(), "link": link.unwrap_or_default(),
         "detail": entry.detail,
     })

@@ -11,8 +11,8 @@ use serde::de::DeserializeOwned;
 
 use super::guard::Visit;
 use super::pages::Page;
-use crate::body::receive;
-use crate::site::Site;
+use crate::http::body::receive;
+use crate::state::site::Site;
 
 /// Maximum size of a form in bytes. The longest field is the search text of a customer search.
 const BYTES_MAX: usize = 16 << 10;

@@ -14,11 +14,11 @@ use subtle::ConstantTimeEq as _;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::pages::{Page, again};
-use super::session::{Notice, Session, Token};
-use crate::auth::{from_this_machine, is_from_here};
-use crate::flow::Flow;
-use crate::reply::respond;
-use crate::site::Site;
+use crate::http::auth::{from_this_machine, is_from_here};
+use crate::http::reply::respond;
+use crate::state::flow::Flow;
+use crate::state::sessions::{Notice, Session, Token};
+use crate::state::site::Site;
 
 /// Maximum length of a URL to which the login returns.
 const WANTED_MAX: usize = 2_048;

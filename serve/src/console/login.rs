@@ -15,8 +15,8 @@ use serde_json::json;
 use super::form::{Nothing, Sent};
 use super::guard::{Visit, to, unavailable};
 use super::pages::Page;
-use super::session::{SessionKey, Token};
-use crate::site::Site;
+use crate::state::sessions::{SessionKey, Token};
+use crate::state::site::Site;
 
 /// Delay of the response to an invalid key.
 const WRONG: Duration = Duration::from_millis(500);

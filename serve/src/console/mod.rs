@@ -6,9 +6,10 @@
 mod actions;
 mod audit;
 mod form;
+pub(crate) mod format;
 mod guard;
 mod login;
-mod lost;
+mod not_found;
 mod overview;
 mod pages;
 mod parked;
@@ -16,9 +17,6 @@ mod pipeline;
 mod routes;
 mod run;
 mod runs;
-mod session;
-pub(crate) mod words;
 
-pub(crate) use lost::{is_console, lost};
+pub(crate) use not_found::{is_console, lost};
 pub(crate) use routes::routes;
-pub(crate) use session::{SessionKey, Sessions, Token};

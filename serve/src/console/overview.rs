@@ -11,10 +11,10 @@ use oms_engine::run::RunState;
 use oms_sqlite::RunRow;
 use serde_json::{Value as Json, json};
 
+use super::format;
 use super::guard::Visit;
 use super::pages::{Page, part};
-use super::words;
-use crate::flow::Flow;
+use crate::state::flow::Flow;
 
 /// Number of runs from which the durations are computed.
 const RUNS: u32 = 1_000;
@@ -60,7 +60,7 @@ fn figures(flow: &Flow) -> Result<(Json, i64), oms_sqlite::Error> {
         false => [("median", 50), ("95th percentile", 95), ("99th percentile", 99)]
             .into_iter()
             .map(|(name, share)| {
-                json!({ "name": name, "value": words::millis(at(share).unwrap_or_default()) })
+                json!({ "name": name, "value": format::millis(at(share).unwrap_or_default()) })
             })
             .collect(),
     };
@@ -76,9 +76,9 @@ fn figures(flow: &Flow) -> Result<(Json, i64), oms_sqlite::Error> {
     let causes: Vec<Json> = runs
         .into_iter()
         .map(|(cause, count)| {
-            let (name, part) = (plan.name(), words::part(cause));
+            let (name, part) = (plan.name(), format::part(cause));
             let link = format!("/console/{name}/runs?state=parked&cause={part}");
-            json!({ "cause": cause, "count": words::count(count), "link": link })
+            json!({ "cause": cause, "count": format::count(count), "link": link })
         })
         .collect();
     let minutes = flow.recent.minutes(now);
@@ -88,19 +88,19 @@ fn figures(flow: &Flow) -> Result<(Json, i64), oms_sqlite::Error> {
         .filter(|_| most > 0)
         .map(|minute| {
             let label = format!("{:02}:{:02}", minute.minute / 60 % 24, minute.minute % 60);
-            let count = words::count(i64::try_from(minute.count).unwrap_or(i64::MAX));
+            let count = format::count(i64::try_from(minute.count).unwrap_or(i64::MAX));
             json!({ "label": label, "count": count, "of_max": minute.count * 100 / most.max(1) })
         })
         .collect();
     let parked = of(RunState::Parked);
     let figures = json!({
         "per_second": format!("{:.1}", flow.recent.per_second(now)),
-        "accepted": words::count(total),
-        "in_progress": words::count(of(RunState::InProgress)),
-        "waiting": words::count(of(RunState::Waiting)),
-        "parked": words::count(parked),
-        "completed": words::count(completed),
-        "cancelled": words::count(of(RunState::Cancelled)),
+        "accepted": format::count(total),
+        "in_progress": format::count(of(RunState::InProgress)),
+        "waiting": format::count(of(RunState::Waiting)),
+        "parked": format::count(parked),
+        "completed": format::count(completed),
+        "cancelled": format::count(of(RunState::Cancelled)),
         "latency": latency,
         "causes": causes,
         "minutes": minutes,

@@ -11,9 +11,9 @@ use oms_engine::effects::Clock as _;
 use oms_engine::run::RunState;
 use serde_json::{Value as Json, json};
 
+use super::format;
 use super::guard::Visit;
-use super::words;
-use crate::flow::Flow;
+use crate::state::flow::Flow;
 
 /// The content security policy of a page: resources of this server only, and no inline code.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; \
@@ -170,7 +170,7 @@ pub(crate) fn parked_now(flow: &Flow) -> i64 {
 
 /// Returns the live values of the layout: the number of parked runs and the current time.
 fn beside(parked: i64) -> Json {
-    let count = if parked == 0 { String::new() } else { words::count(parked) };
+    let count = if parked == 0 { String::new() } else { format::count(parked) };
     json!({ "parked_count": count, "now": format!("{:.0}", SystemClock.now()) })
 }
 

@@ -14,10 +14,10 @@ use serde_json::{Value as Json, json};
 use super::form::Sent;
 use super::guard::{Visit, to};
 use super::pages::{Page, parked_now, part};
-use super::session::Notice;
-use super::{audit, words};
-use crate::flow::Flow;
-use crate::site::Site;
+use super::{audit, format};
+use crate::state::flow::Flow;
+use crate::state::sessions::Notice;
+use crate::state::site::Site;
 
 /// Number of keys that are shown for a cause.
 const KEYS: usize = 10;
@@ -76,16 +76,16 @@ fn groups(flow: &Flow) -> Result<(Vec<Json>, i64), oms_sqlite::Error> {
         let rows = firsts.get(cause).map(Vec::as_slice).unwrap_or_default();
         let keys: Vec<Json> = rows
             .iter()
-            .map(|row| json!({ "key": row.key, "link": format!("{base}/runs/{}", words::part(&row.key)) }))
+            .map(|row| json!({ "key": row.key, "link": format!("{base}/runs/{}", format::part(&row.key)) }))
             .collect();
         let held = cause.split(',').any(|one| one == cause::UNKNOWN_OUTCOME);
         let more = count - keys.len() as i64;
-        let oldest = rows.first().map(|row| words::instant(row.accepted_at));
-        let retry = format!("{base}/parked/retry?cause={}", words::part(cause));
+        let oldest = rows.first().map(|row| format::instant(row.accepted_at));
+        let retry = format!("{base}/parked/retry?cause={}", format::part(cause));
         json!({
-            "cause": cause, "text": words::causes(cause), "count": words::count(*count),
+            "cause": cause, "text": format::causes(cause), "count": format::count(*count),
             "oldest_at": oldest.unwrap_or_default(), "keys": keys,
-            "more": if more > 0 { words::count(more) } else { String::new() },
+            "more": if more > 0 { format::count(more) } else { String::new() },
             "retry": if held { String::new() } else { retry }, "held": held,
         })
     };
@@ -98,7 +98,7 @@ pub(crate) async fn ask(mut visit: Visit, of: Result<Query<Of>, QueryRejection>)
     let of = of.map(|Query(of)| of).unwrap_or_default();
     let base = visit.base();
     let read = visit.read(|flow| {
-        let runs = words::runs(rows(flow, &of.cause)?.len());
+        let runs = format::runs(rows(flow, &of.cause)?.len());
         Ok(json!({
         "question": format!("Retry {runs} with the cause {}?", of.cause),
         "explains": [
@@ -136,7 +136,7 @@ pub(crate) async fn retry(
             return visit.lead(&back, Notice::bad(format!("The retry was not started: {error}.")));
         }
     };
-    let detail = format!("{} with the cause {}", words::runs(rows.len()), form.cause);
+    let detail = format!("{} with the cause {}", format::runs(rows.len()), form.cause);
     if rows.is_empty() || flow.bulk.progress().running {
         let notice = "The retry was not started: no run is parked with this cause, or another retry is in progress.";
         return visit.lead(&back, Notice::bad(notice));

@@ -7,11 +7,11 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value as Json, json};
 
+use super::format;
 use super::guard::Visit;
 use super::pages::{self, Page};
 use super::run::unstyled;
-use super::words;
-use crate::flow::{Finding, Flow};
+use crate::state::flow::{Finding, Flow};
 
 /// `GET /console/{pipeline}/pipeline`.
 pub(crate) async fn show(mut visit: Visit) -> Response {
@@ -55,7 +55,7 @@ async fn file(flow: &Flow) -> Json {
         .iter()
         .map(|(name, locales)| {
             let frame = |locale: &String| {
-                let (name, part) = (words::part(name), words::part(locale));
+                let (name, part) = (format::part(name), format::part(locale));
                 json!({ "name": locale, "frame": format!("{base}/mail/{name}/{part}") })
             };
             json!({ "name": name, "locales": locales.iter().map(frame).collect::<Vec<_>>() })
@@ -67,7 +67,7 @@ async fn file(flow: &Flow) -> Json {
         .map(|sample| {
             let name = sample.rsplit('/').next().unwrap_or(sample);
             let key = name.split('.').next().unwrap_or(name);
-            json!({ "name": name, "link": format!("{base}/runs?key={}", words::part(key)) })
+            json!({ "name": name, "link": format!("{base}/runs?key={}", format::part(key)) })
         })
         .collect();
     let lines = looked.text.lines().enumerate().map(|(at, text)| (at + 1, text));

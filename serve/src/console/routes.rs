@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 
 use super::guard::to;
 use super::{actions, audit, login, overview, pages, parked, pipeline, run, runs};
-use crate::site::Site;
+use crate::state::site::Site;
 
 /// The `Cache-Control` of the style sheet and the script. They change with the program, so browsers check them on each use.
 const KEPT: &str = "no-cache";

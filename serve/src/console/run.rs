@@ -14,10 +14,10 @@ use oms_runtime::{Bundles, HeldMail, Shown, events, held_mails, resume, steps};
 use oms_sqlite::{Error, Reader, RunRow, StoredMail, StoredRun, row_like};
 use serde_json::{Value as Json, json};
 
+use super::format;
 use super::guard::Visit;
 use super::pages::{self, Page};
-use super::words;
-use crate::flow::Flow;
+use crate::state::flow::Flow;
 
 /// `GET /console/{pipeline}/runs/{key}`.
 pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)>) -> Response {
@@ -35,7 +35,7 @@ pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)
         let mut page = Page::error(status, message, &error.to_string());
         if open {
             // A damaged run can still be cancelled.
-            let cancel = format!("{}/runs/{}/cancel", visit.base(), words::part(&key));
+            let cancel = format!("{}/runs/{}/cancel", visit.base(), format::part(&key));
             page.data["action"] = json!({ "link": cancel, "text": "Cancel run" });
         }
         page
@@ -126,7 +126,7 @@ impl Known<'_> {
             true => held_mails(&stored, &plan, shown)?.iter().map(held_mail).collect(),
             false => Vec::new(),
         };
-        let base = format!("/console/{}/runs/{}", plan.name(), words::part(&row.key));
+        let base = format!("/console/{}/runs/{}", plan.name(), format::part(&row.key));
         let took = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
         let open = parked || row.state == RunState::Waiting;
         let mut graph = unstyled(&flow.source.draw(&plan));
@@ -142,11 +142,11 @@ impl Known<'_> {
             "is_parked": parked,
             "is_open": open,
             "cause": row.cause.clone().unwrap_or_default(),
-            "caught": words::caught(row.caught),
-            "cause_text": row.cause.as_deref().map(words::causes).unwrap_or_default(),
-            "accepted_at": words::instant(row.accepted_at),
-            "updated_at": words::instant(row.updated_at),
-            "took": words::millis(took),
+            "caught": format::caught(row.caught),
+            "cause_text": row.cause.as_deref().map(format::causes).unwrap_or_default(),
+            "accepted_at": format::instant(row.accepted_at),
+            "updated_at": format::instant(row.updated_at),
+            "took": format::millis(took),
             "bundle": plan.digest().short(),
             "held_mails": held_mails,
             "graph_svg": graph,
@@ -201,7 +201,7 @@ impl Known<'_> {
         let shown = |(number, mail): (usize, &StoredMail)| {
             json!({
                 "subject": mail.mail.subject, "to": mail.mail.to,
-                "sent_at": words::instant(mail.mail.date), "state": state,
+                "sent_at": format::instant(mail.mail.date), "state": state,
                 "frame": format!("{base}/mail/{number}"), "message_id": mail.mail.message_id,
             })
         };
@@ -263,7 +263,7 @@ fn step(step: &Json) -> Json {
                     format!(
                         "attempt {}, {}",
                         event["attempt"],
-                        words::micros(event["micros"].as_u64().unwrap_or_default())
+                        format::micros(event["micros"].as_u64().unwrap_or_default())
                     )
                 }
                 Some("failed") => {
@@ -281,7 +281,7 @@ fn step(step: &Json) -> Json {
     json!({
         "id": step["id"], "kind": step["kind"], "state": step["state"],
         "attempts": attempts.map(|attempts| attempts.to_string()).unwrap_or_default(),
-        "took": if attempts.is_none() { String::new() } else { words::micros(micros) },
+        "took": if attempts.is_none() { String::new() } else { format::micros(micros) },
         "started_at": "",
         "input": value(&step["input"]),
         "output": value(&last["output"]),
@@ -297,7 +297,7 @@ fn journal(events: &[Event]) -> Vec<Json> {
                 at,
                 "succeeded",
                 Some(step),
-                format!("attempt {attempt}, {}", words::micros(*micros)),
+                format!("attempt {attempt}, {}", format::micros(*micros)),
             ),
             Event::Failed { step, attempt, at, failure, .. } => (
                 at,
@@ -319,7 +319,7 @@ fn journal(events: &[Event]) -> Vec<Json> {
             }
             Event::Cancelled { at } => (at, "cancelled", None, String::new()),
         };
-        json!({ "at": words::instant(*at), "what": what, "step": step, "detail": detail })
+        json!({ "at": format::instant(*at), "what": what, "step": step, "detail": detail })
     };
     let mut entries: Vec<Json> = events.iter().map(entry).collect();
     for entry in &mut entries {

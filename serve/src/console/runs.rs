@@ -12,11 +12,11 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::form::Sent;
+use super::format;
 use super::guard::Visit;
 use super::pages::Page;
-use super::session::{Notice, Session};
-use super::words;
-use crate::flow::Flow;
+use crate::state::flow::Flow;
+use crate::state::sessions::{Notice, Session};
 
 /// Number of runs on a page.
 const RUNS: u32 = 50;
@@ -126,7 +126,7 @@ fn counts(reader: &Reader) -> Result<Vec<(RunState, i64)>, oms_sqlite::Error> {
 
 /// Returns the totals of a customer search, including what it left out.
 fn found(found: &CustomerRuns) -> Json {
-    let count = |count: usize| words::count(i64::try_from(count).unwrap_or(i64::MAX));
+    let count = |count: usize| format::count(i64::try_from(count).unwrap_or(i64::MAX));
     let (shown, more) = (found.page.runs.len(), found.runs > found.page.runs.len());
     let all = if found.has_all { "" } else { "more than " };
     let customers = usize::try_from(found.of_customers).unwrap_or(usize::MAX);
@@ -188,7 +188,7 @@ fn list(
         ]
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name}={}", words::part(value)))
+        .map(|(name, value)| format!("{name}={}", format::part(value)))
         .collect();
         parts.push(format!("{edge}={id}"));
         format!("{base}?{}", parts.join("&"))
@@ -226,13 +226,13 @@ fn list(
             let took = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
             json!({
                 "key": row.key,
-                "link": format!("{base}/{}", words::part(&row.key)),
+                "link": format!("{base}/{}", format::part(&row.key)),
                 "state": row.state,
                 "cause": row.cause.clone().unwrap_or_default(),
-                "caught": words::caught(row.caught),
-                "accepted_at": words::instant(row.accepted_at),
-                "updated_at": words::instant(row.updated_at),
-                "took": words::millis(took),
+                "caught": format::caught(row.caught),
+                "accepted_at": format::instant(row.accepted_at),
+                "updated_at": format::instant(row.updated_at),
+                "took": format::millis(took),
                 "matched": matched,
             })
         })
@@ -259,10 +259,10 @@ fn list(
         "next": link(older, "before", last),
         "previous": link(newer, "after", first),
         "count": match (search.state, is_only_state) {
-            (Some(state), true) => words::count(count(state)),
+            (Some(state), true) => format::count(count(state)),
             _ => String::new(),
         },
-        "total": words::count(total),
+        "total": format::count(total),
         "parked_now": count(RunState::Parked),
     }))
 }

@@ -11,10 +11,10 @@ use axum::response::Response;
 use oms_engine::intake::{Conflict, Reply};
 use serde_json::json;
 
-use crate::auth::from_this_machine;
-use crate::log::now;
-use crate::reply::{plain, respond};
-use crate::site::Site;
+use crate::http::auth::from_this_machine;
+use crate::http::reply::{plain, respond};
+use crate::state::site::Site;
+use crate::telemetry::log::now;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Maximum length of an id that is taken over from the client.

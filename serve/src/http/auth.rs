@@ -5,9 +5,9 @@ use axum::http::{StatusCode, Uri};
 use oms_engine::intake::Reply;
 use oms_sqlite::{Found, Scope};
 
-use crate::flow::Flow;
-use crate::reply::plain;
-use crate::site::Site;
+use super::reply::plain;
+use crate::state::flow::Flow;
+use crate::state::site::Site;
 
 const API_KEY: &str = "x-api-key";
 

@@ -11,7 +11,7 @@ use oms_engine::effects::Clock as _;
 use oms_runtime::Runner;
 use tokio::sync::oneshot;
 
-use crate::recent::Recent;
+use super::recent_orders::Recent;
 
 /// Pause after the index is complete.
 const REST: Duration = Duration::from_millis(500);

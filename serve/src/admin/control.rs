@@ -23,9 +23,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::audit;
-use crate::flow::{Flow, Renewed};
-use crate::site::Site;
+use super::audit;
+use crate::state::flow::{Flow, Renewed};
+use crate::state::site::Site;
 
 /// Maximum size of a request in bytes. It allows for two million runs.
 const REQUEST_MAX: u64 = 32 << 20;

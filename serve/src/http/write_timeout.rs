@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-use crate::room::Wait;
+use super::connection_limit::Wait;
 
 /// A connection with a write timeout.
 pub(crate) struct Patient<S> {

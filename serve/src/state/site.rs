@@ -16,14 +16,19 @@ use oms_sqlite::{KeptSessions, RunRow};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::console::{self, SessionKey, Sessions, Token};
-use crate::flow::{Ended, Flow, Opened, ServeError, Worker};
-use crate::listen::connections;
-use crate::log::Log;
-use crate::metrics::Metrics;
-use crate::reply::{plain, respond};
-use crate::room::Room;
-use crate::{intake, metrics, observe, openapi, status};
+use super::flow::{Ended, Flow, Opened, ServeError, Worker};
+use super::sessions::{SessionKey, Sessions, Token};
+use crate::admin::health as status;
+use crate::console;
+use crate::http::connection_limit::Room;
+use crate::http::reply::{plain, respond};
+use crate::intake::openapi;
+use crate::intake::orders as intake;
+use crate::server::listener::connections;
+use crate::server::middleware as observe;
+use crate::telemetry::log::Log;
+use crate::telemetry::metrics;
+use crate::telemetry::metrics::Metrics;
 
 /// Maximum memory, in KiB, for orders that are being received or wait for a response.
 const RECEIVING_MAX_KIB: usize = 256 << 10;

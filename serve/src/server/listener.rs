@@ -22,13 +22,13 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::bare::Explained;
-use crate::flow::ServeError;
-use crate::operate;
-use crate::patient::Patient;
-use crate::peer::{Peer, shared};
-use crate::room::{Place, Room, Wait};
-use crate::site::{Site, Workers};
+use crate::admin::control;
+use crate::http::connection_limit::{Place, Room, Wait};
+use crate::http::hyper_errors::Explained;
+use crate::http::peer::{Peer, shared};
+use crate::http::write_timeout::Patient;
+use crate::state::flow::ServeError;
+use crate::state::site::{Site, Workers};
 
 /// Maximum number of concurrent connections. At the limit, the connection that has waited longest for its peer is closed.
 const CONNECTIONS_MAX: usize = 4_096;
@@ -172,11 +172,11 @@ pub async fn listen(
 /// Opens the sockets of all flows for the command line.
 fn operable(site: &Arc<Site>, tasks: &mut JoinSet<()>) -> Result<(), ServeError> {
     for (at, flow) in site.flows.iter().enumerate() {
-        let socket = operate::open(&flow.directory).map_err(|source| ServeError::Socket {
+        let socket = control::open(&flow.directory).map_err(|source| ServeError::Socket {
             path: oms_runtime::control::socket(&flow.directory),
             source,
         })?;
-        tasks.spawn(operate::attend(Arc::clone(site), at, socket));
+        tasks.spawn(control::attend(Arc::clone(site), at, socket));
     }
     Ok(())
 }

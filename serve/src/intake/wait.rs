@@ -9,9 +9,9 @@ use oms_engine::run::RunState;
 use oms_sqlite::RunRow;
 use tokio::sync::Notify;
 
-use crate::flow::Flow;
-use crate::peer::Peer;
-use crate::site::Site;
+use crate::http::peer::Peer;
+use crate::state::flow::Flow;
+use crate::state::site::Site;
 
 /// Maximum wait in seconds. Longer waits are shortened to it.
 const WAIT_MAX: u64 = 60;

@@ -7,8 +7,8 @@ use axum::response::{IntoResponse as _, Response};
 use oms_engine::plan::Plan;
 use serde_json::{Map, Value as Json, json};
 
-use crate::flow::Flow;
-use crate::site::Site;
+use crate::state::flow::Flow;
+use crate::state::site::Site;
 
 /// Returns the path of an intake without the key: `/order` for `/order/{key}`.
 pub(crate) fn collection(path: &str) -> &str {

@@ -18,10 +18,12 @@ use serde_json::json;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
-use crate::flow::Flow;
-use crate::reply::{plain, respond};
-use crate::site::Served;
-use crate::{auth, body, wait};
+use super::wait;
+use crate::http::auth;
+use crate::http::body;
+use crate::http::reply::{plain, respond};
+use crate::state::flow::Flow;
+use crate::state::site::Served;
 
 /// The header with the key of an order whose body has none (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";

@@ -8,8 +8,8 @@ use oms_runtime::control::{Request, Response};
 use oms_runtime::{Forgetting, Held};
 use oms_sqlite::AuditEntry;
 
-use crate::console::words;
-use crate::flow::Flow;
+use crate::console::format;
+use crate::state::flow::Flow;
 
 /// The user that is recorded for the command line, which acts for the owner of the state directory.
 const COMMAND_LINE: &str = "command line";
@@ -43,7 +43,7 @@ impl Flow {
     pub(crate) async fn note_request(&self, request: &Request) -> Result<i64, oms_sqlite::Error> {
         let runs = |runs: &[i64]| match runs {
             [run] => (self.runner.row(*run).ok().flatten().map(|row| row.key), String::new()),
-            _ => (None, words::runs(runs.len())),
+            _ => (None, format::runs(runs.len())),
         };
         let (what, (key, detail)) = match request {
             Request::Retry { runs: of, held: None } => ("retry", runs(of)),
@@ -84,12 +84,12 @@ pub(crate) fn outcome(response: &Response) -> String {
                 counts.iter().map(|(came, count)| format!("{count} {came}")).collect();
             if counts.is_empty() { "done".to_owned() } else { counts.join(", ") }
         }
-        Response::Pruned(gone) => words::runs(number(*gone)),
+        Response::Pruned(gone) => format::runs(number(*gone)),
         Response::Forgotten(Forgetting::Undeclared) => "no customer is declared".to_owned(),
         Response::Forgotten(Forgetting::Unknown(_)) => "no customer found".to_owned(),
         Response::Forgotten(Forgetting::Found(gone)) => {
-            let (runs, left) = (words::runs(number(gone.runs)), words::runs(gone.left.len()));
-            let rows = words::of(number(gone.rows.values().sum()), "row");
+            let (runs, left) = (format::runs(number(gone.runs)), format::runs(gone.left.len()));
+            let rows = format::of(number(gone.rows.values().sum()), "row");
             let left = if gone.left.is_empty() { String::new() } else { format!("; {left} kept") };
             format!("{runs} and {rows}{left}")
         }

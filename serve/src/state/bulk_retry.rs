@@ -9,7 +9,7 @@ use oms_engine::run::RunState;
 use oms_sqlite::RunRow;
 use tokio::time::Instant;
 
-use crate::site::Site;
+use super::site::Site;
 
 /// How long the result is shown.
 const SHOWN: Duration = Duration::from_secs(5 * 60);

@@ -7,8 +7,8 @@ use axum::response::Response;
 use oms_engine::intake::Reply;
 use serde_json::json;
 
-use crate::reply::respond;
-use crate::site::Site;
+use crate::http::reply::respond;
+use crate::state::site::Site;
 
 /// `GET /healthz`: the process responds.
 pub(crate) async fn alive() -> Response {

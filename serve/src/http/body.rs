@@ -10,8 +10,8 @@ use hyper::body::Body as _;
 use oms_engine::intake::Reply;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::reply::plain;
-use crate::site::Site;
+use super::reply::plain;
+use crate::state::site::Site;
 
 /// Timeout for receiving an order or a form.
 const RECEIVE: Duration = Duration::from_secs(20);

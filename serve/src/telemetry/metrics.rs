@@ -18,9 +18,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::Registry;
 
-use crate::auth::authorize;
-use crate::reply::respond;
-use crate::site::Site;
+use crate::http::auth::authorize;
+use crate::http::reply::respond;
+use crate::state::site::Site;
 
 /// The bucket boundaries of the acceptance time in seconds.
 const SECONDS: [f64; 12] =

@@ -11,11 +11,11 @@ use oms_runtime::{Bundles, Runner, Settled, Work};
 use oms_sqlite::{KeptSessions, Keys, Reader};
 use tokio::sync::{mpsc, watch};
 
-use crate::bulk::Bulk;
-use crate::indexing::Indexing;
-use crate::metrics::FlowMetrics;
-use crate::recent::Recent;
-use crate::wait::Waiters;
+use super::bulk_retry::Bulk;
+use super::indexing::Indexing;
+use super::recent_orders::Recent;
+use crate::intake::wait::Waiters;
+use crate::telemetry::metrics::FlowMetrics;
 
 /// Maximum number of queued orders. Further orders are answered with 429.
 const QUEUE_MAX: usize = 1_024;

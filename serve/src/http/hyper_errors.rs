@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use oms_engine::intake::Reply;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use crate::reply::plain;
+use super::reply::plain;
 
 /// Prefixes of the header lines in hyper's own responses.
 const LINES: [&str; 3] = ["connection: close", "content-length: 0", "date: "];

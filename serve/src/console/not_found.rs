@@ -8,7 +8,7 @@ use axum::response::Response;
 
 use super::guard::Visit;
 use super::pages::Page;
-use crate::site::Site;
+use crate::state::site::Site;
 
 /// Returns whether a path belongs to the console.
 pub(crate) fn is_console(path: &str) -> bool {

@@ -1,0 +1,5 @@
+//! Orders over HTTP.
+
+pub(crate) mod openapi;
+pub(crate) mod orders;
+pub(crate) mod wait;

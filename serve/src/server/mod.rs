@@ -1,0 +1,4 @@
+//! The server: its listener, its routes and its middleware.
+
+pub(crate) mod listener;
+pub(crate) mod middleware;
