@@ -6,14 +6,18 @@
 
 mod admin;
 mod console;
+mod format;
 mod http;
 mod intake;
 mod server;
 mod state;
 mod telemetry;
 
-pub use http::auth::is_this_machine;
-pub use server::listener::{Tls, TlsError, bind, listen};
-pub use state::flow::{Finding, Looked, LookedFile, Opened, Renewed, ServeError, Source};
-pub use state::site::{Site, StartError};
+pub use http::origin::names_this_machine;
+pub use http::tls::{Tls, TlsError};
+pub use server::listener::{bind, listen};
+pub use state::error::{ServeError, StartError};
+pub use state::flow::Opened;
+pub use state::site::Site;
+pub use state::source::{Finding, Inspected, InspectedFile, Reloaded, Source};
 pub use telemetry::traces::{Sender, Traces, TracesError};

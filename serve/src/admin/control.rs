@@ -1,5 +1,4 @@
-//! Operations on a running server: retry, cancel, import, prune and forget. The command line requests them at the socket of the state directory. The
-//! console also offers retry and cancel.
+//! The control socket of a running server. The command line sends its requests to the socket in the state directory.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -7,138 +6,26 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use jiff::Timestamp;
-use oms_clock::SystemClock;
-use oms_engine::effects::Clock as _;
-use oms_engine::plan::read_rows;
-use oms_engine::run::RunState;
-use oms_runtime::control::{Done, Request, Response, at_socket, socket};
-use oms_runtime::{Held, Work};
-use oms_sqlite::RunRow;
+use oms_runtime::control::{Request, Response, at_socket, socket};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::audit;
-use crate::state::flow::{Flow, Renewed};
+use super::requests::execute;
+use crate::state::flow::Flow;
 use crate::state::site::Site;
 
 /// Maximum size of a request in bytes. It allows for two million runs.
 const REQUEST_MAX: u64 = 32 << 20;
 /// Time limit for reading a request, and for writing the response.
-const PATIENCE: Duration = Duration::from_secs(10);
+const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of concurrent clients. Others wait in the socket's backlog.
-const CONVERSATIONS_MAX: usize = 64;
+const CLIENTS_MAX: usize = 64;
 /// Delay after a failed `accept`, such as without free file descriptors.
-const REST: Duration = Duration::from_millis(50);
-
-impl Flow {
-    /// Retries a run.
-    pub(crate) async fn retry(
-        &self,
-        row: &RunRow,
-        held: Option<Held>,
-    ) -> Result<Done, oms_sqlite::Error> {
-        let retried = self.runner.retry(row, held).await?;
-        if let Ok(settled) = &retried {
-            self.metrics.settled(settled);
-        }
-        let done = Done::of(row, retried);
-        if done.refused.is_none() && done.state == RunState::Waiting {
-            let until = self.runner.row(row.id)?.and_then(|row| row.wait_until);
-            let at = until.unwrap_or_else(|| SystemClock.now());
-            // If the runner has stopped, the run continues after the next start.
-            let _unheard = self.work.send(Work::GoOn { id: row.id, at }).await;
-        }
-        Ok(done)
-    }
-
-    /// Cancels a run that waits or is parked.
-    pub(crate) async fn cancel(&self, row: &RunRow) -> Result<Done, oms_sqlite::Error> {
-        let cancelled = self.runner.cancel(row).await?;
-        if let Ok(settled) = &cancelled {
-            self.metrics.settled(settled);
-        }
-        Ok(Done::of(row, cancelled))
-    }
-
-    /// Executes a request of the command line and records it in the audit log.
-    async fn operate(&self, request: Request) -> Response {
-        let failed = |error: anyhow::Error| Response::Failed(format!("{error:#}"));
-        let entry = match self.note_request(&request).await {
-            Ok(entry) => entry,
-            Err(error) => return failed(error.into()),
-        };
-        let response = self.answer(request).await.unwrap_or_else(failed);
-        self.noted(entry, &audit::outcome(&response)).await;
-        response
-    }
-
-    async fn answer(&self, request: Request) -> anyhow::Result<Response> {
-        let (runs, held) = match request {
-            Request::Retry { runs, held } => {
-                self.renew().await?;
-                (runs, Some(held))
-            }
-            Request::Cancel { runs } => (runs, None),
-            Request::Import { table, rows } => {
-                self.renew().await?;
-                self.import(&table, &rows).await?;
-                return Ok(Response::Done(Vec::new()));
-            }
-            Request::Forget { who, dry_run } => {
-                self.renew().await?;
-                let forgetting = match dry_run {
-                    true => self.runner.would_forget(&who).await?,
-                    false => self.runner.forget(&who).await?,
-                };
-                return Ok(Response::Forgotten(forgetting));
-            }
-            Request::Prune { before } => {
-                let before = Timestamp::from_millisecond(before)?;
-                return Ok(Response::Pruned(self.runner.prune(before, false).await?));
-            }
-        };
-        let mut done = Vec::with_capacity(runs.len());
-        for id in runs {
-            // The run may have been deleted.
-            let Some(row) = self.runner.row(id)? else { continue };
-            let result = match held {
-                Some(held) => self.retry(&row, held).await,
-                None => self.cancel(&row).await,
-            };
-            match result {
-                Ok(one) => done.push(one),
-                Err(_) if self.runner.row(id)?.is_none() => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(Response::Done(done))
-    }
-
-    async fn import(&self, table: &str, rows: &str) -> anyhow::Result<()> {
-        let plan = self.runner.plan();
-        let table = plan.tables().iter().find(|known| *known.name == *table);
-        let table = table.context("the served pipeline has no such table")?;
-        let rows = read_rows(table, rows).map_err(|error| anyhow::anyhow!(error.message))?;
-        Ok(self.runner.import(table, rows).await?)
-    }
-
-    /// Reads the pipeline file again, so that its changes apply to new runs and to retries.
-    pub(crate) async fn renew(&self) -> anyhow::Result<()> {
-        let source = Arc::clone(&self.source);
-        let read = tokio::task::spawn_blocking(move || source.read()).await?;
-        let Renewed { plan, file, seeds } = read.map_err(anyhow::Error::msg)?;
-        for skipped in self.runner.replace(&plan, &file, seeds).await? {
-            self.source.say(&skipped.to_string());
-        }
-        Ok(())
-    }
-}
+const ACCEPT_DELAY: Duration = Duration::from_millis(50);
 
 /// Listens on the socket of a state directory.
 ///
@@ -151,46 +38,46 @@ pub(crate) fn open(directory: &Path) -> io::Result<UnixListener> {
     let _left_by_a_crash = std::fs::remove_dir_all(&folder);
     std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
     std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o700))?;
-    let place = socket(&folder);
+    let new = socket(&folder);
     let listener = at_socket(&folder, |path| UnixListener::bind(path))?;
-    std::fs::set_permissions(&place, std::fs::Permissions::from_mode(0o600))?;
-    std::fs::rename(&place, &path)?;
+    std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o600))?;
+    std::fs::rename(&new, &path)?;
     std::fs::remove_dir(&folder)?;
     Ok(listener)
 }
 
 /// Serves the clients at the socket of a flow until the future is dropped.
-pub(crate) async fn attend(site: Arc<Site>, at: usize, listener: UnixListener) {
-    let Some(flow) = site.flows.get(at) else { return };
-    let turn = Mutex::new(());
-    let mut conversations = FuturesUnordered::new();
+pub(crate) async fn serve_socket(site: Arc<Site>, index: usize, listener: UnixListener) {
+    let Some(flow) = site.flows.get(index) else { return };
+    let execution = Mutex::new(());
+    let mut clients = FuturesUnordered::new();
     loop {
         tokio::select! {
-            Some(_broken) = conversations.next(), if !conversations.is_empty() => {}
-            taken = listener.accept(), if conversations.len() < CONVERSATIONS_MAX => match taken {
-                Ok((stream, _)) => conversations.push(converse(flow, stream, &turn)),
-                Err(_) => tokio::time::sleep(REST).await,
+            Some(_broken) = clients.next(), if !clients.is_empty() => {}
+            accepted = listener.accept(), if clients.len() < CLIENTS_MAX => match accepted {
+                Ok((stream, _)) => clients.push(serve_client(flow, stream, &execution)),
+                Err(_) => tokio::time::sleep(ACCEPT_DELAY).await,
             },
         }
     }
 }
 
 /// Serves one client. Requests of several clients are read concurrently, because a client may be silent, and executed one after the other.
-async fn converse(flow: &Flow, stream: UnixStream, turn: &Mutex<()>) -> io::Result<()> {
+async fn serve_client(flow: &Flow, stream: UnixStream, execution: &Mutex<()>) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();
     let mut read = BufReader::new(read.take(REQUEST_MAX));
-    let said = timeout(PATIENCE, read.read_line(&mut line)).await;
-    let response = match said.map(|said| said.map(|_| serde_json::from_str::<Request>(&line))) {
+    let received = timeout(CLIENT_TIMEOUT, read.read_line(&mut line)).await;
+    let response = match received.map(|read| read.map(|_| serde_json::from_str::<Request>(&line))) {
         Ok(Ok(Ok(request))) => {
-            let _mine = turn.lock().await;
-            flow.operate(request).await
+            let _only_one = execution.lock().await;
+            execute(flow, request).await
         }
         Ok(Ok(Err(error))) => Response::Failed(format!("invalid request: {error}")),
         Ok(Err(error)) => return Err(error),
         Err(_) => Response::Failed("no request within the time limit".to_owned()),
     };
-    let mut answer = serde_json::to_vec(&response)?;
-    answer.push(b'\n');
-    timeout(PATIENCE, write.write_all(&answer)).await?
+    let mut bytes = serde_json::to_vec(&response)?;
+    bytes.push(b'\n');
+    timeout(CLIENT_TIMEOUT, write.write_all(&bytes)).await?
 }

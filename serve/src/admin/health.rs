@@ -11,14 +11,14 @@ use crate::http::reply::respond;
 use crate::state::site::Site;
 
 /// `GET /healthz`: the process responds.
-pub(crate) async fn alive() -> Response {
+pub(crate) async fn live() -> Response {
     respond(&Reply { status: 200, body: json!({ "status": "ok" }) })
 }
 
 /// `GET /readyz`: the server accepts orders.
 pub(crate) async fn ready(State(site): State<Arc<Site>>) -> Response {
-    let works = site.flows.iter().all(|flow| !flow.work.is_closed());
-    match works && !site.is_stopping() {
+    let is_running = site.flows.iter().all(|flow| !flow.queue.is_closed());
+    match is_running && !site.is_stopping() {
         true => respond(&Reply { status: 200, body: json!({ "status": "ready" }) }),
         false => respond(&Reply::unavailable()),
     }

@@ -9,8 +9,8 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::guard::Visit;
-use super::pages::Page;
+use super::page::Page;
+use super::visit::Visit;
 use crate::http::body::receive;
 use crate::state::site::Site;
 
@@ -18,48 +18,48 @@ use crate::state::site::Site;
 const BYTES_MAX: usize = 16 << 10;
 
 /// A form that was sent from a page of its session.
-pub(crate) struct Sent<T> {
+pub(crate) struct SubmittedForm<T> {
     pub(crate) visit: Visit,
     pub(crate) form: T,
 }
 
 /// A form without fields.
 #[derive(Deserialize)]
-pub(crate) struct Nothing {}
+pub(crate) struct EmptyForm {}
 
 /// A form with the CSRF token of its session.
 #[derive(Deserialize)]
-struct Signed<T> {
+struct WithCsrf<T> {
     #[serde(default)]
     csrf: String,
     #[serde(flatten)]
     form: T,
 }
 
-impl<T: DeserializeOwned> FromRequest<Arc<Site>> for Sent<T> {
+impl<T: DeserializeOwned> FromRequest<Arc<Site>> for SubmittedForm<T> {
     type Rejection = Response;
 
     async fn from_request(request: Request, site: &Arc<Site>) -> Result<Self, Response> {
         let (mut parts, body) = request.into_parts();
-        let mut visit = Visit::of_sender(&mut parts, site).await?;
+        let mut visit = Visit::of_form(&mut parts, site).await?;
         if !is_form(&parts.headers) {
             let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            return Err(Page::error(status, "Unsupported form", "").of(&mut visit));
+            return Err(Page::error(status, "Unsupported form", "").render(&mut visit));
         }
-        let (bytes, _room) = match receive(site, body, BYTES_MAX).await {
+        let (bytes, _memory) = match receive(&site.body_memory, body, BYTES_MAX).await {
             Ok(received) => received,
             Err(reply) => {
                 let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_REQUEST);
                 let message = "The form could not be received";
-                return Err(Page::error(status, message, "").of(&mut visit));
+                return Err(Page::error(status, message, "").render(&mut visit));
             }
         };
-        match serde_urlencoded::from_bytes::<Signed<T>>(&bytes) {
-            Ok(Signed { csrf, form }) if visit.has_signed(&csrf) => Ok(Self { visit, form }),
-            Ok(_) => Err(visit.foreign()),
+        match serde_urlencoded::from_bytes::<WithCsrf<T>>(&bytes) {
+            Ok(WithCsrf { csrf, form }) if visit.has_csrf_token(&csrf) => Ok(Self { visit, form }),
+            Ok(_) => Err(visit.reject_form()),
             Err(_) => {
                 let message = "Invalid form";
-                Err(Page::error(StatusCode::UNPROCESSABLE_ENTITY, message, "").of(&mut visit))
+                Err(Page::error(StatusCode::UNPROCESSABLE_ENTITY, message, "").render(&mut visit))
             }
         }
     }

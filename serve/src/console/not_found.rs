@@ -6,8 +6,8 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::response::Response;
 
-use super::guard::Visit;
-use super::pages::Page;
+use super::page::Page;
+use super::visit::Visit;
 use crate::state::site::Site;
 
 /// Returns whether a path belongs to the console.
@@ -16,7 +16,7 @@ pub(crate) fn is_console(path: &str) -> bool {
 }
 
 /// Returns the error page for an unknown path or an unsupported method.
-pub(crate) fn lost(site: &Arc<Site>, request: &Request, status: StatusCode) -> Response {
+pub(crate) fn show(site: &Arc<Site>, request: &Request, status: StatusCode) -> Response {
     let path = request.uri().path();
     let (message, help) = match status {
         StatusCode::METHOD_NOT_ALLOWED => (
@@ -28,10 +28,10 @@ pub(crate) fn lost(site: &Arc<Site>, request: &Request, status: StatusCode) -> R
     let name = path.split('/').nth(2).unwrap_or_default();
     let is_served = site.flows.iter().any(|flow| **flow.plan().name() == *name);
     if !is_served {
-        return Page::error(status, &message, help).bare();
+        return Page::error(status, &message, help).render_without_session();
     }
     match Visit::enter(site, Some(name), request.headers(), None) {
-        Ok(mut visit) => Page::error(status, &message, help).of(&mut visit),
+        Ok(mut visit) => Page::error(status, &message, help).render(&mut visit),
         Err(refused) => *refused,
     }
 }

@@ -14,19 +14,20 @@ use oms_runtime::{Bundles, HeldMail, Shown, events, held_mails, resume, steps};
 use oms_sqlite::{Error, Reader, RunRow, StoredMail, StoredRun, row_like};
 use serde_json::{Value as Json, json};
 
-use super::format;
-use super::guard::Visit;
-use super::pages::{self, Page};
+use super::causes;
+use super::page::{self, Page};
+use super::visit::Visit;
+use crate::format;
 use crate::state::flow::Flow;
 
 /// `GET /console/{pipeline}/runs/{key}`.
 pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)>) -> Response {
     let revealed = is_revealed(&visit, &key);
     let found = visit.flow().map(|flow| {
-        flow.reading(|reader, bundles| {
+        flow.read(|reader, bundles| {
             let Some(row) = RunRow::find(reader, &key)? else { return Ok(None) };
             let open = matches!(row.state, RunState::Parked | RunState::Waiting);
-            Ok(Some((open, Known { flow, reader, bundles, row, revealed }.page())))
+            Ok(Some((open, RunPage { flow, reader, bundles, row, revealed }.data())))
         })
     });
     let unshown = |error: Error, open: bool| {
@@ -41,13 +42,13 @@ pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)
         page
     };
     match found {
-        Some(Ok(Some((_, Ok(data))))) => Page::new("run", &key, "runs", data).of(&mut visit),
-        Some(Ok(Some((open, Err(error))))) => unshown(error, open).of(&mut visit),
-        Some(Err(error)) => unshown(error, false).of(&mut visit),
+        Some(Ok(Some((_, Ok(data))))) => Page::new("run", &key, "runs", data).render(&mut visit),
+        Some(Ok(Some((open, Err(error))))) => unshown(error, open).render(&mut visit),
+        Some(Err(error)) => unshown(error, false).render(&mut visit),
         Some(Ok(None)) | None => {
             let help = "Keys are case-sensitive.";
             let message = format!("Run {key} does not exist");
-            Page::error(StatusCode::NOT_FOUND, &message, help).of(&mut visit)
+            Page::error(StatusCode::NOT_FOUND, &message, help).render(&mut visit)
         }
     }
 }
@@ -59,19 +60,20 @@ pub(crate) async fn mail(
 ) -> Response {
     let number = number.parse().unwrap_or(usize::MAX);
     let flow = visit.flow().filter(|_| is_revealed(&visit, &key));
-    let mails = flow.map(|flow| flow.reading(|reader, _| mails(reader, &key)));
+    let mails = flow.map(|flow| flow.read(|reader, _| mails(reader, &key)));
     let mail = mails.and_then(Result::ok).and_then(|mails| mails.into_iter().nth(number));
     match mail {
-        Some(mail) => pages::mail(mail.mail.html),
+        Some(mail) => page::mail_frame(mail.mail.html),
         None => {
             let help = "Show the personal data of the run, then open the e-mail again.";
-            Page::error(StatusCode::NOT_FOUND, "This e-mail is not available", help).of(&mut visit)
+            Page::error(StatusCode::NOT_FOUND, "This e-mail is not available", help)
+                .render(&mut visit)
         }
     }
 }
 
 fn is_revealed(visit: &Visit, key: &str) -> bool {
-    let at = visit.at.unwrap_or_default();
+    let at = visit.index.unwrap_or_default();
     visit.session(|session| session.is_revealed(at, key)).unwrap_or_default()
 }
 
@@ -91,7 +93,7 @@ pub(crate) fn is_held(row: &RunRow) -> bool {
 }
 
 /// Removes the style of an image. The content security policy forbids it, and the console's style sheet has the same rules.
-pub(crate) fn unstyled(svg: &str) -> String {
+pub(crate) fn without_style(svg: &str) -> String {
     let styled = svg.split_once("<style>").and_then(|(before, rest)| {
         let (_, after) = rest.split_once("</style>")?;
         Some(format!("{before}{after}"))
@@ -100,7 +102,7 @@ pub(crate) fn unstyled(svg: &str) -> String {
 }
 
 /// A run that is shown.
-struct Known<'a> {
+struct RunPage<'a> {
     flow: &'a Flow,
     reader: &'a Reader,
     bundles: &'a Bundles,
@@ -108,8 +110,8 @@ struct Known<'a> {
     revealed: bool,
 }
 
-impl Known<'_> {
-    fn page(&self) -> Result<Json, Error> {
+impl RunPage<'_> {
+    fn data(&self) -> Result<Json, Error> {
         let Self { flow, reader, row, revealed, .. } = self;
         let shown = if *revealed { Shown::Whole } else { Shown::Masked };
         let stored = StoredRun::load(reader, row.id)?;
@@ -129,7 +131,7 @@ impl Known<'_> {
         let base = format!("/console/{}/runs/{}", plan.name(), format::part(&row.key));
         let took = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
         let open = parked || row.state == RunState::Waiting;
-        let mut graph = unstyled(&flow.source.draw(&plan));
+        let mut graph = without_style(&flow.source.draw(&plan));
         for step in &steps {
             let (id, state) = (&step["id"], &step["state"]);
             let mark = format!("data-step={id}");
@@ -143,7 +145,7 @@ impl Known<'_> {
             "is_open": open,
             "cause": row.cause.clone().unwrap_or_default(),
             "caught": format::caught(row.caught),
-            "cause_text": row.cause.as_deref().map(format::causes).unwrap_or_default(),
+            "cause_text": row.cause.as_deref().map(causes::explain).unwrap_or_default(),
             "accepted_at": format::instant(row.accepted_at),
             "updated_at": format::instant(row.updated_at),
             "took": format::millis(took),

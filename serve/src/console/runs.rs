@@ -11,17 +11,18 @@ use oms_sqlite::{CustomerRuns, Reader, RunRow, Search, search_terms};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::form::Sent;
-use super::format;
-use super::guard::Visit;
-use super::pages::Page;
+use super::form::SubmittedForm;
+use super::page::Page;
+use super::visit::Visit;
+use crate::format;
 use crate::state::flow::Flow;
-use crate::state::sessions::{Notice, Session};
+use crate::state::notice::Notice;
+use crate::state::sessions::Session;
 
 /// Number of runs on a page.
-const RUNS: u32 = 50;
+const RUNS_PER_PAGE: u32 = 50;
 /// Maximum length of a search text in characters.
-const TEXT_MAX: usize = 200;
+const SEARCH_CHARS_MAX: usize = 200;
 
 /// The mark for a value that is personal data.
 const MASK: &str = "«hidden»";
@@ -44,7 +45,7 @@ pub(crate) struct Filter {
 /// The fields of the customer search.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct OfCustomer {
+pub(crate) struct CustomerSearch {
     /// The text of a new search.
     customer: Option<String>,
     /// The number of an earlier search whose next page is requested.
@@ -64,9 +65,9 @@ pub(crate) async fn show(
 }
 
 /// `POST /console/{pipeline}/runs`: the runs of a customer. The search text is in no URL and in no log.
-pub(crate) async fn of_customer(
+pub(crate) async fn search_customers(
     Path(pipeline): Path<String>,
-    Sent { mut visit, form }: Sent<OfCustomer>,
+    SubmittedForm { mut visit, form }: SubmittedForm<CustomerSearch>,
 ) -> Response {
     let path = format!("/console/{pipeline}/runs");
     let number = form.search.parse().unwrap_or_default();
@@ -76,27 +77,27 @@ pub(crate) async fn of_customer(
             let text = |session: &mut Session| session.search(number).map(str::to_owned);
             let Some(text) = visit.session(text).flatten() else {
                 let notice = "This search has expired. Search again.";
-                return visit.lead(&path, Notice::bad(notice));
+                return visit.redirect_with(&path, Notice::bad(notice));
             };
             text
         }
     };
-    if text.is_empty() || text.chars().count() > TEXT_MAX {
-        let notice = format!("Enter 1 to {TEXT_MAX} characters to search for.");
-        return visit.lead(&path, Notice::bad(notice));
+    if text.is_empty() || text.chars().count() > SEARCH_CHARS_MAX {
+        let notice = format!("Enter 1 to {SEARCH_CHARS_MAX} characters to search for.");
+        return visit.redirect_with(&path, Notice::bad(notice));
     }
-    if super::audit::note(&visit, "search", None, "by a customer's data").await.is_none() {
+    if super::audit::audit_start(&visit, "search", None, "by a customer's data").await.is_none() {
         let notice = "The search did not run, because it could not be recorded in the audit log.";
-        return visit.lead(&path, Notice::bad(notice));
+        return visit.redirect_with(&path, Notice::bad(notice));
     }
-    visit.take_turn().await;
+    visit.wait_for_permit().await;
     let before = form.before.parse().ok();
     let number = match before {
         Some(_) => Some(number),
         None => visit.session(|session| session.remember_search(&text)),
     };
     let read = visit.read(|flow| {
-        let find = || flow.runner.search_customers(&text, before, RUNS);
+        let find = || flow.runner.search_customers(&text, before, RUNS_PER_PAGE);
         let found = tokio::task::block_in_place(find)?;
         let mut page = list(flow, &Filter::default(), Some(found))?;
         page["customer"]["is_older"] = json!(before.is_some());
@@ -107,11 +108,11 @@ pub(crate) async fn of_customer(
 }
 
 /// Parses a date.
-fn day(text: &str) -> Option<Date> {
+fn parse_date(text: &str) -> Option<Date> {
     text.parse().ok()
 }
 
-fn some(text: &str) -> Option<String> {
+fn non_empty(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
@@ -125,7 +126,7 @@ fn counts(reader: &Reader) -> Result<Vec<(RunState, i64)>, oms_sqlite::Error> {
 }
 
 /// Returns the totals of a customer search, including what it left out.
-fn found(found: &CustomerRuns) -> Json {
+fn customer_data(found: &CustomerRuns) -> Json {
     let count = |count: usize| format::count(i64::try_from(count).unwrap_or(i64::MAX));
     let (shown, more) = (found.page.runs.len(), found.runs > found.page.runs.len());
     let all = if found.has_all { "" } else { "more than " };
@@ -147,22 +148,22 @@ fn list(
     of_customer: Option<CustomerRuns>,
 ) -> Result<Json, oms_sqlite::Error> {
     let plan = flow.plan();
-    let customer = of_customer.as_ref().map(found);
+    let customer = of_customer.as_ref().map(customer_data);
     let known = |step: &String| plan.step(step).is_some();
     let start = |day: Date| plan.time_zone().start_of(day);
     let search = Search {
-        key: some(&filter.key),
+        key: non_empty(&filter.key),
         state: RunState::parse(&filter.state),
-        cause: some(&filter.cause),
-        causes: some(&filter.causes),
-        step: some(&filter.step).filter(known),
-        from: day(&filter.from).and_then(start),
-        to: day(&filter.to).and_then(|day| start(day.tomorrow().ok()?)),
+        cause: non_empty(&filter.cause),
+        causes: non_empty(&filter.causes),
+        step: non_empty(&filter.step).filter(known),
+        from: parse_date(&filter.from).and_then(start),
+        to: parse_date(&filter.to).and_then(|day| start(day.tomorrow().ok()?)),
         before: filter.before.parse().ok(),
         after: filter.after.parse().ok(),
-        limit: RUNS,
+        limit: RUNS_PER_PAGE,
     };
-    let (page, matched, counts, causes, caught) = flow.reading(|reader, _| {
+    let (page, matched, counts, causes, caught) = flow.read(|reader, _| {
         reader.snapshot(|reader| {
             let (page, matched) = match of_customer {
                 Some(found) => (found.page, found.matched),
@@ -240,7 +241,8 @@ fn list(
     let narrows =
         [&filter.key, &filter.cause, &filter.causes, &filter.step, &filter.from, &filter.to];
     let is_only_state = customer.is_none() && narrows.iter().all(|text| text.is_empty());
-    let date = |text: &String| if day(text).is_some() { text.clone() } else { String::new() };
+    let date =
+        |text: &String| if parse_date(text).is_some() { text.clone() } else { String::new() };
     Ok(json!({
         "filter": {
             "key": filter.key, "state": filter.state, "cause": filter.cause, "step": filter.step,

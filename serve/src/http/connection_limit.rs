@@ -6,25 +6,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
+/// Maximum number of concurrent connections.
+const CONNECTIONS_MAX: usize = 4_096;
+/// Number of open files that are reserved for databases, keys and the log.
+const FILES_RESERVED: usize = 256;
 /// Minimum idle time before a connection may be closed in favor of a new one.
-const MOMENT: Duration = Duration::from_millis(100);
+const MIN_IDLE: Duration = Duration::from_millis(100);
 /// Delay between two attempts to close an idle connection.
-const LOOK: Duration = Duration::from_millis(20);
+const CLOSE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// The time since which a connection waits for its peer, either to send more of a request or to read a response. While the server works on a
 /// request, the connection does not wait.
-pub(crate) struct Wait {
+pub(crate) struct IdleTime {
     begun: Instant,
     /// Milliseconds since `begun` plus one, or 0 while the connection does not wait.
     since: AtomicU64,
 }
 
-impl Wait {
-    fn new() -> Self {
+impl IdleTime {
+    pub(super) fn start() -> Self {
         Self { begun: Instant::now(), since: AtomicU64::new(1) }
     }
 
@@ -58,145 +63,188 @@ impl Wait {
     }
 }
 
-/// A connection that has a place.
-struct Taken {
-    wait: Arc<Wait>,
+/// An open connection.
+struct OpenConnection {
+    idle: Arc<IdleTime>,
     /// Aborts the connection's task.
-    end: Option<AbortHandle>,
+    task: Option<AbortHandle>,
 }
 
-/// All places for connections.
-pub(crate) struct Room {
-    places: usize,
-    next: AtomicU64,
-    taken: Mutex<HashMap<u64, Taken>>,
-    left: Notify,
+/// The limit on open connections.
+pub(crate) struct ConnectionLimit {
+    max: usize,
+    next_id: AtomicU64,
+    open: Mutex<HashMap<u64, OpenConnection>>,
+    closed: Notify,
 }
 
-/// A place for one connection. Dropping it frees the place.
-pub(crate) struct Place {
-    room: Arc<Room>,
-    number: u64,
-    wait: Arc<Wait>,
+/// The permit for one connection. Dropping it releases it.
+pub(crate) struct ConnectionPermit {
+    limit: Arc<ConnectionLimit>,
+    id: u64,
+    idle: Arc<IdleTime>,
 }
 
-impl Place {
-    /// Returns the connection's wait.
-    pub(crate) fn wait(&self) -> Arc<Wait> {
-        Arc::clone(&self.wait)
+impl ConnectionPermit {
+    /// Returns the idle time of the connection.
+    pub(crate) fn idle(&self) -> Arc<IdleTime> {
+        Arc::clone(&self.idle)
     }
 
-    /// Returns the number of the place.
-    pub(crate) const fn number(&self) -> u64 {
-        self.number
+    /// Returns the id of the connection.
+    pub(crate) const fn id(&self) -> u64 {
+        self.id
     }
 }
 
-impl Drop for Place {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
-        self.room.taken().remove(&self.number);
-        self.room.left.notify_one();
+        self.limit.open().remove(&self.id);
+        self.limit.closed.notify_one();
     }
 }
 
-impl Room {
-    pub(crate) fn new(places: usize) -> Self {
-        let (next, taken) = (AtomicU64::new(0), Mutex::default());
-        Self { places, next, taken, left: Notify::new() }
+impl ConnectionLimit {
+    pub(crate) fn new(max: usize) -> Self {
+        let (next_id, open) = (AtomicU64::new(0), Mutex::default());
+        Self { max, next_id, open, closed: Notify::new() }
     }
 
-    fn taken(&self) -> MutexGuard<'_, HashMap<u64, Taken>> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Returns the limit that the system allows. Raises the limit on open files to its maximum first.
+    pub(crate) fn of_system() -> Self {
+        Self::new(connections_max())
     }
 
-    /// Returns whether all places are taken.
-    pub(crate) fn is_full(&self) -> bool {
-        self.taken().len() >= self.places
+    fn open(&self) -> MutexGuard<'_, HashMap<u64, OpenConnection>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a free place and takes it.
-    pub(crate) async fn enter(self: &Arc<Self>) -> Place {
+    /// Returns whether the limit is reached.
+    pub(crate) fn is_reached(&self) -> bool {
+        self.open().len() >= self.max
+    }
+
+    /// Waits for a permit.
+    pub(crate) async fn acquire(self: &Arc<Self>) -> ConnectionPermit {
         loop {
-            if self.taken().len() < self.places {
-                let number = self.next.fetch_add(1, Ordering::Relaxed);
-                let wait = Arc::new(Wait::new());
-                let taken = Taken { wait: Arc::clone(&wait), end: None };
-                self.taken().insert(number, taken);
-                return Place { room: Arc::clone(self), number, wait };
+            if self.open().len() < self.max {
+                let id = self.next_id.fetch_add(1, Ordering::Relaxed);
+                let idle = Arc::new(IdleTime::start());
+                let connection = OpenConnection { idle: Arc::clone(&idle), task: None };
+                self.open().insert(id, connection);
+                return ConnectionPermit { limit: Arc::clone(self), id, idle };
             }
-            self.end_one();
-            // The place is free when the aborted task is dropped. Other connections may end meanwhile.
-            let _soon = tokio::time::timeout(LOOK, self.left.notified()).await;
+            self.close_longest_idle();
+            // The permit is released when the aborted task is dropped. Other connections may close meanwhile.
+            let _soon = tokio::time::timeout(CLOSE_INTERVAL, self.closed.notified()).await;
         }
     }
 
-    /// Sets the task that serves the connection at a place.
-    pub(crate) fn may_end(&self, number: u64, conversation: AbortHandle) {
-        if let Some(taken) = self.taken().get_mut(&number) {
-            taken.end = Some(conversation);
+    /// Sets the task that serves a connection.
+    pub(crate) fn set_task(&self, id: u64, task: AbortHandle) {
+        if let Some(connection) = self.open().get_mut(&id) {
+            connection.task = Some(task);
         }
     }
 
     /// Aborts the connection that has waited longest for its peer, if it has waited long enough.
-    fn end_one(&self) {
-        let mut taken = self.taken();
-        let waiting = taken.iter_mut().filter(|(_, taken)| taken.end.is_some());
-        let waiting = waiting.filter_map(|(_, taken)| Some((taken.wait.since()?, taken)));
-        let longest = waiting.min_by_key(|(since, _)| *since);
-        if let Some((_, taken)) = longest.filter(|(since, _)| since.elapsed() >= MOMENT)
-            && let Some(end) = taken.end.take()
+    fn close_longest_idle(&self) {
+        let mut open = self.open();
+        let idle = open.values_mut().filter(|connection| connection.task.is_some());
+        let idle = idle.filter_map(|connection| Some((connection.idle.since()?, connection)));
+        let longest = idle.min_by_key(|(since, _)| *since);
+        if let Some((_, connection)) = longest.filter(|(since, _)| since.elapsed() >= MIN_IDLE)
+            && let Some(task) = connection.task.take()
         {
-            end.abort();
+            task.abort();
         }
     }
+}
+
+/// Raises the limit on open files to its maximum, and returns the number of connections that it allows.
+fn connections_max() -> usize {
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, ..limit };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limit.maximum,
+        Err(_) => limit.current,
+    };
+    // `None` means that there is no limit.
+    let files = current.map_or(usize::MAX, |files| usize::try_from(files).unwrap_or(usize::MAX));
+    CONNECTIONS_MAX.min(files.saturating_sub(FILES_RESERVED).max(files / 2)).max(1)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Takes a place for a connection that never ends by itself.
-    async fn talk(room: &Arc<Room>) -> (Arc<Wait>, AbortHandle) {
-        let place = room.enter().await;
-        let (wait, number) = (place.wait(), place.number());
+    /// Opens a connection that never closes by itself.
+    async fn connect(limit: &Arc<ConnectionLimit>) -> (Arc<IdleTime>, AbortHandle) {
+        let permit = limit.acquire().await;
+        let (idle, id) = (permit.idle(), permit.id());
         let task = tokio::spawn(async move {
-            let _place = place;
+            let _permit = permit;
             std::future::pending::<()>().await;
         });
         let handle = task.abort_handle();
-        room.may_end(number, handle.clone());
-        (wait, handle)
+        limit.set_task(id, handle.clone());
+        (idle, handle)
     }
 
     #[tokio::test]
     async fn the_connection_with_the_longest_wait_is_closed() {
-        let room = Arc::new(Room::new(3));
-        let (answering, first) = talk(&room).await;
-        answering.end();
-        let (_, second) = talk(&room).await;
-        tokio::time::sleep(MOMENT).await;
-        let (moving, third) = talk(&room).await;
-        moving.end();
-        moving.begin();
-        let (_, fourth) = talk(&room).await;
-        let ended = [&first, &second, &third, &fourth].map(AbortHandle::is_finished);
-        assert_eq!(ended, [false, true, false, false]);
-        assert_eq!(room.taken().len(), 3);
+        let limit = Arc::new(ConnectionLimit::new(3));
+        let (busy, first) = connect(&limit).await;
+        busy.end();
+        let (_, second) = connect(&limit).await;
+        tokio::time::sleep(MIN_IDLE).await;
+        let (reading, third) = connect(&limit).await;
+        reading.end();
+        reading.begin();
+        let (_, fourth) = connect(&limit).await;
+        let closed = [&first, &second, &third, &fourth].map(AbortHandle::is_finished);
+        assert_eq!(closed, [false, true, false, false]);
+        assert_eq!(limit.open().len(), 3);
     }
 
     #[tokio::test]
     async fn a_new_connection_is_not_closed() {
-        let room = Arc::new(Room::new(1));
-        let (_, first) = talk(&room).await;
+        let limit = Arc::new(ConnectionLimit::new(1));
+        let (_, first) = connect(&limit).await;
         let begun = Instant::now();
-        talk(&room).await;
-        assert!(first.is_finished() && begun.elapsed() >= MOMENT);
+        connect(&limit).await;
+        assert!(first.is_finished() && begun.elapsed() >= MIN_IDLE);
     }
 
     #[tokio::test]
-    async fn a_free_place_is_reused() {
-        let room = Arc::new(Room::new(1));
-        drop(room.enter().await);
-        let _place = room.enter().await;
+    async fn a_busy_connection_is_never_closed() {
+        let limit = Arc::new(ConnectionLimit::new(1));
+        let (busy, first) = connect(&limit).await;
+        busy.end();
+        let waits = tokio::time::timeout(MIN_IDLE + 3 * CLOSE_INTERVAL, limit.acquire());
+        assert!(waits.await.is_err() && !first.is_finished() && limit.is_reached());
+    }
+
+    #[tokio::test]
+    async fn a_released_permit_is_reused() {
+        let limit = Arc::new(ConnectionLimit::new(1));
+        drop(limit.acquire().await);
+        assert!(!limit.is_reached());
+        let _permit = limit.acquire().await;
+        assert!(limit.is_reached());
+    }
+
+    #[test]
+    fn progress_restarts_the_idle_time_but_does_not_start_it() {
+        let idle = IdleTime::start();
+        let begun = idle.since().unwrap();
+        std::thread::sleep(Duration::from_millis(3));
+        idle.begin();
+        assert_eq!(idle.since().unwrap(), begun, "the wait has started already");
+        idle.progress(true);
+        assert!(idle.since().unwrap() - begun >= Duration::from_millis(3));
+        idle.end();
+        idle.progress(true);
+        assert_eq!(idle.since(), None);
     }
 }

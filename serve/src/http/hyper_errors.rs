@@ -1,7 +1,7 @@
 //! Problem documents for requests that hyper rejects. hyper itself responds to a malformed request, with a status line and no body. This wrapper replaces
 //! such a response with a problem document.
 //!
-//! Such a response is the last one on a connection. Responses of `oms` have the header `x-request-id` (`observe.rs`), so a write that contains only
+//! Such a response is the last one on a connection. Responses of `oms` have the header `x-request-id` (`server/middleware.rs`), so a write that contains only
 //! hyper's own headers is a rejection by hyper.
 
 use std::io;
@@ -12,29 +12,30 @@ use axum::http::StatusCode;
 use oms_engine::intake::Reply;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::reply::plain;
+use super::reply::status_problem;
 
 /// Prefixes of the header lines in hyper's own responses.
-const LINES: [&str; 3] = ["connection: close", "content-length: 0", "date: "];
+const HYPER_HEADERS: [&str; 3] = ["connection: close", "content-length: 0", "date: "];
 
 /// A connection that replaces hyper's own error responses with problem documents.
-pub(crate) struct Explained<S> {
+pub(crate) struct ReplaceErrors<S> {
     inner: S,
     /// The replacement for hyper's response. `written` counts the bytes that were sent.
-    instead: Vec<u8>,
+    replacement: Vec<u8>,
     written: usize,
 }
 
-impl<S> Explained<S> {
+impl<S> ReplaceErrors<S> {
     pub(crate) const fn new(inner: S) -> Self {
-        Self { inner, instead: Vec::new(), written: 0 }
+        Self { inner, replacement: Vec::new(), written: 0 }
     }
 }
 
-impl<S: AsyncWrite + Unpin> Explained<S> {
+impl<S: AsyncWrite + Unpin> ReplaceErrors<S> {
     /// Writes the rest of the replacement.
-    fn poll_instead(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(rest) = self.instead.get(self.written..).filter(|rest| !rest.is_empty()) {
+    fn poll_replacement(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.replacement.get(self.written..).filter(|rest| !rest.is_empty())
+        {
             let count = ready!(Pin::new(&mut self.inner).poll_write(context, rest))?;
             if count == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -46,12 +47,12 @@ impl<S: AsyncWrite + Unpin> Explained<S> {
 }
 
 /// Returns the replacement for hyper's own error response, or `None` for other bytes.
-fn explained(bytes: &[u8]) -> Option<Vec<u8>> {
+fn replacement(bytes: &[u8]) -> Option<Vec<u8>> {
     let text = std::str::from_utf8(bytes).ok()?;
     let (line, lines) = text.strip_suffix("\r\n\r\n")?.split_once("\r\n")?;
     let (version, status) = line.split_once(' ')?;
     let status: u16 = status.get(..3)?.parse().ok()?;
-    let known = |line: &str| LINES.iter().any(|begin| line.starts_with(begin));
+    let known = |line: &str| HYPER_HEADERS.iter().any(|begin| line.starts_with(begin));
     let mut has_length = false;
     for line in lines.split("\r\n") {
         if !known(line) {
@@ -83,10 +84,10 @@ fn problem(status: StatusCode) -> Option<Reply> {
         }
         _ => return None,
     };
-    Some(plain(status).detailed(detail))
+    Some(status_problem(status).detailed(detail))
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Explained<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for ReplaceErrors<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -96,16 +97,16 @@ impl<S: AsyncRead + Unpin> AsyncRead for Explained<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for ReplaceErrors<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        ready!(self.poll_instead(context))?;
-        match explained(bytes) {
-            Some(instead) => {
-                (self.instead, self.written) = (instead, 0);
+        ready!(self.poll_replacement(context))?;
+        match replacement(bytes) {
+            Some(replacement) => {
+                (self.replacement, self.written) = (replacement, 0);
                 Poll::Ready(Ok(bytes.len()))
             }
             None => Pin::new(&mut self.inner).poll_write(context, bytes),
@@ -121,7 +122,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
         if let (Some(piece), None) = (pieces.next(), pieces.next()) {
             return self.poll_write(context, piece);
         }
-        ready!(self.poll_instead(context))?;
+        ready!(self.poll_replacement(context))?;
         Pin::new(&mut self.inner).poll_write_vectored(context, slices)
     }
 
@@ -130,25 +131,27 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Explained<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_instead(context))?;
+        ready!(self.poll_replacement(context))?;
         Pin::new(&mut self.inner).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(self.poll_instead(context))?;
+        ready!(self.poll_replacement(context))?;
         Pin::new(&mut self.inner).poll_shutdown(context)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
     use super::*;
 
     #[test]
     fn only_a_complete_rejection_by_hyper_is_replaced() {
-        let bare = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\ndate: Sun, 29 Nov 2026 12:00:00 GMT\r\n\r\n";
-        let told = String::from_utf8(explained(bare.as_bytes()).unwrap()).unwrap();
-        let (head, body) = told.split_once("\r\n\r\n").unwrap();
+        let rejection = "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\ndate: Sun, 29 Nov 2026 12:00:00 GMT\r\n\r\n";
+        let replaced = String::from_utf8(replacement(rejection.as_bytes()).unwrap()).unwrap();
+        let (head, body) = replaced.split_once("\r\n\r\n").unwrap();
         assert!(
             head.starts_with(
                 "HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ndate: "
@@ -159,16 +162,32 @@ mod tests {
         assert!(head.contains(&format!("\r\ncontent-length: {}\r\n", body.len())), "{head}");
         assert!(body.contains("\"status\":431"), "{body}");
         for other in [
-            bare.replace("431", "200"),
-            bare.replace("date:", "x-request-id: 1\r\ndate:"),
-            bare.replace("content-length: 0\r\n", ""),
-            bare.replace(": 0", ": 5"),
-            format!("{bare}x"),
-            format!("x{bare}"),
-            bare.trim_end().to_owned(),
+            rejection.replace("431", "200"),
+            rejection.replace("date:", "x-request-id: 1\r\ndate:"),
+            rejection.replace("content-length: 0\r\n", ""),
+            rejection.replace(": 0", ": 5"),
+            format!("{rejection}x"),
+            format!("x{rejection}"),
+            rejection.trim_end().to_owned(),
             "HTTP/1.1 100 Continue\r\n\r\n".to_owned(),
         ] {
-            assert_eq!(explained(other.as_bytes()), None, "{other}");
+            assert_eq!(replacement(other.as_bytes()), None, "{other}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_peer_receives_the_replacement_and_all_other_bytes_unchanged() {
+        let (ours, mut peer) = tokio::io::duplex(4_096);
+        let mut connection = ReplaceErrors::new(ours);
+        let response = b"HTTP/1.1 200 OK\r\nx-request-id: 1\r\ncontent-length: 0\r\n\r\n";
+        let rejection =
+            b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+        connection.write_all(response).await.unwrap();
+        connection.write_all(rejection).await.unwrap();
+        connection.shutdown().await.unwrap();
+        let mut received = Vec::new();
+        peer.read_to_end(&mut received).await.unwrap();
+        let expected = [response.as_slice(), &replacement(rejection).unwrap()].concat();
+        assert_eq!(String::from_utf8(received), String::from_utf8(expected));
     }
 }

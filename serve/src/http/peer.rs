@@ -19,9 +19,9 @@ impl Peer {
     /// computed.
     pub(crate) fn has_left(&self) -> bool {
         let left = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
-        let mut asked = [PollFd::new(&*self.0, left)];
-        let at_once = Timespec { tv_sec: 0, tv_nsec: 0 };
-        poll(&mut asked, Some(&at_once)).is_ok_and(|count| count > 0)
+        let mut polled = [PollFd::new(&*self.0, left)];
+        let no_wait = Timespec { tv_sec: 0, tv_nsec: 0 };
+        poll(&mut polled, Some(&no_wait)).is_ok_and(|count| count > 0)
     }
 }
 
@@ -29,7 +29,7 @@ impl Peer {
 pub(crate) struct Socket(Arc<TcpStream>);
 
 /// Shares a connection between its I/O and the handlers.
-pub(crate) fn shared(stream: TcpStream) -> (Socket, Peer) {
+pub(crate) fn share(stream: TcpStream) -> (Socket, Peer) {
     let stream = Arc::new(stream);
     (Socket(Arc::clone(&stream)), Peer(stream))
 }
@@ -100,7 +100,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await;
         let mut client = client.unwrap();
-        let (mut socket, peer) = shared(listener.accept().await.unwrap().0);
+        let (mut socket, peer) = share(listener.accept().await.unwrap().0);
         client.write_all(b"one").await.unwrap();
         let mut bytes = [0; 3];
         socket.read_exact(&mut bytes).await.unwrap();

@@ -34,7 +34,7 @@ pub(crate) fn respond(reply: &Reply) -> Response {
 }
 
 /// Returns a problem without a type of its own: its status describes it (RFC 9457, section 4.2.1).
-pub(crate) fn plain(status: StatusCode) -> Reply {
+pub(crate) fn status_problem(status: StatusCode) -> Reply {
     let title = status.canonical_reason().unwrap_or_default();
     let mut reply = Reply::problem(status.as_u16(), "", title);
     if let Some(members) = reply.body.as_object_mut() {

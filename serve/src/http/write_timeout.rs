@@ -9,46 +9,47 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::connection_limit::Wait;
+use super::connection_limit::IdleTime;
 
 /// A connection with a write timeout.
-pub(crate) struct Patient<S> {
+pub(crate) struct WriteTimeout<S> {
     inner: S,
-    patience: Duration,
-    waits: bool,
-    end: Pin<Box<Sleep>>,
-    /// The wait for the peer.
-    wait: Arc<Wait>,
+    timeout: Duration,
+    /// Whether a write is blocked.
+    is_blocked: bool,
+    deadline: Pin<Box<Sleep>>,
+    /// The time for which the connection waits for its peer.
+    idle: Arc<IdleTime>,
 }
 
-impl<S> Patient<S> {
-    pub(crate) fn new(inner: S, patience: Duration, wait: Arc<Wait>) -> Self {
-        Self { inner, patience, waits: false, end: Box::pin(sleep(patience)), wait }
+impl<S> WriteTimeout<S> {
+    pub(crate) fn new(inner: S, timeout: Duration, idle: Arc<IdleTime>) -> Self {
+        Self { inner, timeout, is_blocked: false, deadline: Box::pin(sleep(timeout)), idle }
     }
 
     /// Returns the result of a write, or an error after the timeout.
-    fn passed<T>(
+    fn limit<T>(
         &mut self,
         context: &mut Context<'_>,
         written: Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.waits = false;
+            self.is_blocked = false;
             return written;
         }
-        if !self.waits {
-            self.waits = true;
-            self.wait.begin();
-            self.end.as_mut().reset(Instant::now() + self.patience);
+        if !self.is_blocked {
+            self.is_blocked = true;
+            self.idle.begin();
+            self.deadline.as_mut().reset(Instant::now() + self.timeout);
         }
-        match self.end.as_mut().poll(context) {
+        match self.deadline.as_mut().poll(context) {
             Poll::Ready(()) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Pending => Poll::Pending,
         }
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for WriteTimeout<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
@@ -56,22 +57,22 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
     ) -> Poll<io::Result<()>> {
         let read = Pin::new(&mut self.inner).poll_read(context, buffer);
         match read {
-            Poll::Ready(_) => self.wait.end(),
-            Poll::Pending => self.wait.begin(),
+            Poll::Ready(_) => self.idle.end(),
+            Poll::Pending => self.idle.begin(),
         }
         read
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
+impl<S: AsyncWrite + Unpin> AsyncWrite for WriteTimeout<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write(context, bytes);
-        self.wait.progress(written.is_ready());
-        self.passed(context, written)
+        self.idle.progress(written.is_ready());
+        self.limit(context, written)
     }
 
     fn poll_write_vectored(
@@ -80,8 +81,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.inner).poll_write_vectored(context, slices);
-        self.wait.progress(written.is_ready());
-        self.passed(context, written)
+        self.idle.progress(written.is_ready());
+        self.limit(context, written)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -90,11 +91,60 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patient<S> {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = Pin::new(&mut self.inner).poll_flush(context);
-        self.passed(context, flushed)
+        self.limit(context, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let ended = Pin::new(&mut self.inner).poll_shutdown(context);
-        self.passed(context, ended)
+        let shut_down = Pin::new(&mut self.inner).poll_shutdown(context);
+        self.limit(context, shut_down)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_millis(80);
+
+    fn connection() -> (WriteTimeout<tokio::io::DuplexStream>, tokio::io::DuplexStream) {
+        let (ours, theirs) = duplex(4);
+        (WriteTimeout::new(ours, TIMEOUT, Arc::new(IdleTime::start())), theirs)
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_does_not_read_fails_the_write_after_the_timeout() {
+        let (mut connection, _peer) = connection();
+        let begun = Instant::now();
+        let error = connection.write_all(b"12345").await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() >= TIMEOUT);
+    }
+
+    #[tokio::test]
+    async fn each_byte_that_the_peer_reads_restarts_the_timeout() {
+        let (mut connection, mut peer) = connection();
+        let reads = tokio::spawn(async move {
+            for _ in 0..5 {
+                tokio::time::sleep(TIMEOUT / 2).await;
+                peer.read_u8().await.unwrap();
+            }
+            peer
+        });
+        let begun = Instant::now();
+        connection.write_all(b"123456789").await.unwrap();
+        assert!(begun.elapsed() >= 2 * TIMEOUT);
+        let _peer = reads.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn reading_has_no_timeout() {
+        let (mut connection, mut peer) = connection();
+        tokio::spawn(async move {
+            tokio::time::sleep(2 * TIMEOUT).await;
+            peer.write_u8(1).await.unwrap();
+        });
+        assert_eq!(connection.read_u8().await.unwrap(), 1);
     }
 }

@@ -19,12 +19,12 @@ pub(crate) fn collection(path: &str) -> &str {
 }
 
 /// `GET /openapi.json`.
-pub(crate) async fn document(State(site): State<Arc<Site>>) -> Response {
+pub(crate) async fn show(State(site): State<Arc<Site>>) -> Response {
     let plans: Vec<Arc<Plan>> = site.flows.iter().map(Flow::plan).collect();
-    axum::Json(of(&plans)).into_response()
+    axum::Json(describe(&plans)).into_response()
 }
 
-fn of(plans: &[Arc<Plan>]) -> Json {
+fn describe(plans: &[Arc<Plan>]) -> Json {
     let mut paths = Map::new();
     let mut schemas = Map::from_iter([
         ("Accepted".to_owned(), accepted()),
@@ -53,11 +53,11 @@ fn of(plans: &[Arc<Plan>]) -> Json {
                 "parameters": [key],
                 "put": {
                     "operationId": format!("{name}.put"), "summary": summary, "parameters": [prefer],
-                    "requestBody": body, "responses": answers(),
+                    "requestBody": body, "responses": order_responses(),
                 },
                 "get": {
                     "operationId": format!("{name}.show"), "summary": "The state of an order.",
-                    "responses": shown(),
+                    "responses": status_responses(),
                 },
             }),
         );
@@ -65,18 +65,18 @@ fn of(plans: &[Arc<Plan>]) -> Json {
             collection(&intake.path).to_owned(),
             json!({ "post": {
                 "operationId": format!("{name}.post"), "summary": summary, "parameters": [prefer, idempotency],
-                "requestBody": body, "responses": answers(),
+                "requestBody": body, "responses": order_responses(),
             } }),
         );
     }
     for (path, summary) in
         [("/healthz", "The process responds."), ("/readyz", "The server accepts orders.")]
     {
-        let fine = json!({ "description": summary, "content": { "application/json": { "schema": { "type": "object" } } } });
-        let elsewhere = refusal("The request is for a host other than this machine.");
-        let mut responses = json!({ "200": fine, "421": elsewhere });
+        let success = json!({ "description": summary, "content": { "application/json": { "schema": { "type": "object" } } } });
+        let misdirected = problem_response("The request is for a host other than this machine.");
+        let mut responses = json!({ "200": success, "421": misdirected });
         if path == "/readyz" {
-            responses["503"] = refusal("The server is shutting down.");
+            responses["503"] = problem_response("The server is shutting down.");
         }
         paths.insert(
             path.to_owned(),
@@ -172,26 +172,26 @@ fn problem() -> Json {
     })
 }
 
-fn refusal(description: &str) -> Json {
+fn problem_response(description: &str) -> Json {
     json!({ "description": description, "content": { "application/problem+json": { "schema": { "$ref": "#/components/schemas/Problem" } } } })
 }
 
-fn fine(description: &str, schema: &str) -> Json {
+fn success(description: &str, schema: &str) -> Json {
     let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
     json!({ "description": description, "content": { "application/json": { "schema": schema } } })
 }
 
-fn refusals(refused: &[(&str, &str)]) -> Map<String, Json> {
-    refused.iter().map(|(status, why)| ((*status).to_owned(), refusal(why))).collect()
+fn problems(statuses: &[(&str, &str)]) -> Map<String, Json> {
+    statuses.iter().map(|(status, why)| ((*status).to_owned(), problem_response(why))).collect()
 }
 
 /// The responses to an order.
-fn answers() -> Json {
-    let mut answers = Map::from_iter([
-        ("200".to_owned(), fine("The same order was accepted before.", "Accepted")),
-        ("201".to_owned(), fine("The order is on disk and will run.", "Accepted")),
+fn order_responses() -> Json {
+    let mut responses = Map::from_iter([
+        ("200".to_owned(), success("The same order was accepted before.", "Accepted")),
+        ("201".to_owned(), success("The order is on disk and will run.", "Accepted")),
     ]);
-    answers.extend(refusals(&[
+    responses.extend(problems(&[
         ("400", "The order or its key is invalid."),
         ("401", "An API key is required."),
         ("403", "The API key lacks the required scope, or a proxy forwarded the request to a server without API keys."),
@@ -203,13 +203,13 @@ fn answers() -> Json {
         ("429", "Too many concurrent orders. Send the order again after the number of seconds in `Retry-After`."),
         ("503", "The order could not be stored. Send it again."),
     ]));
-    Json::Object(answers)
+    Json::Object(responses)
 }
 
-fn shown() -> Json {
-    let mut answers =
-        Map::from_iter([("200".to_owned(), fine("The state of the order.", "Status"))]);
-    answers.extend(refusals(&[
+fn status_responses() -> Json {
+    let mut responses =
+        Map::from_iter([("200".to_owned(), success("The state of the order.", "Status"))]);
+    responses.extend(problems(&[
         ("400", "The key is invalid."),
         ("401", "An API key is required."),
         ("403", "The API key lacks the required scope, or a proxy forwarded the request to a server without API keys."),
@@ -217,5 +217,5 @@ fn shown() -> Json {
         ("421", "The request is for a host other than this machine."),
         ("503", "The order could not be read. Try again."),
     ]));
-    Json::Object(answers)
+    Json::Object(responses)
 }

@@ -1,13 +1,11 @@
 //! `Prefer: wait=N` (RFC 7240): a response that waits until the run has ended.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue};
 use oms_engine::run::RunState;
 use oms_sqlite::RunRow;
-use tokio::sync::Notify;
 
 use crate::http::peer::Peer;
 use crate::state::flow::Flow;
@@ -16,41 +14,10 @@ use crate::state::site::Site;
 /// Maximum wait in seconds. Longer waits are shortened to it.
 const WAIT_MAX: u64 = 60;
 /// Interval at which a waiting request reads the state of its run. A retry or a cancellation does not wake the request.
-const LOOK: Duration = Duration::from_millis(250);
-
-/// The requests that wait for runs, by key.
-#[derive(Default)]
-pub(crate) struct Waiters(Mutex<HashMap<String, Arc<Notify>>>);
-
-impl Waiters {
-    fn waiting(&self) -> MutexGuard<'_, HashMap<String, Arc<Notify>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Wakes the requests that wait for a run.
-    pub(crate) fn wake(&self, key: &str) {
-        if let Some(notify) = self.waiting().remove(key) {
-            notify.notify_waiters();
-        }
-    }
-
-    fn of(&self, key: &str) -> Arc<Notify> {
-        Arc::clone(self.waiting().entry(key.to_owned()).or_default())
-    }
-
-    /// Removes a run for which no request waits any longer.
-    fn leave(&self, key: &str, notify: Arc<Notify>) {
-        let mut waiting = self.waiting();
-        let is_same = waiting.get(key).is_some_and(|known| Arc::ptr_eq(known, &notify));
-        drop(notify);
-        if is_same && waiting.get(key).is_some_and(|known| Arc::strong_count(known) == 1) {
-            waiting.remove(key);
-        }
-    }
-}
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Returns the wait in seconds that the client asks for.
-pub(crate) fn wanted(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn requested(headers: &HeaderMap) -> Option<u64> {
     let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let mut preferences = values.flat_map(|value| value.split(','));
     preferences.find_map(|preference| {
@@ -62,13 +29,13 @@ pub(crate) fn wanted(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// Returns the value of the header `Preference-Applied`.
-pub(crate) fn applied(seconds: u64) -> HeaderValue {
+pub(super) fn applied(seconds: u64) -> HeaderValue {
     let text = format!("wait={}", seconds.min(WAIT_MAX));
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("wait"))
 }
 
 /// Waits until the run has ended or is parked, the time is up, the client has left, or the server shuts down. Returns the run in its current state.
-pub(crate) async fn until_ended(
+pub(super) async fn until_ended(
     site: &Site,
     flow: &Flow,
     peer: Option<&Peer>,
@@ -77,7 +44,7 @@ pub(crate) async fn until_ended(
 ) -> Option<RunRow> {
     let end = tokio::time::Instant::now() + Duration::from_secs(seconds.min(WAIT_MAX));
     loop {
-        let notify = flow.waiters.of(key);
+        let notify = flow.waiting_requests.join(key);
         let mut ended = Box::pin(Arc::clone(&notify).notified_owned());
         ended.as_mut().enable();
         let row = flow.runner.find(key).ok().flatten();
@@ -87,16 +54,16 @@ pub(crate) async fn until_ended(
         // At the connection limit, requests do not wait, because their clients may have disconnected.
         if !is_open
             || site.is_stopping()
-            || site.room.is_full()
+            || site.connections.is_reached()
             || peer.is_some_and(Peer::has_left)
             || tokio::time::Instant::now() >= end
         {
             drop(ended);
-            flow.waiters.leave(key, notify);
+            flow.waiting_requests.leave(key, notify);
             return row;
         }
-        let _looks_again = tokio::time::timeout(LOOK, ended).await;
-        flow.waiters.leave(key, notify);
+        let _polls_again = tokio::time::timeout(POLL_INTERVAL, ended).await;
+        flow.waiting_requests.leave(key, notify);
     }
 }
 
@@ -107,7 +74,7 @@ mod tests {
     #[test]
     fn the_wait_is_found_among_other_preferences() {
         let of = |value: &'static str| {
-            wanted(&HeaderMap::from_iter([(
+            requested(&HeaderMap::from_iter([(
                 axum::http::HeaderName::from_static("prefer"),
                 HeaderValue::from_static(value),
             )]))

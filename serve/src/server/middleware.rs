@@ -11,19 +11,19 @@ use axum::response::Response;
 use oms_engine::intake::{Conflict, Reply};
 use serde_json::json;
 
-use crate::http::auth::from_this_machine;
-use crate::http::reply::{plain, respond};
+use crate::http::origin::require_this_machine;
+use crate::http::reply::{respond, status_problem};
 use crate::state::site::Site;
-use crate::telemetry::log::now;
+use crate::telemetry::log::timestamp;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Maximum length of an id that is taken over from the client.
 const ID_CHARS_MAX: usize = 64;
 
-static NUMBER: AtomicU64 = AtomicU64::new(1);
+static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);
 
 /// Returns the client's id if it is valid, or else a new one from the process id and a number.
-fn id(request: &Request) -> HeaderValue {
+fn request_id(request: &Request) -> HeaderValue {
     let plain = |value: &&HeaderValue| {
         let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.".contains(byte);
         let bytes = value.as_bytes();
@@ -32,7 +32,7 @@ fn id(request: &Request) -> HeaderValue {
     match request.headers().get(&REQUEST_ID).filter(plain) {
         Some(given) => given.clone(),
         None => {
-            let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+            let number = NEXT_NUMBER.fetch_add(1, Ordering::Relaxed);
             let text = format!("{:x}-{number:x}", std::process::id());
             HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("-"))
         }
@@ -41,30 +41,30 @@ fn id(request: &Request) -> HeaderValue {
 
 /// Rejects a request with contradictory hosts (RFC 9112, section 3.2). A server without API keys also rejects a request for a host other than
 /// this machine, and a request that a proxy forwarded.
-fn misled(site: &Site, request: &Request) -> Option<Reply> {
+fn reject_host(site: &Site, request: &Request) -> Option<Reply> {
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter();
     let (host, second) = (hosts.next(), hosts.next());
     let named = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let agree = named.is_none() || named == host.map(HeaderValue::as_bytes);
     if second.is_some() || !agree {
-        return Some(plain(StatusCode::BAD_REQUEST));
+        return Some(status_problem(StatusCode::BAD_REQUEST));
     }
-    if site.is_open() { from_this_machine(headers).err() } else { None }
+    if site.needs_no_key() { require_this_machine(headers).err() } else { None }
 }
 
 /// Serves a request and records it.
-pub(crate) async fn observed(
+pub(crate) async fn record(
     State(site): State<Arc<Site>>,
     request: Request,
     next: Next,
 ) -> Response {
-    let id = id(&request);
+    let id = request_id(&request);
     let begun = tokio::time::Instant::now();
     let method = request.method().clone();
     // The path of the route. The requested path may contain keys or arbitrary text.
     let path = request.extensions().get::<MatchedPath>().cloned();
-    let mut response = match misled(&site, &request) {
+    let mut response = match reject_host(&site, &request) {
         Some(reply) => respond(&reply),
         None => next.run(request).await,
     };
@@ -72,10 +72,10 @@ pub(crate) async fn observed(
     headers.insert(REQUEST_ID, id.clone());
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    site.metrics.requested(response.status());
+    site.metrics.count_request(response.status());
     if let Some(log) = &site.log {
         let mut line = json!({
-            "timestamp": now(),
+            "timestamp": timestamp(),
             "level": "info",
             "message": "request",
             "id": id.to_str().unwrap_or_default(),
@@ -88,7 +88,7 @@ pub(crate) async fn observed(
             // The pointers are not logged: the sender chose the names of the members, and they may be personal data.
             line["conflict"] = json!({ "key": conflict.key, "run": conflict.run });
         }
-        log.line(&line);
+        log.write(&line);
     }
     response
 }

@@ -1,4 +1,5 @@
-//! The server: its listener, its routes and its middleware.
+//! The server: its listener, its routes and its middleware. It may use all other rooms.
 
 pub(crate) mod listener;
-pub(crate) mod middleware;
+mod middleware;
+mod router;

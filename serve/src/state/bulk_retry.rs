@@ -12,14 +12,14 @@ use tokio::time::Instant;
 use super::site::Site;
 
 /// How long the result is shown.
-const SHOWN: Duration = Duration::from_secs(5 * 60);
+const RESULT_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// The progress of a bulk retry. A pipeline has at most one at a time.
 #[derive(Default)]
-pub(crate) struct Bulk {
+pub(crate) struct BulkRetry {
     running: AtomicBool,
     ended: Mutex<Option<Instant>>,
-    of: AtomicUsize,
+    total: AtomicUsize,
     done: AtomicUsize,
     parked: AtomicUsize,
     causes: Mutex<BTreeSet<String>>,
@@ -30,26 +30,26 @@ pub(crate) struct Bulk {
 pub(crate) struct Progress {
     pub(crate) running: bool,
     /// The number of runs to retry, or 0 if there was no recent retry.
-    pub(crate) of: usize,
+    pub(crate) total: usize,
     pub(crate) done: usize,
     pub(crate) parked: usize,
     /// The causes of the runs that were parked again, separated by commas.
     pub(crate) causes: String,
 }
 
-impl Bulk {
+impl BulkRetry {
     pub(crate) fn progress(&self) -> Progress {
         let get = |number: &AtomicUsize| number.load(Ordering::SeqCst);
         let running = self.running.load(Ordering::SeqCst);
         let ended = *self.ended.lock().unwrap_or_else(PoisonError::into_inner);
-        let shown = running || ended.is_some_and(|ended| ended.elapsed() < SHOWN);
-        let of = if shown { get(&self.of) } else { 0 };
+        let shown = running || ended.is_some_and(|ended| ended.elapsed() < RESULT_TIMEOUT);
+        let total = if shown { get(&self.total) } else { 0 };
         let causes = self.causes.lock().unwrap_or_else(PoisonError::into_inner);
         let causes = causes.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-        Progress { running, of, done: get(&self.done), parked: get(&self.parked), causes }
+        Progress { running, total, done: get(&self.done), parked: get(&self.parked), causes }
     }
 
-    fn parked_again(&self, causes: &str) {
+    fn count_parked_again(&self, causes: &str) {
         self.parked.fetch_add(1, Ordering::SeqCst);
         let each = causes.split(',').filter(|cause| !cause.is_empty()).map(str::to_owned);
         self.causes.lock().unwrap_or_else(PoisonError::into_inner).extend(each);
@@ -60,37 +60,39 @@ impl Bulk {
         self.running.store(false, Ordering::SeqCst);
     }
 
-    /// Starts a retry of `of` runs. Returns false if another one is in progress.
-    pub(crate) fn begin(&self, of: usize) -> bool {
+    /// Starts a retry of `total` runs. Returns false if another one is in progress.
+    pub(crate) fn begin(&self, total: usize) -> bool {
         if self.running.swap(true, Ordering::SeqCst) {
             return false;
         }
         self.done.store(0, Ordering::SeqCst);
         self.parked.store(0, Ordering::SeqCst);
         self.causes.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.of.store(of, Ordering::SeqCst);
+        self.total.store(total, Ordering::SeqCst);
         true
     }
 }
 
 impl Site {
     /// Retries runs of a flow one after the other, until shutdown.
-    pub(crate) async fn retry_all(&self, at: usize, rows: Vec<RunRow>, entry: i64) {
-        let Some(flow) = self.flows.get(at) else { return };
+    pub(crate) async fn retry_all(&self, index: usize, rows: Vec<RunRow>, entry: i64) {
+        let Some(flow) = self.flows.get(index) else { return };
         for row in rows {
             if self.is_stopping() {
                 break;
             }
             match flow.retry(&row, None).await {
                 Ok(done) if done.state != RunState::Parked => {}
-                Ok(done) => flow.bulk.parked_again(done.cause.as_deref().unwrap_or_default()),
-                Err(_) => flow.bulk.parked_again(""),
+                Ok(done) => {
+                    flow.bulk_retry.count_parked_again(done.cause.as_deref().unwrap_or_default())
+                }
+                Err(_) => flow.bulk_retry.count_parked_again(""),
             }
-            flow.bulk.done.fetch_add(1, Ordering::SeqCst);
+            flow.bulk_retry.done.fetch_add(1, Ordering::SeqCst);
         }
-        let Progress { done, parked, causes, .. } = flow.bulk.progress();
+        let Progress { done, parked, causes, .. } = flow.bulk_retry.progress();
         let causes = if causes.is_empty() { causes } else { format!(" ({causes})") };
-        flow.noted(entry, &format!("{done} retried, {parked} parked again{causes}")).await;
-        flow.bulk.end();
+        flow.audit_outcome(entry, &format!("{done} retried, {parked} parked again{causes}")).await;
+        flow.bulk_retry.end();
     }
 }

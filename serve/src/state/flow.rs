@@ -1,21 +1,20 @@
 //! A pipeline that is served: its runner, and the queue of orders for it.
 
-use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use oms_engine::document::MemoryFiles;
 use oms_engine::plan::Plan;
 use oms_runtime::{Bundles, Runner, Settled, Work};
 use oms_sqlite::{KeptSessions, Keys, Reader};
 use tokio::sync::{mpsc, watch};
 
-use super::bulk_retry::Bulk;
+use super::bulk_retry::BulkRetry;
 use super::indexing::Indexing;
-use super::recent_orders::Recent;
-use crate::intake::wait::Waiters;
-use crate::telemetry::metrics::FlowMetrics;
+use super::recent_orders::RecentOrders;
+use super::source::Source;
+use super::waiting_requests::WaitingRequests;
+use crate::telemetry::metrics::PipelineMetrics;
 
 /// Maximum number of queued orders. Further orders are answered with 429.
 const QUEUE_MAX: usize = 1_024;
@@ -32,116 +31,18 @@ pub struct Opened {
     pub source: Arc<dyn Source>,
 }
 
-/// The source of a pipeline, which is read again so that changes apply without a restart.
-pub trait Source: Send + Sync {
-    /// Reads the current pipeline.
-    ///
-    /// # Errors
-    /// Returns a description of the errors in the pipeline.
-    fn read(&self) -> Result<Renewed, String>;
-
-    /// Returns the name of the file as it is shown to users.
-    fn name(&self) -> String;
-
-    /// Draws a plan as an SVG image whose steps are marked with `data-step`.
-    fn draw(&self, plan: &Plan) -> String;
-
-    /// Returns the e-mail templates, each with the locales in which it can be previewed.
-    fn mails(&self, plan: &Arc<Plan>) -> Vec<(String, Vec<String>)>;
-
-    /// Renders an e-mail for a sample as HTML. Returns `None` if the template or the locale does not exist.
-    fn mail(&self, plan: &Arc<Plan>, template: &str, locale: &str) -> Option<String>;
-
-    /// Reports the effect of a changed file to the operator of the server.
-    fn say(&self, text: &str);
-
-    /// Returns the current file and its findings, even if it is invalid.
-    fn look(&self) -> Looked;
-}
-
-/// A pipeline file, with the findings in it and in the files that it names.
-pub struct Looked {
-    /// The text; empty if it cannot be read.
-    pub text: String,
-    /// Findings in the pipeline file or without a file.
-    pub findings: Vec<Finding>,
-    /// Other files with findings.
-    pub others: Vec<LookedFile>,
-}
-
-/// A file that a pipeline names, such as its schema or a template.
-pub struct LookedFile {
-    /// Its path as shown to users.
-    pub path: String,
-    /// Its findings.
-    pub findings: Vec<Finding>,
-    /// The lines around the findings, by line number from 1. Empty if the file may contain personal data.
-    pub lines: BTreeMap<usize, String>,
-}
-
-/// A finding in a file.
-pub struct Finding {
-    /// The line, from 1.
-    pub line: usize,
-    /// `error` or `warning`.
-    pub severity: &'static str,
-    /// The code.
-    pub code: String,
-    /// The message.
-    pub message: String,
-    /// How to fix it.
-    pub help: Option<String>,
-}
-
-/// The current pipeline.
-pub struct Renewed {
-    /// The plan.
-    pub plan: Arc<Plan>,
-    /// The name of the file in the plan's bundle.
-    pub file: String,
-    /// The contents of the seed files, by path.
-    pub seeds: MemoryFiles,
-}
-
-/// Why a running server stops with an error.
-#[derive(Debug, thiserror::Error)]
-pub enum ServeError {
-    /// The database of a pipeline failed.
-    #[error("the pipeline `{pipeline}` stopped")]
-    Runner {
-        /// The pipeline.
-        pipeline: String,
-        /// Why.
-        source: oms_sqlite::Error,
-    },
-    /// The socket for the command line cannot be created.
-    #[error("cannot create the socket `{path}` for the command line")]
-    Socket {
-        /// The socket.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The listener failed.
-    #[error("cannot accept connections")]
-    Listen(#[from] std::io::Error),
-    /// A task of the server panicked.
-    #[error("a task of the server failed")]
-    Task(#[from] tokio::task::JoinError),
-}
-
 /// A pipeline that is served.
 pub(crate) struct Flow {
     pub(crate) runner: Arc<Runner>,
     pub(crate) keys: Keys,
-    pub(crate) kept: KeptSessions,
+    pub(crate) stored_sessions: KeptSessions,
     pub(crate) directory: PathBuf,
     pub(crate) source: Arc<dyn Source>,
-    pub(crate) work: mpsc::Sender<Work>,
-    pub(crate) metrics: FlowMetrics,
-    pub(crate) recent: Arc<Recent>,
-    pub(crate) bulk: Bulk,
-    pub(crate) waiters: Arc<Waiters>,
+    pub(crate) queue: mpsc::Sender<Work>,
+    pub(crate) metrics: PipelineMetrics,
+    pub(crate) recent_orders: Arc<RecentOrders>,
+    pub(crate) bulk_retry: BulkRetry,
+    pub(crate) waiting_requests: Arc<WaitingRequests>,
 }
 
 /// The name of a pipeline, and the error that stopped its runner, if any.
@@ -152,58 +53,58 @@ pub(crate) struct Worker {
     /// Stops the runner after the work in progress is durable.
     pub(crate) stop: watch::Sender<bool>,
     /// Completes when the runner has stopped.
-    pub(crate) work: Pin<Box<dyn Future<Output = Ended> + Send>>,
+    pub(crate) task: Pin<Box<dyn Future<Output = Ended> + Send>>,
 }
 
 impl Flow {
     /// Starts a runner. It resumes the open runs first.
     pub(crate) fn start(
         opened: Opened,
-        metrics: FlowMetrics,
+        metrics: PipelineMetrics,
     ) -> Result<(Self, Worker), oms_sqlite::Error> {
         let Opened { plan, runner, directory, source } = opened;
         let resume = runner.open_runs()?;
         let runner = Arc::new(runner);
-        let (work, queue) = mpsc::channel(QUEUE_MAX);
+        let (queue, work) = mpsc::channel(QUEUE_MAX);
         let (settled, mut outcomes) = mpsc::unbounded_channel::<Settled>();
         let (stop, stopped) = watch::channel(false);
         let counted = metrics.clone();
-        let waiters = Arc::new(Waiters::default());
-        let woken = Arc::clone(&waiters);
+        let waiting_requests = Arc::new(WaitingRequests::default());
+        let woken = Arc::clone(&waiting_requests);
         tokio::spawn(async move {
             while let Some(settled) = outcomes.recv().await {
-                counted.settled(&settled);
+                counted.count_run(&settled);
                 if let Settled::Run { key, .. } = &settled {
                     woken.wake(key);
                 }
             }
         });
-        let recent = Arc::new(Recent::default());
-        let (working, counting) = (Arc::clone(&runner), Arc::clone(&recent));
+        let recent_orders = Arc::new(RecentOrders::default());
+        let (working, counting) = (Arc::clone(&runner), Arc::clone(&recent_orders));
         let pipeline = Arc::clone(plan.name());
         let running = async move {
             // Without this thread, each search updates the index.
             let indexing = Indexing::start(Arc::clone(&working), counting).ok();
-            let result = working.run(resume, queue, &settled, stopped).await;
+            let result = working.run(resume, work, &settled, stopped).await;
             if let Some(indexing) = indexing {
-                indexing.end().await;
+                indexing.stop().await;
             }
             (pipeline, result)
         };
-        let worker = Worker { stop, work: Box::pin(running) };
-        let (keys, kept) = (Keys::of(&directory), KeptSessions::of(&directory));
+        let worker = Worker { stop, task: Box::pin(running) };
+        let (keys, stored_sessions) = (Keys::of(&directory), KeptSessions::of(&directory));
         Ok((
             Self {
                 runner,
                 keys,
-                kept,
+                stored_sessions,
                 directory,
                 source,
-                work,
+                queue,
                 metrics,
-                recent,
-                bulk: Bulk::default(),
-                waiters,
+                recent_orders,
+                bulk_retry: BulkRetry::default(),
+                waiting_requests,
             },
             worker,
         ))
@@ -215,7 +116,7 @@ impl Flow {
     }
 
     /// Reads committed data without blocking other requests.
-    pub(crate) fn reading<T>(
+    pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&Reader, &Bundles) -> Result<T, oms_sqlite::Error>,
     ) -> Result<T, oms_sqlite::Error> {
@@ -223,7 +124,7 @@ impl Flow {
     }
 
     /// Returns the number of queued orders.
-    pub(crate) fn waiting(&self) -> usize {
-        self.work.max_capacity() - self.work.capacity() + self.runner.queued()
+    pub(crate) fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity() + self.runner.queued()
     }
 }

@@ -11,51 +11,51 @@ use oms_engine::effects::Clock as _;
 use oms_runtime::Runner;
 use tokio::sync::oneshot;
 
-use super::recent_orders::Recent;
+use super::recent_orders::RecentOrders;
 
 /// Pause after the index is complete.
-const REST: Duration = Duration::from_millis(500);
+const PAUSE: Duration = Duration::from_millis(500);
 /// Pause after the index could not be updated. Searches report the error.
-const FAILED: Duration = Duration::from_secs(10);
+const PAUSE_AFTER_ERROR: Duration = Duration::from_secs(10);
 
 /// The thread that updates the index.
 pub(crate) struct Indexing {
-    end: Sender<()>,
+    stop: Sender<()>,
     ended: oneshot::Receiver<()>,
 }
 
 impl Indexing {
     /// Starts the writer thread.
-    pub(crate) fn start(runner: Arc<Runner>, recent: Arc<Recent>) -> io::Result<Self> {
-        let (end, until) = channel();
-        let (sent, ended) = oneshot::channel::<()>();
+    pub(crate) fn start(runner: Arc<Runner>, recent: Arc<RecentOrders>) -> io::Result<Self> {
+        let (stop, stopped) = channel();
+        let (running, ended) = oneshot::channel::<()>();
         std::thread::Builder::new().name("oms-index".to_owned()).spawn(move || {
-            keep_up(&runner, &recent, &until);
-            // The runner is dropped first: after the signal, `end` returns and the runner may be closed.
+            update_until_stopped(&runner, &recent, &stopped);
+            // The runner is dropped first: after the signal, `stop` returns and the runner may be closed.
             drop(runner);
-            drop(sent);
+            drop(running);
         })?;
-        Ok(Self { end, ended })
+        Ok(Self { stop, ended })
     }
 
     /// Stops the thread and waits until it has ended.
-    pub(crate) async fn end(self) {
-        drop(self.end);
+    pub(crate) async fn stop(self) {
+        drop(self.stop);
         // Nothing is sent. The channel closes when the thread ends.
         let _gone = self.ended.await;
     }
 }
 
-fn keep_up(runner: &Runner, recent: &Recent, until: &Receiver<()>) {
+fn update_until_stopped(runner: &Runner, recent: &RecentOrders, stopped: &Receiver<()>) {
     loop {
         // The overview also catches up and reports errors.
         let _later = runner.read(|reader, _| recent.catch_up(reader, SystemClock.now()));
-        let rest = match runner.update_index() {
+        let pause = match runner.update_index() {
             Ok(true) => Duration::ZERO,
-            Ok(false) => REST,
-            Err(_) => FAILED,
+            Ok(false) => PAUSE,
+            Err(_) => PAUSE_AFTER_ERROR,
         };
-        if until.recv_timeout(rest) != Err(RecvTimeoutError::Timeout) {
+        if stopped.recv_timeout(pause) != Err(RecvTimeoutError::Timeout) {
             return;
         }
     }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use oms_sqlite::{Error, Reader, RunRow};
 
 /// The period of the counts in seconds: half an hour.
-const SECONDS: i64 = 30 * 60;
+const PERIOD_SECONDS: i64 = 30 * 60;
 /// The period of the rate in seconds.
 const RATE_SECONDS: i64 = 10;
 
@@ -21,7 +21,7 @@ struct Counts {
 
 /// The counts of recently accepted orders.
 #[derive(Default)]
-pub(crate) struct Recent(Mutex<Counts>);
+pub(crate) struct RecentOrders(Mutex<Counts>);
 
 /// The orders that were accepted in a minute.
 pub(crate) struct Minute {
@@ -31,7 +31,7 @@ pub(crate) struct Minute {
     pub(crate) count: u64,
 }
 
-impl Recent {
+impl RecentOrders {
     /// Counts the orders that were accepted since the last call.
     pub(crate) fn catch_up(&self, reader: &Reader, now: Timestamp) -> Result<(), Error> {
         let last = |oldest| Ok(RunRow::before(reader, oldest)?.max(0));
@@ -47,7 +47,7 @@ impl Recent {
         after: impl FnOnce(i64) -> Result<(Vec<(i64, u64)>, i64), Error>,
     ) -> Result<(), Error> {
         let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let oldest = now.as_second() - SECONDS;
+        let oldest = now.as_second() - PERIOD_SECONDS;
         let last = match counts.last {
             Some(last) => last,
             None => first(Timestamp::from_second(oldest).unwrap_or(Timestamp::UNIX_EPOCH))?,
@@ -89,7 +89,7 @@ mod tests {
     fn each_run_is_counted_once_and_old_counts_are_dropped() {
         let mut rows = vec![(1, 0), (2, 1), (3, 1), (4, 2_000), (5, 2_005), (6, 2_005)];
         let at = |second| Timestamp::from_second(second).unwrap();
-        let recent = Recent::default();
+        let recent = RecentOrders::default();
         let catch_up = |rows: &[(i64, i64)], now: i64| {
             let after = |last: i64| {
                 let new = rows.iter().filter(|(row, _)| *row > last);

@@ -10,63 +10,21 @@ use axum::http::header::COOKIE;
 use oms_engine::value::Digest;
 use tokio::time::Instant;
 
+use super::notice::Notice;
+
 /// The prefix of the cookie's name. The rest is the id of the state, because browsers send cookies to all ports of a host.
 const COOKIE_PREFIX: &str = "oms_session_";
 /// Timeout of an unused session.
-const IDLE: Duration = Duration::from_hours(12);
+const IDLE_TIMEOUT: Duration = Duration::from_hours(12);
 /// Time for which a session in memory is used without checking the database. The check also records the use.
-const CHECKED: Duration = Duration::from_mins(10);
+const CHECK_INTERVAL: Duration = Duration::from_mins(10);
 /// How long revealed personal data is shown.
-const REVEALED: Duration = Duration::from_mins(15);
+const REVEAL_TIMEOUT: Duration = Duration::from_mins(15);
 /// Maximum number of sessions. Beyond it, the session that was unused for the longest time ends.
 const SESSIONS_MAX: usize = 1_000;
 /// Maximum number of searches that a session remembers.
 const SEARCHES_MAX: usize = 50;
 const TOKEN_BYTES: usize = 32;
-
-/// A message at the top of the next page.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Notice {
-    pub(crate) text: String,
-    pub(crate) tone: Tone,
-}
-
-/// The tone of a notice.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Tone {
-    /// Success.
-    Good,
-    /// Neutral: the outcome is not known yet.
-    #[default]
-    Open,
-    /// Failure.
-    Bad,
-}
-
-impl Tone {
-    /// Returns the CSS class of the tone.
-    pub(crate) const fn class(self) -> &'static str {
-        match self {
-            Self::Good => "good",
-            Self::Open => "open",
-            Self::Bad => "bad",
-        }
-    }
-}
-
-impl Notice {
-    pub(crate) fn good(text: impl Into<String>) -> Self {
-        Self { text: text.into(), tone: Tone::Good }
-    }
-
-    pub(crate) fn open(text: impl Into<String>) -> Self {
-        Self { text: text.into(), tone: Tone::Open }
-    }
-
-    pub(crate) fn bad(text: impl Into<String>) -> Self {
-        Self { text: text.into(), tone: Tone::Bad }
-    }
-}
 
 /// The API key of a session.
 #[derive(Clone, Debug)]
@@ -81,7 +39,7 @@ pub(crate) struct Session {
     pub(crate) key: Option<SessionKey>,
     pub(crate) notice: Option<Notice>,
     /// The path that was requested before the login.
-    pub(crate) wanted: Option<String>,
+    pub(crate) requested_path: Option<String>,
     searches: Searches,
     used: Instant,
     /// Time of the last check of the database.
@@ -101,8 +59,8 @@ impl Session {
     fn of(key: Option<SessionKey>) -> Self {
         let now = Instant::now();
         let revealed = HashMap::new();
-        let (notice, wanted, searches) = (None, None, Searches::default());
-        Self { key, notice, wanted, searches, used: now, checked: now, revealed }
+        let (notice, requested_path, searches) = (None, None, Searches::default());
+        Self { key, notice, requested_path, searches, used: now, checked: now, revealed }
     }
 
     /// Remembers the text of a search and returns the search's number.
@@ -123,14 +81,14 @@ impl Session {
     }
 
     /// Reveals the personal data of a run for 15 minutes.
-    pub(crate) fn reveal(&mut self, at: usize, key: &str) {
-        self.revealed.retain(|_, since| since.elapsed() < REVEALED);
-        self.revealed.insert((at, key.to_owned()), Instant::now());
+    pub(crate) fn reveal(&mut self, pipeline: usize, key: &str) {
+        self.revealed.retain(|_, since| since.elapsed() < REVEAL_TIMEOUT);
+        self.revealed.insert((pipeline, key.to_owned()), Instant::now());
     }
 
-    pub(crate) fn is_revealed(&self, at: usize, key: &str) -> bool {
-        let since = self.revealed.get(&(at, key.to_owned()));
-        since.is_some_and(|since| since.elapsed() < REVEALED)
+    pub(crate) fn is_revealed(&self, pipeline: usize, key: &str) -> bool {
+        let since = self.revealed.get(&(pipeline, key.to_owned()));
+        since.is_some_and(|since| since.elapsed() < REVEAL_TIMEOUT)
     }
 }
 
@@ -161,7 +119,7 @@ impl Token {
     }
 
     /// Reads the token in the cookie of this name.
-    fn of(headers: &HeaderMap, cookie_name: &str) -> Option<Self> {
+    fn from_cookie(headers: &HeaderMap, cookie_name: &str) -> Option<Self> {
         let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut pairs = cookies.flat_map(|cookies| cookies.split(';'));
         pairs.find_map(|pair| {
@@ -196,12 +154,12 @@ impl Sessions {
 
     /// Returns the token in the cookie of a request.
     pub(crate) fn token(&self, headers: &HeaderMap) -> Option<Token> {
-        Token::of(headers, &self.cookie_name)
+        Token::from_cookie(headers, &self.cookie_name)
     }
 
     /// Returns the `Set-Cookie` header that stores a token in the browser.
-    pub(crate) fn cookie(&self, token: &Token, private: bool) -> String {
-        let secure = if private { "; Secure" } else { "" };
+    pub(crate) fn cookie(&self, token: &Token, uses_tls: bool) -> String {
+        let secure = if uses_tls { "; Secure" } else { "" };
         let (name, value) = (&self.cookie_name, &token.0);
         format!("{name}={value}; Path=/console; HttpOnly; SameSite=Strict{secure}")
     }
@@ -212,23 +170,23 @@ impl Sessions {
     }
 
     /// Returns whether a session is in memory and was checked recently.
-    pub(crate) fn knows(&self, token: &Token) -> bool {
+    pub(crate) fn is_active(&self, token: &Token) -> bool {
         let known = self.known();
         known.sessions.get(&token.digest()).is_some_and(|session| {
-            let checked = session.key.is_none() || session.checked.elapsed() < CHECKED;
-            session.used.elapsed() < IDLE && checked
+            let checked = session.key.is_none() || session.checked.elapsed() < CHECK_INTERVAL;
+            session.used.elapsed() < IDLE_TIMEOUT && checked
         })
     }
 
     /// Accepts the session of a key that is stored in the database. Returns false if the session has ended since.
-    pub(crate) fn check(&self, token: &Token, key: &SessionKey) -> bool {
+    pub(crate) fn restore(&self, token: &Token, key: &SessionKey) -> bool {
         let (mut known, digest) = (self.known(), token.digest());
         if known.ended.contains(&digest) {
             return false;
         }
         let id = |key: &Option<SessionKey>| key.as_ref().map(|key| key.id.clone());
         let same = known.sessions.get_mut(&digest).filter(|session| {
-            session.used.elapsed() < IDLE && id(&session.key).as_ref() == Some(&key.id)
+            session.used.elapsed() < IDLE_TIMEOUT && id(&session.key).as_ref() == Some(&key.id)
         });
         match same {
             Some(session) => session.checked = Instant::now(),
@@ -241,7 +199,7 @@ impl Sessions {
     pub(crate) fn with<T>(&self, token: &Token, work: impl FnOnce(&mut Session) -> T) -> Option<T> {
         let mut known = self.known();
         let session = known.sessions.get_mut(&token.digest())?;
-        if session.used.elapsed() >= IDLE {
+        if session.used.elapsed() >= IDLE_TIMEOUT {
             return None;
         }
         session.used = Instant::now();
@@ -262,7 +220,7 @@ impl Sessions {
 impl Known {
     fn begin(&mut self, digest: Digest, key: Option<SessionKey>) {
         let sessions = &mut self.sessions;
-        sessions.retain(|_, session| session.used.elapsed() < IDLE);
+        sessions.retain(|_, session| session.used.elapsed() < IDLE_TIMEOUT);
         if sessions.len() >= SESSIONS_MAX {
             // Requests without a login do not evict sessions of logged-in users.
             let last = |session: &Session| (session.key.is_some(), session.used);
@@ -311,8 +269,8 @@ mod tests {
         for _ in 0..SESSIONS_MAX + 1 {
             sessions.begin(&Token::new().unwrap(), None);
         }
-        assert!(sessions.knows(&ann));
-        assert!(sessions.check(&ann, &key()));
+        assert!(sessions.is_active(&ann));
+        assert!(sessions.restore(&ann, &key()));
     }
 
     #[test]
@@ -320,9 +278,9 @@ mod tests {
         let sessions = Sessions::of_state("1");
         let key = || SessionKey { id: "1".to_owned(), name: "ann".to_owned() };
         let ann = Token::new().unwrap();
-        assert!(sessions.check(&ann, &key()) && sessions.knows(&ann));
+        assert!(sessions.restore(&ann, &key()) && sessions.is_active(&ann));
         sessions.end(&ann);
-        assert!(!sessions.check(&ann, &key()) && !sessions.knows(&ann));
+        assert!(!sessions.restore(&ann, &key()) && !sessions.is_active(&ann));
     }
 
     #[test]

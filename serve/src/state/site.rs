@@ -4,75 +4,26 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use axum::Router;
-use axum::extract::Request;
-use axum::http::StatusCode;
-use axum::middleware;
-use axum::routing::{get, put};
 use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_runtime::Runner;
 use oms_sqlite::{KeptSessions, RunRow};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::flow::{Ended, Flow, Opened, ServeError, Worker};
+use super::error::StartError;
+use super::flow::{Flow, Opened};
 use super::sessions::{SessionKey, Sessions, Token};
-use crate::admin::health as status;
-use crate::console;
-use crate::http::connection_limit::Room;
-use crate::http::reply::{plain, respond};
-use crate::intake::openapi;
-use crate::intake::orders as intake;
-use crate::server::listener::connections;
-use crate::server::middleware as observe;
+use super::workers::Workers;
+use crate::http::connection_limit::ConnectionLimit;
 use crate::telemetry::log::Log;
-use crate::telemetry::metrics;
 use crate::telemetry::metrics::Metrics;
 
 /// Maximum memory, in KiB, for orders that are being received or wait for a response.
-const RECEIVING_MAX_KIB: usize = 256 << 10;
+const BODIES_MAX_KIB: usize = 256 << 10;
 
 /// Paths that are reserved for the server. A pipeline cannot use them.
 const RESERVED: [&str; 5] = ["/console", "/healthz", "/metrics", "/openapi.json", "/readyz"];
-
-/// Why a server does not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A pipeline has no intake.
-    #[error(
-        "the pipeline `{0}` has no `intake`, so it cannot accept orders over HTTP; add `intake: {{ path: \"/{0}/{{key}}\" }}`"
-    )]
-    NoIntake(String),
-    /// The path of a pipeline is reserved.
-    #[error(
-        "the intake path of `{pipeline}` starts with `{path}`, which is reserved for the server; use another path"
-    )]
-    Reserved {
-        /// The pipeline.
-        pipeline: String,
-        /// The path.
-        path: &'static str,
-    },
-    /// Other machines can connect, and the pipeline has no API key.
-    #[error(
-        "a server that other machines can reach requires API keys, and the pipeline `{pipeline}` has none; create a key: `oms keys add PIPELINE NAME --state-dir {directory}`"
-    )]
-    NoKeys {
-        /// The pipeline.
-        pipeline: String,
-        /// Its state directory.
-        directory: String,
-    },
-    /// The state of a pipeline cannot be used.
-    #[error("cannot use the state of `{pipeline}`")]
-    State {
-        /// The pipeline.
-        pipeline: String,
-        /// Why.
-        source: oms_sqlite::Error,
-    },
-}
 
 /// Maximum number of console pages that are rendered at the same time; others wait.
 const PAGES_MAX: usize = 16;
@@ -87,32 +38,36 @@ pub struct Site {
     pub(crate) log: Option<Log>,
     pub(crate) sessions: Sessions,
     /// Permits for rendering pages of the console. Each page needs a thread and a connection to the database.
-    pub(crate) pages: Arc<Semaphore>,
-    /// The places for connections.
-    pub(crate) room: Arc<Room>,
+    pub(crate) page_permits: Arc<Semaphore>,
+    pub(crate) connections: Arc<ConnectionLimit>,
     /// Whether connections use TLS.
-    pub(crate) private: bool,
+    pub(crate) uses_tls: bool,
     stopping: AtomicBool,
-    /// Bulk retries.
-    tasks: Mutex<JoinSet<()>>,
-    pub(crate) receiving: Arc<Semaphore>,
+    /// The bulk retries in progress.
+    retries: Mutex<JoinSet<()>>,
+    /// Memory, in KiB, for bodies that are being received or wait for a response.
+    pub(crate) body_memory: Arc<Semaphore>,
 }
 
 /// A flow of a site, for the handlers of its requests.
 #[derive(Clone)]
-pub(crate) struct Served {
+pub(crate) struct FlowRef {
     pub(crate) site: Arc<Site>,
-    at: usize,
+    index: usize,
 }
 
-impl Served {
+impl FlowRef {
+    pub(crate) const fn new(site: Arc<Site>, index: usize) -> Self {
+        Self { site, index }
+    }
+
     pub(crate) fn flow(&self) -> Option<&Flow> {
-        self.site.flows.get(self.at)
+        self.site.flows.get(self.index)
     }
 }
 
 impl Site {
-    /// Starts every pipeline. `address` is the address that the server will listen on, `logs` says whether it logs each request, and `private` whether
+    /// Starts every pipeline. `address` is the address that the server will listen on, `logs` says whether it logs each request, and `uses_tls` whether
     /// connections use TLS.
     ///
     /// # Errors
@@ -121,18 +76,18 @@ impl Site {
         opened: Vec<Opened>,
         address: SocketAddr,
         logs: bool,
-        private: bool,
+        uses_tls: bool,
     ) -> Result<(Arc<Self>, Workers), StartError> {
         let loopback = address.ip().is_loopback();
-        for one in &opened {
-            check(one, loopback)?;
+        for pipeline in &opened {
+            check(pipeline, loopback)?;
         }
         let metrics = Metrics::new();
         let (mut flows, mut workers) = (Vec::new(), Workers::default());
-        for one in opened {
-            let pipeline = one.plan.name().to_string();
-            let counted = metrics.of(&pipeline);
-            let started = Flow::start(one, counted);
+        for opened in opened {
+            let pipeline = opened.plan.name().to_string();
+            let counted = metrics.of_pipeline(&pipeline);
+            let started = Flow::start(opened, counted);
             let (flow, worker) =
                 started.map_err(|source| StartError::State { pipeline, source })?;
             flows.push(flow);
@@ -140,7 +95,7 @@ impl Site {
         }
         let id = flows
             .first()
-            .and_then(|flow| flow.reading(|reader, _| KeptSessions::state_id(reader)).ok());
+            .and_then(|flow| flow.read(|reader, _| KeptSessions::state_id(reader)).ok());
         let id = id.unwrap_or_default();
         let site = Arc::new(Self {
             flows,
@@ -148,47 +103,52 @@ impl Site {
             loopback,
             log: if logs { Log::start() } else { None },
             sessions: Sessions::of_state(&id),
-            pages: Arc::new(Semaphore::new(PAGES_MAX)),
-            room: Arc::new(Room::new(connections())),
-            private,
+            page_permits: Arc::new(Semaphore::new(PAGES_MAX)),
+            connections: Arc::new(ConnectionLimit::of_system()),
+            uses_tls,
             stopping: AtomicBool::new(false),
-            tasks: Mutex::default(),
-            receiving: Arc::new(Semaphore::new(RECEIVING_MAX_KIB)),
+            retries: Mutex::default(),
+            body_memory: Arc::new(Semaphore::new(BODIES_MAX_KIB)),
         });
         Ok((site, workers))
     }
 
     /// Retries runs of a flow in the background. The outcome is added to an entry of the audit log.
-    pub(crate) fn work(self: &Arc<Self>, at: usize, rows: Vec<RunRow>, entry: i64) {
+    pub(crate) fn retry_in_background(
+        self: &Arc<Self>,
+        index: usize,
+        rows: Vec<RunRow>,
+        entry: i64,
+    ) {
         let site = Arc::clone(self);
-        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.retries.lock().unwrap_or_else(PoisonError::into_inner);
         while tasks.try_join_next().is_some() {}
-        tasks.spawn(async move { site.retry_all(at, rows, entry).await });
+        tasks.spawn(async move { site.retry_all(index, rows, entry).await });
     }
 
     /// Waits for the bulk retries. After `stop`, each ends after its current run.
-    pub(crate) async fn finish(&self) {
+    pub(crate) async fn finish_retries(&self) {
         let mut tasks =
-            std::mem::take(&mut *self.tasks.lock().unwrap_or_else(PoisonError::into_inner));
+            std::mem::take(&mut *self.retries.lock().unwrap_or_else(PoisonError::into_inner));
         while tasks.join_next().await.is_some() {}
     }
 
     /// Returns whether no API key is required: only this machine can connect, and no pipeline ever had a key.
-    pub(crate) fn is_open(&self) -> bool {
-        let never = |flow: &Flow| flow.keys.current().is_ok_and(|keys| !keys.were_made());
-        self.loopback && self.flows.iter().all(never)
+    pub(crate) fn needs_no_key(&self) -> bool {
+        let never_had_key = |flow: &Flow| flow.keys.current().is_ok_and(|keys| !keys.were_made());
+        self.loopback && self.flows.iter().all(never_had_key)
     }
 
     /// Finds the API key of a stored session and records the session's use.
-    pub(crate) fn kept_session(
+    pub(crate) fn stored_session(
         &self,
         token: &Token,
     ) -> Result<Option<SessionKey>, oms_sqlite::Error> {
         let (digest, now) = (token.digest(), SystemClock.now());
         for flow in &self.flows {
-            let find = |reader: &_| flow.kept.find(reader, &digest, now);
-            if let Some(kept) = flow.reading(|reader, _| find(reader))? {
-                return Ok(Some(SessionKey { id: kept.key_id, name: kept.key_name }));
+            let find = |reader: &_| flow.stored_sessions.find(reader, &digest, now);
+            if let Some(stored) = flow.read(|reader, _| find(reader))? {
+                return Ok(Some(SessionKey { id: stored.key_id, name: stored.key_name }));
             }
         }
         Ok(None)
@@ -199,7 +159,7 @@ impl Site {
         let known = self.sessions.with(token, |session| session.key.is_some());
         if known == Some(true) {
             tokio::task::block_in_place(|| {
-                self.flows.iter().try_for_each(|flow| flow.kept.end(&token.digest()))
+                self.flows.iter().try_for_each(|flow| flow.stored_sessions.end(&token.digest()))
             })?;
         }
         self.sessions.end(token);
@@ -220,90 +180,6 @@ impl Site {
         let site = Arc::into_inner(self)?;
         let runners = site.flows.into_iter().map(|flow| flow.runner);
         runners.map(Arc::into_inner).collect()
-    }
-
-    pub(crate) fn routes(self: &Arc<Self>) -> Router {
-        let mut router = Router::new()
-            .route("/healthz", get(status::alive))
-            .route("/readyz", get(status::ready))
-            .route("/metrics", get(metrics::text))
-            .route("/openapi.json", get(openapi::document))
-            .with_state(Arc::clone(self));
-        for (at, flow) in self.flows.iter().enumerate() {
-            let plan = flow.plan();
-            let Some(section) = plan.intake() else { continue };
-            let served = Served { site: Arc::clone(self), at };
-            let collection = openapi::collection(&section.path);
-            let orders = Router::new()
-                .route(&section.path, put(intake::put).get(intake::show))
-                .route(collection, axum::routing::post(intake::post))
-                .with_state(served);
-            router = router.merge(orders);
-        }
-        let (nowhere, not_so) = (Arc::clone(self), Arc::clone(self));
-        let lost = |site: &Arc<Self>, request: &Request, status| match request.uri().path() {
-            path if console::is_console(path) => console::lost(site, request, status),
-            _ => respond(&plain(status)),
-        };
-        router
-            .merge(console::routes(self))
-            .fallback(move |request: Request| async move {
-                lost(&nowhere, &request, StatusCode::NOT_FOUND)
-            })
-            .method_not_allowed_fallback(move |request: Request| async move {
-                lost(&not_so, &request, StatusCode::METHOD_NOT_ALLOWED)
-            })
-            .layer(middleware::from_fn_with_state(Arc::clone(self), observe::observed))
-    }
-}
-
-/// The tasks of a site's runners.
-#[derive(Default)]
-pub struct Workers {
-    stops: Vec<watch::Sender<bool>>,
-    tasks: JoinSet<Ended>,
-}
-
-impl Workers {
-    fn add(&mut self, worker: Worker) {
-        self.stops.push(worker.stop);
-        self.tasks.spawn(worker.work);
-    }
-
-    /// Waits until a runner fails.
-    pub(crate) async fn failed(&mut self) -> ServeError {
-        loop {
-            match self.tasks.join_next().await {
-                Some(Ok((_, Ok(())))) => {}
-                Some(Ok((pipeline, Err(source)))) => {
-                    return ServeError::Runner { pipeline: pipeline.to_string(), source };
-                }
-                Some(Err(error)) => return ServeError::Task(error),
-                None => std::future::pending().await,
-            }
-        }
-    }
-
-    /// Stops the runners after the work in progress is durable.
-    ///
-    /// # Errors
-    /// When a runner failed.
-    pub(crate) async fn end(mut self) -> Result<(), ServeError> {
-        for stop in &self.stops {
-            stop.send_replace(true);
-        }
-        let mut ended = Ok(());
-        while let Some(result) = self.tasks.join_next().await {
-            let result = match result {
-                Ok((pipeline, result)) => result.map_err(|source| ServeError::Runner {
-                    pipeline: pipeline.to_string(),
-                    source,
-                }),
-                Err(error) => Err(ServeError::Task(error)),
-            };
-            ended = ended.and(result);
-        }
-        ended
     }
 }
 

@@ -25,9 +25,9 @@ const SPANS_MAX: usize = 65_536;
 /// Maximum number of spans in one export.
 const BATCH_MAX: usize = 2_048;
 /// How long spans are collected before an export.
-const GATHER: Duration = Duration::from_millis(500);
+const BATCH_DELAY: Duration = Duration::from_millis(500);
 /// Timeout for the response of the collector.
-const ANSWER: Duration = Duration::from_secs(10);
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Collects spans. The [`Sender`] that [`start`](Traces::start) returns exports them.
 pub struct Traces {
@@ -63,7 +63,7 @@ impl Traces {
             .https_or_http()
             .enable_http1()
             .build();
-        let client = HyperClient::new(connector, ANSWER, None);
+        let client = HyperClient::new(connector, EXPORT_TIMEOUT, None);
         let mut exporter = SpanExporter::builder().with_http().with_http_client(client).build()?;
         exporter.set_resource(&resource());
         let (spans, queue) = mpsc::channel(SPANS_MAX);
@@ -73,7 +73,7 @@ impl Traces {
 
     fn send(&self, span: SpanData) {
         // A slow collector must not delay orders. The span is dropped.
-        let _left_out = self.spans.try_send(span);
+        let _dropped = self.spans.try_send(span);
     }
 
     fn span(&self, run: &RunInfo, id: SpanId, parent: SpanId, name: String) -> SpanData {
@@ -99,11 +99,11 @@ impl Traces {
 
 /// Returns the resource with the service name from the environment variables, or else `oms`.
 fn resource() -> Resource {
-    let said = Resource::builder().build();
-    let name = said.get(&Key::new("service.name")).map(|name| name.to_string());
+    let configured = Resource::builder().build();
+    let name = configured.get(&Key::new("service.name")).map(|name| name.to_string());
     match name.is_none_or(|name| name.starts_with("unknown_service")) {
         true => Resource::builder().with_service_name("oms").build(),
-        false => said,
+        false => configured,
     }
 }
 
@@ -171,13 +171,13 @@ impl Listener for Traces {
 }
 
 impl Sender {
-    /// Exports spans until [`Traces`] is dropped. Calls `said` for the first of several consecutive failures.
-    pub async fn run(mut self, said: impl Fn(String) + Send) {
+    /// Exports spans until [`Traces`] is dropped. Calls `report` for the first of several consecutive failures.
+    pub async fn run(mut self, report: impl Fn(String) + Send) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         let mut failing = false;
         while self.spans.recv_many(&mut batch, BATCH_MAX).await > 0 {
             if batch.len() < BATCH_MAX && !self.spans.is_closed() {
-                tokio::time::sleep(GATHER).await;
+                tokio::time::sleep(BATCH_DELAY).await;
                 while let (true, Ok(span)) = (batch.len() < BATCH_MAX, self.spans.try_recv()) {
                     batch.push(span);
                 }
@@ -187,7 +187,7 @@ impl Sender {
                 Ok(()) => failing = false,
                 Err(error) if !failing => {
                     failing = true;
-                    said(format!("cannot export traces: {error}"));
+                    report(format!("cannot export traces: {error}"));
                 }
                 Err(_) => {}
             }

@@ -1,15 +1,10 @@
-//! Authorization by API key. No key is required if only this machine can connect and the state never had one.
+//! Where a request comes from: this machine, a proxy, or a page of another site.
 
-use axum::http::header::{AUTHORIZATION, HOST, HeaderMap, ORIGIN};
+use axum::http::header::{HOST, HeaderMap, ORIGIN};
 use axum::http::{StatusCode, Uri};
 use oms_engine::intake::Reply;
-use oms_sqlite::{Found, Scope};
 
-use super::reply::plain;
-use crate::state::flow::Flow;
-use crate::state::site::Site;
-
-const API_KEY: &str = "x-api-key";
+use super::reply::status_problem;
 
 /// Headers that proxies add, besides `X-Forwarded-*`: RFC 7239, RFC 8586, RFC 9110, and those of nginx, Cloudflare, Akamai, Fastly, Envoy, Azure, Fly,
 /// DigitalOcean, WebLogic and Netlify.
@@ -33,40 +28,6 @@ const PROXY_HEADERS: [&str; 17] = [
     "cdn-loop",
 ];
 
-/// Checks that the sender of these headers has the permission `scope`. Returns the name of the API key, or `None` if no key is required.
-pub(crate) fn authorize(
-    site: &Site,
-    flow: &Flow,
-    headers: &HeaderMap,
-    scope: Scope,
-) -> Result<Option<String>, Reply> {
-    // If the keys cannot be read, no request is admitted.
-    let keys = flow.keys.current().map_err(|_| Reply::unavailable())?;
-    if site.loopback && !keys.were_made() {
-        // Under another host name, the request may come from a page of another site.
-        from_this_machine(headers)?;
-        return match is_from_here(headers) {
-            true => Ok(None),
-            false => Err(plain(StatusCode::FORBIDDEN)),
-        };
-    }
-    let given = headers.get(API_KEY).and_then(|value| value.to_str().ok());
-    let given = given.or_else(|| {
-        let value = headers.get(AUTHORIZATION)?.to_str().ok()?;
-        let (scheme, token) = value.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
-    });
-    match given.map(|secret| keys.find(secret, scope)) {
-        Some(Found::Allowed { name, .. }) => Ok(Some(name)),
-        Some(Found::OtherScope) => Err(plain(StatusCode::FORBIDDEN)),
-        Some(Found::Unknown) => {
-            Err(plain(StatusCode::UNAUTHORIZED).detailed("the API key is unknown or revoked"))
-        }
-        None => Err(plain(StatusCode::UNAUTHORIZED)
-            .detailed("send an API key in the header `X-Api-Key`; `oms keys add` creates one")),
-    }
-}
-
 /// Returns whether a proxy forwarded a request (RFC 7239, or one of the older headers). Such a request may come from any machine, even if the proxy runs
 /// on this one.
 fn is_forwarded(headers: &HeaderMap) -> bool {
@@ -77,24 +38,24 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
 }
 
 /// Returns the response to a forwarded request if the server has no API keys.
-fn forwarded() -> Reply {
+fn reject_forwarded() -> Reply {
     let detail = "a server without API keys rejects requests that a proxy forwarded; create a key with `oms keys add PIPELINE NAME`";
-    plain(StatusCode::FORBIDDEN).detailed(detail)
+    status_problem(StatusCode::FORBIDDEN).detailed(detail)
 }
 
 /// Rejects a request that a server without API keys does not accept: one that a proxy forwarded, or one for a host other than this machine.
-pub(crate) fn from_this_machine(headers: &HeaderMap) -> Result<(), Reply> {
+pub(crate) fn require_this_machine(headers: &HeaderMap) -> Result<(), Reply> {
     if is_forwarded(headers) {
-        return Err(forwarded());
+        return Err(reject_forwarded());
     }
-    match is_this_machine(headers) {
+    match names_this_machine(headers) {
         true => Ok(()),
-        false => Err(plain(StatusCode::MISDIRECTED_REQUEST)),
+        false => Err(status_problem(StatusCode::MISDIRECTED_REQUEST)),
     }
 }
 
 /// Returns whether a request names this machine as its host. Under another name, it may come from a page of another site (DNS rebinding).
-pub fn is_this_machine(headers: &HeaderMap) -> bool {
+pub fn names_this_machine(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let Ok(address) = host.parse::<Uri>() else { return false };
     let name = address.host().unwrap_or_default();
@@ -103,7 +64,7 @@ pub fn is_this_machine(headers: &HeaderMap) -> bool {
 }
 
 /// Returns whether a request was sent by a page of this server or by no page at all, as far as browsers report it (Fetch Metadata; RFC 6454).
-pub(crate) fn is_from_here(headers: &HeaderMap) -> bool {
+pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
     if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
         return false;
@@ -146,7 +107,7 @@ mod tests {
     #[test]
     fn only_loopback_names_are_this_machine() {
         let of = |host: &'static str| {
-            is_this_machine(&HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]))
+            names_this_machine(&HeaderMap::from_iter([(HOST, HeaderValue::from_static(host))]))
         };
         for host in ["127.0.0.1:8080", "localhost:8080", "LOCALHOST", "[::1]:8080", "127.0.0.1"] {
             assert!(of(host), "{host}");
@@ -154,5 +115,47 @@ mod tests {
         for host in ["example.com:8080", "localhost.example.com", "10.0.0.1:8080", ""] {
             assert!(!of(host), "{host}");
         }
+    }
+
+    #[test]
+    fn pages_of_other_sites_are_recognized() {
+        let of = |headers: &[(&'static str, &'static str)]| {
+            let header = |(name, value): &(&'static str, &'static str)| {
+                (axum::http::HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            is_same_origin(&headers.iter().map(header).collect())
+        };
+        let host = ("host", "127.0.0.1:8080");
+        for headers in [
+            [host].as_slice(),
+            &[host, ("sec-fetch-site", "same-origin")],
+            &[host, ("sec-fetch-site", "none")],
+            &[host, ("origin", "http://127.0.0.1:8080")],
+        ] {
+            assert!(of(headers), "{headers:?}");
+        }
+        for headers in [
+            [host, ("sec-fetch-site", "cross-site")],
+            [host, ("sec-fetch-site", "same-site")],
+            [host, ("origin", "http://127.0.0.1:8081")],
+            [host, ("origin", "https://example.com")],
+            [host, ("origin", "null")],
+        ] {
+            assert!(!of(&headers), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_keys_rejects_other_hosts_and_proxies() {
+        let status = |headers: &[(&'static str, &'static str)]| {
+            let header = |(name, value): &(&'static str, &'static str)| {
+                (axum::http::HeaderName::from_static(name), HeaderValue::from_static(value))
+            };
+            let headers = headers.iter().map(header).collect();
+            require_this_machine(&headers).err().map(|reply| reply.status)
+        };
+        assert_eq!(status(&[("host", "localhost:8080")]), None);
+        assert_eq!(status(&[("host", "example.com")]), Some(421));
+        assert_eq!(status(&[("host", "localhost"), ("via", "1.1 proxy")]), Some(403));
     }
 }

@@ -1,18 +1,16 @@
-//! Rendering of the templates.
-
-use std::sync::OnceLock;
+//! Pages: their layout, their headers and their status.
 
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY};
 use axum::http::{HeaderName, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use handlebars::Handlebars;
 use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_engine::run::RunState;
 use serde_json::{Value as Json, json};
 
-use super::format;
-use super::guard::Visit;
+use super::templates::render_template;
+use super::visit::Visit;
+use crate::format;
 use crate::state::flow::Flow;
 
 /// The content security policy of a page: resources of this server only, and no inline code.
@@ -23,42 +21,6 @@ const MAIL_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'; sandbox";
 
 const COOP: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
-
-macro_rules! templates {
-    ($($name:literal),* $(,)?) => {
-        &[$(($name, include_str!(concat!("../../../templates/console/", $name, ".hbs")))),*]
-    };
-}
-
-const TEMPLATES: &[(&str, &str)] = templates![
-    "audit", "badge", "beside", "confirm", "error", "figures", "layout", "login", "overview",
-    "parked", "pipeline", "progress", "run", "runs",
-];
-
-pub(crate) const STYLE: &str = include_str!("../../../templates/console/console.css");
-pub(crate) const SCRIPT: &str = include_str!("../../../templates/console/console.js");
-
-fn registry() -> &'static Handlebars<'static> {
-    static REGISTRY: OnceLock<Handlebars<'static>> = OnceLock::new();
-    REGISTRY.get_or_init(|| {
-        let mut registry = Handlebars::new();
-        registry.set_strict_mode(true);
-        for (name, text) in TEMPLATES {
-            // A test parses all templates.
-            let read = registry.register_template_string(name, text);
-            debug_assert!(read.is_ok(), "{name}: {read:?}");
-        }
-        registry
-    })
-}
-
-/// Renders a template. Returns an error page of one line if that fails.
-fn fill(name: &str, data: &Json) -> Result<String, Box<Response>> {
-    registry().render(name, data).map_err(|error| {
-        let text = format!("cannot render the page `{name}`: {error}\n");
-        Box::new((StatusCode::INTERNAL_SERVER_ERROR, text).into_response())
-    })
-}
 
 fn html(status: StatusCode, policy: &'static str, text: String) -> Response {
     let headers = [
@@ -101,24 +63,24 @@ impl<'a> Page<'a> {
     /// Renders the page with its data, or an error page if the data could not be read.
     pub(crate) fn read(self, read: Result<Json, oms_sqlite::Error>, visit: &mut Visit) -> Response {
         match read {
-            Ok(data) => Self { data, ..self }.of(visit),
+            Ok(data) => Self { data, ..self }.render(visit),
             Err(error) => {
                 let message = format!("{} cannot be shown", self.title);
                 let status = StatusCode::INTERNAL_SERVER_ERROR;
-                Page::error(status, &message, &error.to_string()).of(visit)
+                Page::error(status, &message, &error.to_string()).render(visit)
             }
         }
     }
 
     /// Renders the page for a visitor.
-    pub(crate) fn of(self, visit: &mut Visit) -> Response {
+    pub(crate) fn render(self, visit: &mut Visit) -> Response {
         let flows = visit.site.flows.iter();
         let names: Vec<String> = flows.map(|flow| flow.plan().name().to_string()).collect();
-        let current = visit.at.and_then(|at| names.get(at)).cloned().unwrap_or_default();
+        let current = visit.index.and_then(|at| names.get(at)).cloned().unwrap_or_default();
         // If the page counted the parked runs, the badge shows the same number.
         let parked = self.data["parked_now"].as_i64();
-        let parked = parked.or_else(|| visit.flow().map(parked_now)).unwrap_or_default();
-        let pipelines: Vec<Json> = match visit.at {
+        let parked = parked.or_else(|| visit.flow().map(count_parked)).unwrap_or_default();
+        let pipelines: Vec<Json> = match visit.index {
             Some(_) => names
                 .iter()
                 .map(|name| json!({ "name": name, "current": *name == current }))
@@ -126,7 +88,7 @@ impl<'a> Page<'a> {
             None => Vec::new(),
         };
         let notice = visit.notice.take().unwrap_or_default();
-        let frame = json!({
+        let layout = json!({
             "pipeline": current,
             "pipelines": pipelines,
             "user": visit.who,
@@ -135,78 +97,66 @@ impl<'a> Page<'a> {
             "notice": notice.text,
             "notice_tone": notice.tone.class(),
         });
-        visit.with_cookie(self.framed(frame, parked))
+        visit.with_cookie(self.within_layout(layout, parked))
     }
 
     /// Returns the page for a visitor without a session.
-    pub(crate) fn bare(self) -> Response {
-        let frame = json!({
+    pub(crate) fn render_without_session(self) -> Response {
+        let layout = json!({
             "pipeline": "", "pipelines": [], "user": "", "can_log_out": false, "csrf": "", "notice": "", "notice_tone": "",
         });
-        self.framed(frame, 0)
+        self.within_layout(layout, 0)
     }
 
     /// Renders the page within the layout.
-    fn framed(self, mut frame: Json, parked: i64) -> Response {
-        let own = json!({ "title": self.title, "area": self.area, "page": self.data });
-        let of_area = ["overview", "runs", "parked", "pipeline", "audit"];
-        if let (Some(frame), Json::Object(own), Json::Object(beside)) =
-            (frame.as_object_mut(), own, beside(parked))
+    fn within_layout(self, mut layout: Json, parked: i64) -> Response {
+        let page = json!({ "title": self.title, "area": self.area, "page": self.data });
+        let areas = ["overview", "runs", "parked", "pipeline", "audit"];
+        if let (Some(layout), Json::Object(page), Json::Object(live)) =
+            (layout.as_object_mut(), page, live_parts(parked))
         {
-            frame.extend(own);
-            frame.extend(beside);
-            frame.extend(of_area.map(|area| (format!("is_{area}"), json!(self.area == area))));
+            layout.extend(page);
+            layout.extend(live);
+            layout.extend(areas.map(|area| (format!("is_{area}"), json!(self.area == area))));
         }
-        let response = fill(self.template, &frame);
+        let response = render_template(self.template, &layout);
         response.map_or_else(|error| *error, |text| html(self.status, POLICY, text))
     }
 }
 
 /// Returns how many runs of a flow are parked.
-pub(crate) fn parked_now(flow: &Flow) -> i64 {
+pub(crate) fn count_parked(flow: &Flow) -> i64 {
     let open = flow.runner.count_open().unwrap_or_default();
     open.iter().find(|(state, _)| *state == RunState::Parked).map_or(0, |(_, count)| *count)
 }
 
 /// Returns the live values of the layout: the number of parked runs and the current time.
-fn beside(parked: i64) -> Json {
+fn live_parts(parked: i64) -> Json {
     let count = if parked == 0 { String::new() } else { format::count(parked) };
     json!({ "parked_count": count, "now": format!("{:.0}", SystemClock.now()) })
 }
 
 /// Returns a page fragment for a live update, together with the live values of the layout.
-pub(crate) fn part(
+pub(crate) fn fragment(
     template: &str,
     pipeline: &str,
     read: Result<Json, oms_sqlite::Error>,
 ) -> Response {
     let Ok(data) = read else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    let beside = fill("beside", &beside(data["parked_now"].as_i64().unwrap_or_default()));
+    let live =
+        render_template("live_parts", &live_parts(data["parked_now"].as_i64().unwrap_or_default()));
     let data = json!({ "pipeline": pipeline, "page": data });
-    let whole = fill(template, &data).and_then(|text| Ok(text + &beside?));
+    let whole = render_template(template, &data).and_then(|text| Ok(text + &live?));
     whole.map_or_else(|error| *error, |text| html(StatusCode::OK, POLICY, text))
 }
 
 /// Returns a page that reloads itself, so that the request comes from this site.
-pub(crate) fn again() -> Response {
+pub(crate) fn reload_page() -> Response {
     let text = "<!doctype html><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" content=\"0\"><title>oms</title>\n";
     html(StatusCode::OK, POLICY, text.to_owned())
 }
 
 /// Returns an e-mail as the content of a frame.
-pub(crate) fn mail(text: String) -> Response {
+pub(crate) fn mail_frame(text: String) -> Response {
     html(StatusCode::OK, MAIL_POLICY, text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_template_can_be_parsed() {
-        let mut registry = Handlebars::new();
-        for (name, text) in TEMPLATES {
-            registry.register_template_string(name, text).unwrap();
-        }
-    }
 }

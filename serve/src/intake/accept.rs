@@ -1,4 +1,4 @@
-//! Orders: `PUT` under a key, `POST` with the key in the body, and `GET` for the state of an order.
+//! Accepting orders: `PUT` under a key, and `POST` with the key in the body.
 
 use std::time::Duration;
 
@@ -11,7 +11,6 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use oms_engine::intake::Reply;
 use oms_engine::plan::valid_key;
-use oms_engine::value::format_timestamp;
 use oms_runtime::{Answer, Order, Work};
 use oms_sqlite::Scope;
 use serde_json::json;
@@ -19,95 +18,68 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
 use super::wait;
-use crate::http::auth;
-use crate::http::body;
-use crate::http::reply::{plain, respond};
+use crate::http::body::receive;
+use crate::http::reply::{respond, status_problem};
+use crate::state::authorization::authorize;
 use crate::state::flow::Flow;
-use crate::state::site::Served;
+use crate::state::site::{FlowRef, Site};
 
 /// The header with the key of an order whose body has none (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
 /// Timeout until an order is on disk. It expires only if another process locks the database.
-const ANSWER: Duration = Duration::from_secs(30);
+const ACCEPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `PUT /path/{key}`: the last segment of the path is the order's key.
 pub(crate) async fn put(
-    State(served): State<Served>,
+    State(flow): State<FlowRef>,
     name: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
-    let Ok(Path(name)) = name else { return not_a_key() };
-    take(&served, Some(name), request).await
+    let Ok(Path(name)) = name else { return invalid_key() };
+    respond_to_order(&flow, Some(name), request).await
 }
 
 /// `POST /path`: the order's key is in its body or in the header `Idempotency-Key`.
-pub(crate) async fn post(State(served): State<Served>, request: Request) -> Response {
-    take(&served, None, request).await
+pub(crate) async fn post(State(flow): State<FlowRef>, request: Request) -> Response {
+    respond_to_order(&flow, None, request).await
 }
 
-/// `GET /path/{key}`: the state of an order.
-pub(crate) async fn show(
-    State(served): State<Served>,
-    name: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-) -> Response {
-    let Some(flow) = served.flow() else { return respond(&plain(StatusCode::NOT_FOUND)) };
-    if let Err(refused) = auth::authorize(&served.site, flow, &headers, Scope::Intake) {
-        return respond(&refused);
-    }
-    let Ok(Path(name)) = name else { return not_a_key() };
-    match flow.runner.find(&name) {
-        Ok(Some(row)) => {
-            let body = json!({
-                "key": row.key,
-                "run": oms_engine::run::run_id(flow.plan().name(), &row.key),
-                "state": row.state,
-                "accepted_at": format_timestamp(row.accepted_at),
-                "updated_at": format_timestamp(row.updated_at),
-                "cause": row.cause,
-                "caught": row.caught,
-            });
-            respond(&Reply { status: 200, body })
-        }
-        Ok(None) => respond(&plain(StatusCode::NOT_FOUND)),
-        Err(_) => respond(&Reply::unavailable()),
-    }
-}
-
-fn not_a_key() -> Response {
+pub(super) fn invalid_key() -> Response {
     let code = oms_engine::diagnostic::codes::ORDER_KEY_REJECTED;
     respond(&Reply::problem(400, &code.to_string(), code.title()))
 }
 
-async fn take(served: &Served, name: Option<String>, request: Request) -> Response {
-    let Some(flow) = served.flow() else { return respond(&plain(StatusCode::NOT_FOUND)) };
+async fn respond_to_order(flow_ref: &FlowRef, name: Option<String>, request: Request) -> Response {
+    let Some(flow) = flow_ref.flow() else {
+        return respond(&status_problem(StatusCode::NOT_FOUND));
+    };
     let (parts, body) = request.into_parts();
-    let received = received(served, flow, name, &parts, body).await;
-    let response = received.unwrap_or_else(|reply| respond(&reply));
-    flow.metrics.answered(response.status());
+    let accepted = accept(&flow_ref.site, flow, name, &parts, body).await;
+    let response = accepted.unwrap_or_else(|reply| respond(&reply));
+    flow.metrics.count_order(response.status());
     response
 }
 
 /// Receives an order and waits until it is on disk.
-async fn received(
-    served: &Served,
+async fn accept(
+    site: &Site,
     flow: &Flow,
     name: Option<String>,
     parts: &Parts,
     body: Body,
 ) -> Result<Response, Reply> {
     let headers = &parts.headers;
-    auth::authorize(&served.site, flow, headers, Scope::Intake)?;
-    if served.site.is_stopping() {
+    authorize(site, flow, headers, Scope::Intake)?;
+    if site.is_stopping() {
         return Err(Reply::unavailable());
     }
     if !is_json(headers) {
-        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        return Err(status_problem(StatusCode::UNSUPPORTED_MEDIA_TYPE)
             .detailed("send the order as `application/json`"));
     }
-    if !is_as_it_is(headers) {
-        return Err(plain(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+    if !has_no_content_coding(headers) {
+        return Err(status_problem(StatusCode::UNSUPPORTED_MEDIA_TYPE)
             .detailed("send the order uncompressed, without `Content-Encoding`"));
     }
     let named = name.is_some();
@@ -115,21 +87,22 @@ async fn received(
         Some(name) => name,
         None => from_header(flow, headers)?,
     };
-    let wait = wait::wanted(headers);
+    let wait = wait::requested(headers);
     let max = flow.plan().order().max_bytes();
-    let (body, _room) = body::receive(&served.site, body, max).await?;
+    let (body, _memory) = receive(&site.body_memory, body, max).await?;
     let begun = tokio::time::Instant::now();
     let (answer, answered) = oneshot::channel();
     let order = Order { name, body, named, answer: Some(answer) };
-    match flow.work.try_send(Work::Order(order)) {
+    match flow.queue.try_send(Work::Order(order)) {
         Ok(()) => {}
         Err(TrySendError::Full(_)) => return Err(Reply::busy()),
         Err(TrySendError::Closed(_)) => return Err(Reply::unavailable()),
     }
     // After a timeout, the order may be on disk. Sending it again is safe, because the server then finds it.
-    let answer = tokio::time::timeout(ANSWER, answered).await.map_err(|_| Reply::unavailable())?;
+    let answer =
+        tokio::time::timeout(ACCEPT_TIMEOUT, answered).await.map_err(|_| Reply::unavailable())?;
     let answer = answer.map_err(|_| Reply::unavailable())?;
-    flow.metrics.took(begun.elapsed());
+    flow.metrics.observe_acceptance(begun.elapsed());
     let (mut reply, key) = match answer {
         Answer::Accepted { key, run, .. } => (Reply::accepted(&key, &run), key),
         Answer::Same { key, run } => (Reply::same(&key, &run), key),
@@ -143,9 +116,7 @@ async fn received(
         }
     };
     let applied = match wait {
-        Some(wait) => {
-            wait::until_ended(&served.site, flow, parts.extensions.get(), &key, wait).await
-        }
+        Some(wait) => wait::until_ended(site, flow, parts.extensions.get(), &key, wait).await,
         None => None,
     };
     if let (Some(row), Some(members)) = (&applied, reply.body.as_object_mut()) {
@@ -177,7 +148,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Returns whether the body has no content coding (RFC 9110, 8.4.1).
-fn is_as_it_is(headers: &HeaderMap) -> bool {
+fn has_no_content_coding(headers: &HeaderMap) -> bool {
     let codings = headers.get_all(CONTENT_ENCODING).iter();
     codings.into_iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
@@ -196,5 +167,27 @@ fn from_header(flow: &Flow, headers: &HeaderMap) -> Result<String, Reply> {
             let code = oms_engine::diagnostic::codes::ORDER_KEY_REJECTED;
             Err(Reply::problem(400, &code.to_string(), code.title()).detailed(detail))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_without_a_content_coding_is_accepted() {
+        let of = |name, value: &'static str| {
+            HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+        };
+        for kind in ["application/json", "Application/JSON; charset=utf-8", "application/x+json"] {
+            assert!(is_json(&of(CONTENT_TYPE, kind)), "{kind}");
+        }
+        for kind in ["text/plain", "application/jsonl", "text/x+json", ""] {
+            assert!(!is_json(&of(CONTENT_TYPE, kind)), "{kind}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+        assert!(has_no_content_coding(&HeaderMap::new()));
+        assert!(has_no_content_coding(&of(CONTENT_ENCODING, "Identity")));
+        assert!(!has_no_content_coding(&of(CONTENT_ENCODING, "gzip")));
     }
 }
