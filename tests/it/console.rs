@@ -224,6 +224,14 @@ fn unknown_console_paths_are_pages_and_login_returns_to_the_requested_page() {
     ] {
         is_page(server.get(path), 404);
     }
+    // The page of a hidden e-mail says how to show it; an e-mail that does not exist has no such help.
+    let hidden = server.get("/console/storefront/runs/A/mail/0").is(404).body;
+    assert!(hidden.contains("Show the personal data of the run"), "{hidden}");
+    for number in ["x", "99"] {
+        let path = format!("/console/storefront/runs/A/mail/{number}");
+        let unknown = server.get(&path).is(404).body;
+        assert!(unknown.contains("does not exist") && !unknown.contains("personal data"));
+    }
     is_page(server.get("/console/%ff/"), 400);
     is_page(server.call("DELETE", "/console/storefront/runs/A", &[], b""), 405);
     is_page(server.call("PUT", "/console/nothing", &[], b""), 404);

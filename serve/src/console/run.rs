@@ -10,13 +10,15 @@ use oms_engine::plan::Plan;
 use oms_engine::run::{Event, RunState, run_id};
 use oms_engine::step::{Port, Verb};
 use oms_engine::value::{Shape, Type, masked_text};
-use oms_runtime::{Bundles, HeldMail, Shown, events, held_mails, resume, steps};
+use oms_runtime::{
+    Bundles, HeldMail, Shown, StepDetails, StepEvent, events, held_mails, resume, steps,
+};
 use oms_sqlite::{Error, Reader, RunRow, StoredMail, StoredRun, row_like};
 use serde_json::{Value as Json, json};
 
 use super::causes;
 use super::page::{self, Page};
-use super::visit::Visit;
+use super::visit::{Visit, unavailable};
 use crate::format;
 use crate::state::flow::Flow;
 
@@ -58,16 +60,17 @@ pub(crate) async fn mail(
     mut visit: Visit,
     Path((_, key, number)): Path<(String, String, String)>,
 ) -> Response {
-    let number = number.parse().unwrap_or(usize::MAX);
-    let flow = visit.flow().filter(|_| is_revealed(&visit, &key));
-    let mails = flow.map(|flow| flow.read(|reader, _| mails(reader, &key)));
-    let mail = mails.and_then(Result::ok).and_then(|mails| mails.into_iter().nth(number));
+    let Some(flow) = visit.flow() else { return unavailable() };
+    let Ok(mails) = flow.read(|reader, _| mails(reader, &key)) else { return unavailable() };
+    let mail = number.parse().ok().and_then(|number: usize| mails.into_iter().nth(number));
     match mail {
-        Some(mail) => page::mail_frame(mail.mail.html),
-        None => {
+        Some(mail) if is_revealed(&visit, &key) => page::mail_frame(mail.mail.html),
+        Some(_) => {
             let help = "Show the personal data of the run, then open the e-mail again.";
-            Page::error(StatusCode::NOT_FOUND, "This e-mail is not available", help)
-                .render(&mut visit)
+            Page::error(StatusCode::NOT_FOUND, "This e-mail is hidden", help).render(&mut visit)
+        }
+        None => {
+            Page::error(StatusCode::NOT_FOUND, "This e-mail does not exist", "").render(&mut visit)
         }
     }
 }
@@ -133,9 +136,8 @@ impl RunPage<'_> {
         let open = parked || row.state == RunState::Waiting;
         let mut graph = without_style(&flow.source.draw(&plan));
         for step in &steps {
-            let (id, state) = (&step["id"], &step["state"]);
-            let mark = format!("data-step={id}");
-            graph = graph.replace(&mark, &format!("{mark} data-state={state}"));
+            let mark = format!("data-step={}", json!(step.id));
+            graph = graph.replace(&mark, &format!("{mark} data-state={}", json!(step.state)));
         }
         Ok(json!({
             "key": row.key,
@@ -152,7 +154,7 @@ impl RunPage<'_> {
             "bundle": plan.digest().short(),
             "held_mails": held_mails,
             "graph_svg": graph,
-            "steps": steps.iter().map(step).collect::<Vec<_>>(),
+            "steps": steps.iter().map(step_data).collect::<Vec<_>>(),
             "order": { "text": order },
             "bills": self.rows(&stored, &plan, shown)?,
             "mails": self.mails(&base)?,
@@ -235,7 +237,10 @@ fn held_mail(held: &HeldMail) -> Json {
 }
 
 fn pretty(json: &Json) -> String {
-    serde_json::to_string_pretty(json).unwrap_or_default()
+    match json {
+        Json::Null => String::new(),
+        json => serde_json::to_string_pretty(json).unwrap_or_default(),
+    }
 }
 
 fn text(json: &Json) -> String {
@@ -247,49 +252,46 @@ fn text(json: &Json) -> String {
 }
 
 /// Converts a step to template data.
-fn step(step: &Json) -> Json {
-    let events = step["events"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let last = events.last().cloned().unwrap_or_default();
-    let micros: u64 = events.iter().filter_map(|event| event["micros"].as_u64()).sum();
-    let attempts = events.iter().filter_map(|event| event["attempt"].as_u64()).max();
-    let failed = last["state"] == "failed";
-    let failure = failed.then(|| {
-        json!({ "cause": text(&last["cause"]), "message": text(&last["message"]), "retry_at": text(&last["retry_at"]) })
-    });
-    let value = |json: &Json| if json.is_null() { String::new() } else { pretty(json) };
-    let shown: Vec<Json> = events
-        .iter()
-        .map(|event| {
-            let detail = match event["state"].as_str() {
-                Some("succeeded") => {
-                    format!(
-                        "attempt {}, {}",
-                        event["attempt"],
-                        format::micros(event["micros"].as_u64().unwrap_or_default())
-                    )
-                }
-                Some("failed") => {
-                    format!("attempt {}: {}", event["attempt"], text(&event["cause"]))
-                }
-                Some("skipped") => text(&event["why"]),
-                Some("rescheduled") => format!("next attempt at {}", text(&event["retry_at"])),
-                Some("read_again") => "other runs may have changed it".to_owned(),
-                _ => format!("attempt {}", event["attempt"]),
-            };
-            let what = text(&event["state"]).replace('_', " ");
-            json!({ "at": event["at"], "what": what, "detail": detail })
-        })
-        .collect();
+fn step_data(step: &StepDetails) -> Json {
+    let micros: u64 = step.events.iter().filter_map(StepEvent::micros).sum();
+    let attempts =
+        step.events.iter().filter_map(StepEvent::attempt).map(|(_, attempt)| attempt).max();
+    let (output, failure) = match step.events.last() {
+        Some(StepEvent::Succeeded { output, .. }) => (pretty(output), None),
+        Some(StepEvent::Failed { cause, message, retry_at, .. }) => {
+            let retry_at = retry_at.map(format::instant).unwrap_or_default();
+            let failure = json!({ "cause": cause, "message": message, "retry_at": retry_at });
+            (String::new(), Some(failure))
+        }
+        _ => (String::new(), None),
+    };
     json!({
-        "id": step["id"], "kind": step["kind"], "state": step["state"],
+        "id": step.id, "kind": step.kind, "state": step.state,
         "attempts": attempts.map(|attempts| attempts.to_string()).unwrap_or_default(),
         "took": if attempts.is_none() { String::new() } else { format::micros(micros) },
-        "started_at": "",
-        "input": value(&step["input"]),
-        "output": value(&last["output"]),
+        "started_at": step.started_at().map(format::instant).unwrap_or_default(),
+        "input": step.input.as_ref().map(pretty).unwrap_or_default(),
+        "output": output,
         "failure": failure,
-        "events": shown,
+        "events": step.events.iter().map(event_data).collect::<Vec<_>>(),
     })
+}
+
+/// Converts an event to template data.
+fn event_data(event: &StepEvent) -> Json {
+    let detail = match event {
+        StepEvent::Succeeded { attempt, micros, .. } => {
+            format!("attempt {attempt}, {}", format::micros(*micros))
+        }
+        StepEvent::Failed { attempt, cause, .. } => format!("attempt {attempt}: {cause}"),
+        StepEvent::Claimed { attempt, .. } => format!("attempt {attempt}"),
+        StepEvent::Rescheduled { retry_at, .. } => {
+            format!("next attempt at {}", format::instant(*retry_at))
+        }
+        StepEvent::Skipped { why, .. } => why.clone(),
+        StepEvent::ReadAgain { .. } => "other runs may have changed it".to_owned(),
+    };
+    json!({ "at": format::instant(event.at()), "what": event.name(), "detail": detail })
 }
 
 fn journal(events: &[Event]) -> Vec<Json> {
