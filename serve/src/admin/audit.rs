@@ -72,3 +72,31 @@ pub(super) fn outcome(response: &Response) -> String {
         Response::Failed(_) => "failed".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oms_engine::run::RunState;
+    use oms_runtime::Forgotten;
+    use oms_runtime::control::Done;
+
+    use super::*;
+
+    #[test]
+    fn an_outcome_counts_runs_by_state_and_names_no_key() {
+        let run = |state, refused: Option<&str>| Done {
+            key: "NW-1".to_owned(),
+            state,
+            cause: None,
+            caught: 0,
+            refused: refused.map(str::to_owned),
+        };
+        let (completed, parked) = (RunState::Completed, RunState::Parked);
+        let runs = vec![run(completed, None), run(parked, Some("held")), run(completed, None)];
+        assert_eq!(outcome(&Response::Done(runs)), "2 completed, 1 refused");
+        assert_eq!(outcome(&Response::Done(Vec::new())), "done");
+        assert_eq!(outcome(&Response::Pruned(1_000)), "1,000 runs");
+        let forgotten = Forgotten { runs: 1, ..Forgotten::default() };
+        let found = Response::Forgotten(Forgetting::Found(forgotten));
+        assert_eq!(outcome(&found), "1 run and 0 rows");
+    }
+}

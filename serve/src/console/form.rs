@@ -71,3 +71,46 @@ fn is_form(headers: &HeaderMap) -> bool {
     let kind = kind.split(';').next().unwrap_or_default().trim();
     kind.eq_ignore_ascii_case("application/x-www-form-urlencoded")
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize, PartialEq)]
+    struct Cause {
+        cause: String,
+    }
+
+    fn decode<T: DeserializeOwned>(text: &str) -> Option<(String, T)> {
+        let form = serde_urlencoded::from_bytes::<WithCsrf<T>>(text.as_bytes()).ok()?;
+        Some((form.csrf, form.form))
+    }
+
+    #[test]
+    fn a_form_has_its_fields_and_the_csrf_token() {
+        let cause = || Cause { cause: "no_rate,timeout é".to_owned() };
+        let text = "csrf=1&cause=no_rate%2Ctimeout+%C3%A9";
+        assert_eq!(decode(text), Some(("1".to_owned(), cause())));
+        assert_eq!(decode("cause=no_rate%2Ctimeout+%C3%A9"), Some((String::new(), cause())));
+        assert!(decode::<EmptyForm>("csrf=1&other=2").is_some());
+    }
+
+    #[test]
+    fn a_form_without_a_required_field_is_invalid() {
+        for text in ["", "csrf=1", "csrf=1&cause=a&cause=b", "csrf=1&csrf=2&cause=a"] {
+            assert_eq!(decode::<Cause>(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_the_content_type_of_forms_is_accepted() {
+        let of =
+            |kind| is_form(&HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(kind))]));
+        assert!(of("application/x-www-form-urlencoded"));
+        assert!(of("Application/X-WWW-Form-Urlencoded; charset=utf-8"));
+        assert!(!of("multipart/form-data; boundary=x") && !of("text/plain"));
+        assert!(!is_form(&HeaderMap::new()));
+    }
+}

@@ -15,6 +15,7 @@ mod page;
 pub(crate) mod parked;
 pub(crate) mod pipeline;
 pub(crate) mod run;
+mod run_filter;
 pub(crate) mod runs;
 mod templates;
 mod visit;

@@ -13,6 +13,7 @@ use serde_json::{Value as Json, json};
 
 use super::form::SubmittedForm;
 use super::page::Page;
+use super::run_filter::{Filter, PageLinks};
 use super::visit::Visit;
 use crate::format;
 use crate::state::flow::Flow;
@@ -26,21 +27,6 @@ const SEARCH_CHARS_MAX: usize = 200;
 
 /// The mark for a value that is personal data.
 const MASK: &str = "«hidden»";
-
-/// The fields of the filter. Invalid values are ignored, because users edit URLs by hand.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Filter {
-    key: String,
-    state: String,
-    cause: String,
-    causes: String,
-    step: String,
-    from: String,
-    to: String,
-    before: String,
-    after: String,
-}
 
 /// The fields of the customer search.
 #[derive(Default, Deserialize)]
@@ -159,8 +145,8 @@ fn list(
         step: non_empty(&filter.step).filter(known),
         from: parse_date(&filter.from).and_then(start),
         to: parse_date(&filter.to).and_then(|day| start(day.tomorrow().ok()?)),
-        before: filter.before.parse().ok(),
-        after: filter.after.parse().ok(),
+        before: filter.before(),
+        after: filter.after(),
         limit: RUNS_PER_PAGE,
     };
     let (page, matched, counts, causes, caught) = flow.read(|reader, _| {
@@ -177,37 +163,13 @@ fn list(
     let total: i64 = counts.iter().map(|(_, count)| count).sum();
     let count = |state| counts.iter().find(|(of, _)| *of == state).map_or(0, |(_, count)| *count);
     let base = format!("/console/{}/runs", plan.name());
-    let address = |edge: &str, id: i64| {
-        let mut parts: Vec<String> = [
-            ("key", &filter.key),
-            ("state", &filter.state),
-            ("cause", &filter.cause),
-            ("causes", &filter.causes),
-            ("step", &filter.step),
-            ("from", &filter.from),
-            ("to", &filter.to),
-        ]
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name}={}", format::part(value)))
-        .collect();
-        parts.push(format!("{edge}={id}"));
-        format!("{base}?{}", parts.join("&"))
-    };
     // The links contain no search text, and a search by key has another order.
-    let pages = customer.is_none() && search.key.is_none();
-    // Without matches, the pages continue at the edge of the search.
-    let from = search.after.or(search.before.map(|before| before.saturating_sub(1)));
-    let from = from.unwrap_or_default();
-    let first = page.runs.first().map_or(from, |row| row.id);
-    let last = page.runs.last().map_or(from.saturating_add(1), |row| row.id);
-    let (older, newer) = match search.after {
-        Some(_) => (true, page.more),
-        None => (page.more, search.before.is_some()),
-    };
-    let link = |wanted: bool, edge: &str, id: i64| match wanted && pages {
-        true => address(edge, id),
-        false => String::new(),
+    let links = match customer.is_none() && search.key.is_none() {
+        true => {
+            let ends = page.runs.first().zip(page.runs.last());
+            PageLinks::new(&base, filter, ends.map(|(first, last)| (first.id, last.id)), page.more)
+        }
+        false => PageLinks::default(),
     };
     let causes = causes.iter().map(|(causes, _)| causes).chain(&caught);
     let causes: BTreeSet<&str> = causes.flat_map(|causes| causes.split(',')).collect();
@@ -258,8 +220,8 @@ fn list(
         "more_of_key": search.key.is_some() && page.more,
         "searchable": search_terms(plan.order().schema().ty()).into_iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
         "runs": runs,
-        "next": link(older, "before", last),
-        "previous": link(newer, "after", first),
+        "next": links.next,
+        "previous": links.previous,
         "count": match (search.state, is_only_state) {
             (Some(state), true) => format::count(count(state)),
             _ => String::new(),

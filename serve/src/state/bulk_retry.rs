@@ -96,3 +96,24 @@ impl Site {
         flow.bulk_retry.end();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_one_retry_is_in_progress_and_its_result_is_shown_afterwards() {
+        let retry = BulkRetry::default();
+        assert_eq!((retry.progress().running, retry.progress().total), (false, 0));
+        assert!(retry.begin(3) && !retry.begin(5));
+        retry.count_parked_again("timeout,no_rate");
+        retry.count_parked_again("timeout");
+        retry.end();
+        let progress = retry.progress();
+        assert_eq!((progress.running, progress.total, progress.parked), (false, 3, 2));
+        assert_eq!(progress.causes, "no_rate, timeout");
+        assert!(retry.begin(1));
+        let progress = retry.progress();
+        assert_eq!((progress.total, progress.parked, &*progress.causes), (1, 0, ""));
+    }
+}
