@@ -92,7 +92,7 @@ pub(crate) async fn confirm(
         [explanation.to_owned()].into_iter().chain(situation(&row)).collect();
     let data = json!({
         "question": format!("{question} {}?", row.key),
-        "explains": explanation,
+        "explanation": explanation,
         "action": format!("{base}/{}", action.name()),
         "back": base,
         "button": button,

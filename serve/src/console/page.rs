@@ -100,7 +100,7 @@ impl<'a> Page<'a> {
         visit.with_cookie(self.within_layout(layout, parked))
     }
 
-    /// Returns the page for a visitor without a session.
+    /// Renders the page for a visitor without a session.
     pub(crate) fn render_without_session(self) -> Response {
         let layout = json!({
             "pipeline": "", "pipelines": [], "user": "", "can_log_out": false, "csrf": "", "notice": "", "notice_tone": "",

@@ -106,7 +106,7 @@ pub(crate) async fn confirm(
         let runs = format::runs(rows(flow, &query.cause)?.len());
         Ok(json!({
         "question": format!("Retry {runs} with the cause {}?", query.cause),
-        "explains": [
+        "explanation": [
             "Each run continues where it failed, with the current pipeline file. Completed steps do not run again.",
             "The runs are retried in the background. The page of parked runs shows the progress.",
         ],

@@ -132,7 +132,7 @@ impl RunPage<'_> {
             false => Vec::new(),
         };
         let base = format!("/console/{}/runs/{}", plan.name(), format::part(&row.key));
-        let took = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
+        let duration = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
         let open = parked || row.state == RunState::Waiting;
         let mut graph = without_style(&flow.source.draw(&plan));
         for step in &steps {
@@ -150,13 +150,13 @@ impl RunPage<'_> {
             "cause_text": row.cause.as_deref().map(causes::explain).unwrap_or_default(),
             "accepted_at": format::instant(row.accepted_at),
             "updated_at": format::instant(row.updated_at),
-            "took": format::millis(took),
+            "duration": format::millis(duration),
             "bundle": plan.digest().short(),
             "held_mails": held_mails,
             "graph_svg": graph,
             "steps": steps.iter().map(step_data).collect::<Vec<_>>(),
             "order": { "text": order },
-            "bills": self.rows(&stored, &plan, shown)?,
+            "rows": self.rows(&stored, &plan, shown)?,
             "mails": self.mails(&base)?,
             "journal": journal(&events(&stored, &plan)?),
             "reveal_link": format!("{base}/reveal"),
@@ -268,7 +268,7 @@ fn step_data(step: &StepDetails) -> Json {
     json!({
         "id": step.id, "kind": step.kind, "state": step.state,
         "attempts": attempts.map(|attempts| attempts.to_string()).unwrap_or_default(),
-        "took": if attempts.is_none() { String::new() } else { format::micros(micros) },
+        "duration": if attempts.is_none() { String::new() } else { format::micros(micros) },
         "started_at": step.started_at().map(format::instant).unwrap_or_default(),
         "input": step.input.as_ref().map(pretty).unwrap_or_default(),
         "output": output,

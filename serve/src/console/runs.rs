@@ -186,7 +186,7 @@ fn list(
                 .iter()
                 .map(|found| json!({ "place": found.place, "value": found.value.as_deref().unwrap_or(MASK) }))
                 .collect();
-            let took = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
+            let duration = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
             json!({
                 "key": row.key,
                 "link": format!("{base}/{}", format::part(&row.key)),
@@ -195,7 +195,7 @@ fn list(
                 "caught": format::caught(row.caught),
                 "accepted_at": format::instant(row.accepted_at),
                 "updated_at": format::instant(row.updated_at),
-                "took": format::millis(took),
+                "duration": format::millis(duration),
                 "matched": matched,
             })
         })

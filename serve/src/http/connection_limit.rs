@@ -45,9 +45,9 @@ impl IdleTime {
         self.since.store(0, Ordering::Relaxed);
     }
 
-    /// Restarts a wait after the peer has read bytes.
-    pub(crate) fn progress(&self, taken: bool) {
-        if taken && self.since.load(Ordering::Relaxed) != 0 {
+    /// Restarts a wait if the peer has read bytes.
+    pub(crate) fn progress(&self, written: bool) {
+        if written && self.since.load(Ordering::Relaxed) != 0 {
             self.since.store(self.now(), Ordering::Relaxed);
         }
     }
