@@ -30,7 +30,7 @@ const ACCEPT_DELAY: Duration = Duration::from_millis(50);
 /// Listens on the socket of a state directory.
 ///
 /// # Errors
-/// When the socket cannot be created.
+/// Returns an error if the socket cannot be created.
 pub(crate) fn open(directory: &Path) -> io::Result<UnixListener> {
     let path = socket(directory);
     // The umask sets the mode of a new socket. It therefore gets its own mode in a private directory, before others can reach it.

@@ -32,7 +32,7 @@ impl Tls {
     /// Reads a certificate chain and its key, both in PEM format.
     ///
     /// # Errors
-    /// When they cannot be read or do not match.
+    /// Returns an error if they cannot be read or do not match.
     pub fn read(certificates: &Path, key: &Path) -> Result<Self, TlsError> {
         let pem = |path: &Path| {
             let path = path.display().to_string();

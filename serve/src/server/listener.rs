@@ -47,7 +47,7 @@ const ACCEPT_DELAY: Duration = Duration::from_millis(50);
 /// Listens on an address. Connections that are not accepted at once wait in the system's backlog.
 ///
 /// # Errors
-/// When the address cannot be used.
+/// Returns an error if the address cannot be used.
 pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = match address {
         SocketAddr::V4(_) => TcpSocket::new_v4(),
@@ -62,7 +62,7 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 /// Accepts connections until `stop` is ready, then completes open requests. Open runs continue after the next start.
 ///
 /// # Errors
-/// When the socket for the command line cannot be created, or when the database of a pipeline fails.
+/// Returns an error if the socket for the command line cannot be created, or if the database of a pipeline fails.
 pub async fn listen(
     site: &Arc<Site>,
     mut workers: Workers,

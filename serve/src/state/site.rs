@@ -71,7 +71,7 @@ impl Site {
     /// connections use TLS.
     ///
     /// # Errors
-    /// When a pipeline cannot be served with these settings.
+    /// Returns an error if a pipeline cannot be served with these settings.
     pub fn start(
         opened: Vec<Opened>,
         address: SocketAddr,

@@ -36,7 +36,7 @@ impl Workers {
     /// Stops the runners after the work in progress is durable.
     ///
     /// # Errors
-    /// When a runner failed.
+    /// Returns an error if a runner failed.
     pub(crate) async fn stop(mut self) -> Result<(), ServeError> {
         for stop in &self.stops {
             stop.send_replace(true);

@@ -122,9 +122,6 @@ impl Metrics {
     }
 
     /// Returns all metrics in OpenMetrics format.
-    ///
-    /// # Errors
-    /// Never in practice: writing to a `String` does not fail.
     pub(crate) fn encode(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

@@ -56,7 +56,7 @@ impl Traces {
     /// Starts to collect spans, as set by the standard environment variables.
     ///
     /// # Errors
-    /// When the environment variables are invalid or the system's certificates cannot be read.
+    /// Returns an error if the environment variables are invalid or the system's certificates cannot be read.
     pub fn start() -> Result<(Self, Sender), TracesError> {
         let connector = HttpsConnectorBuilder::new()
             .with_native_roots()?
