@@ -224,14 +224,6 @@ fn unknown_console_paths_are_pages_and_login_returns_to_the_requested_page() {
     ] {
         is_page(server.get(path), 404);
     }
-    // The page of a hidden e-mail says how to show it; an e-mail that does not exist has no such help.
-    let hidden = server.get("/console/storefront/runs/A/mail/0").is(404).body;
-    assert!(hidden.contains("Show the personal data of the run"), "{hidden}");
-    for number in ["x", "99"] {
-        let path = format!("/console/storefront/runs/A/mail/{number}");
-        let unknown = server.get(&path).is(404).body;
-        assert!(unknown.contains("does not exist") && !unknown.contains("personal data"));
-    }
     is_page(server.get("/console/%ff/"), 400);
     is_page(server.call("DELETE", "/console/storefront/runs/A", &[], b""), 405);
     is_page(server.call("PUT", "/console/nothing", &[], b""), 404);
@@ -259,6 +251,25 @@ fn unknown_console_paths_are_pages_and_login_returns_to_the_requested_page() {
         assert!(wrong.body.contains("not an admin key"), "{wrong:?}");
         is_page(wrong, 403);
         assert_eq!(browser.log_in(&server, secret.trim()), leads, "{asked}");
+    }
+}
+
+#[test]
+fn a_run_shows_when_its_steps_started_and_only_a_hidden_email_can_be_revealed() {
+    let scratch = Scratch::new();
+    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let headers = ["content-type: application/json", "prefer: wait=30"];
+    let order = serde_json::to_vec(&order("A")).unwrap();
+    let done = server.call("PUT", "/storefront/order/A", &headers, &order).is(201);
+    assert_eq!(done.json()["state"], "completed");
+    let run = server.get("/console/storefront/runs/A").is(200).body;
+    assert!(run.contains("<dt>Started</dt><dd><time datetime=\"20"), "{run}");
+    let hidden = server.get("/console/storefront/runs/A/mail/0").is(404).body;
+    assert!(hidden.contains("Show the personal data of the run"), "{hidden}");
+    for number in ["x", "99"] {
+        let unknown = server.get(&format!("/console/storefront/runs/A/mail/{number}")).is(404).body;
+        assert!(unknown.contains("does not exist"), "{unknown}");
+        assert!(!unknown.contains("personal data"), "{unknown}");
     }
 }
 
