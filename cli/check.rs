@@ -37,11 +37,11 @@ pub(crate) fn check(checker: &Checker, path: &Path) -> Checked {
     checker.check(&name, &files)
 }
 
-/// Returns the plan of a pipeline, or `None` if it has errors. Prints the findings to standard error.
+/// Checks one file, and prints the findings to standard error.
 ///
 /// # Errors
 /// When the file cannot be read.
-pub(crate) fn plan(checker: &Checker, path: &Path) -> anyhow::Result<Option<Arc<Plan>>> {
+pub(crate) fn check_and_print(checker: &Checker, path: &Path) -> anyhow::Result<Checked> {
     std::fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let checked = check(checker, path);
     let counts = render::counts(checked.report.errors(), checked.report.warnings());
@@ -55,5 +55,13 @@ pub(crate) fn plan(checker: &Checker, path: &Path) -> anyhow::Result<Option<Arc<
             path = path.display()
         ));
     }
-    Ok(checked.plan.map(Arc::new))
+    Ok(checked)
+}
+
+/// Returns the plan of a pipeline, or `None` if it has errors. Prints the findings to standard error.
+///
+/// # Errors
+/// When the file cannot be read.
+pub(crate) fn plan(checker: &Checker, path: &Path) -> anyhow::Result<Option<Arc<Plan>>> {
+    Ok(check_and_print(checker, path)?.plan.map(Arc::new))
 }

@@ -21,7 +21,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream};
 use oms_engine::step::StepKind;
-use oms_serve::is_this_machine;
+use oms_serve::names_this_machine;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -115,7 +115,7 @@ fn routes(shared: Shared) -> Router {
 
 /// Rejects requests for a host other than this machine, and adds security headers to the responses.
 async fn guarded(request: Request, next: Next) -> Response {
-    if !is_this_machine(request.headers()) {
+    if !names_this_machine(request.headers()) {
         return StatusCode::MISDIRECTED_REQUEST.into_response();
     }
     let mut response = next.run(request).await;

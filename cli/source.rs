@@ -7,7 +7,7 @@ use std::sync::Arc;
 use oms_engine::diagnostic::{Diagnostic, Severity};
 use oms_engine::document::{Files as _, MemoryFiles};
 use oms_engine::plan::{Checker, Plan};
-use oms_serve::{Finding, Looked, LookedFile, Renewed, Source};
+use oms_serve::{Finding, Inspected, InspectedFile, Reloaded, Source};
 
 use crate::commands::graph::picture;
 use crate::directory::DirectoryFiles;
@@ -27,7 +27,7 @@ pub(crate) struct PipelineFile {
 }
 
 impl Source for PipelineFile {
-    fn read(&self) -> Result<Renewed, String> {
+    fn reload(&self) -> Result<Reloaded, String> {
         let (files, file) = DirectoryFiles::of(&self.path);
         let checked = self.checker.check(&file, &files);
         let Some(plan) = checked.plan else {
@@ -39,7 +39,7 @@ impl Source for PipelineFile {
             Some((seed.path.clone(), bytes))
         });
         let seeds = MemoryFiles::new(seeds.collect::<Vec<_>>());
-        Ok(Renewed { plan: Arc::new(plan), file, seeds })
+        Ok(Reloaded { plan: Arc::new(plan), file, seeds })
     }
 
     fn name(&self) -> String {
@@ -61,17 +61,17 @@ impl Source for PipelineFile {
         mails.into_iter().next().map(|preview| preview.mail.html)
     }
 
-    fn say(&self, text: &str) {
+    fn report(&self, text: &str) {
         output::say(text);
     }
 
-    fn look(&self) -> Looked {
+    fn inspect(&self) -> Inspected {
         let (files, file) = DirectoryFiles::of(&self.path);
         let report = self.checker.check(&file, &files).report;
         let bytes = files.read(&file).unwrap_or_default();
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let shown = files.shown(&file);
-        let (mut findings, mut others) = (Vec::new(), BTreeMap::<Arc<str>, LookedFile>::new());
+        let (mut findings, mut others) = (Vec::new(), BTreeMap::<Arc<str>, InspectedFile>::new());
         for diagnostic in report.diagnostics() {
             let label = diagnostic.labels.iter().find(|label| label.primary);
             let source = label.and_then(|label| report.source(&label.path));
@@ -83,7 +83,7 @@ impl Source for PipelineFile {
                 findings.push(finding);
                 continue;
             };
-            let other = others.entry(Arc::clone(&label.path)).or_insert_with(|| LookedFile {
+            let other = others.entry(Arc::clone(&label.path)).or_insert_with(|| InspectedFile {
                 path: label.path.to_string(),
                 findings: Vec::new(),
                 lines: BTreeMap::new(),
@@ -95,7 +95,7 @@ impl Source for PipelineFile {
             }
             other.findings.push(finding);
         }
-        Looked { text, findings, others: others.into_values().collect() }
+        Inspected { text, findings, others: others.into_values().collect() }
     }
 }
 

@@ -6,7 +6,7 @@ use oms_engine::effects::cause::UNKNOWN_OUTCOME;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
 use oms_engine::value::format_timestamp;
-use oms_runtime::{HeldMail, Shown, held_mails};
+use oms_runtime::{HeldMail, Shown, StepDetails, StepEvent, held_mails};
 use oms_sql::NoteFilter;
 use oms_sqlite::{RunRow, StoredRun};
 use serde_json::{Value as Json, json};
@@ -190,7 +190,7 @@ fn show(found: &Found, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8>
         Format::Json => {
             let mut shown = listed(&row);
             shown["format_version"] = json!(1);
-            shown["steps"] = Json::Array(steps);
+            shown["steps"] = json!(steps);
             if !held.is_empty() {
                 let held = held.iter().map(|held| {
                     json!({ "step": &*held.step, "element": held.element, "message_id": held.message_id })
@@ -204,7 +204,7 @@ fn show(found: &Found, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8>
     Ok(exit::FINE)
 }
 
-fn page(row: &RunRow, steps: &[Json], held: &[HeldMail]) -> String {
+fn page(row: &RunRow, steps: &[StepDetails], held: &[HeldMail]) -> String {
     let mut text = format!("{}  {}", row.key, row.state.as_str());
     let note = note(row);
     if !note.is_empty() {
@@ -213,17 +213,15 @@ fn page(row: &RunRow, steps: &[Json], held: &[HeldMail]) -> String {
     let (accepted, updated) = (format_timestamp(row.accepted_at), format_timestamp(row.updated_at));
     text.push_str(&format!("\naccepted {accepted}, last changed {updated}\n"));
     for step in steps {
-        let word = |key: &str| step[key].as_str().unwrap_or_default().to_owned();
-        text.push_str(&format!("\n{}  {}\n", word("id"), word("kind")));
-        if !step["input"].is_null() {
-            text.push_str(&format!("  input    {}\n", shortened(&step["input"])));
+        text.push_str(&format!("\n{}  {}\n", step.id, step.kind));
+        if let Some(input) = step.input.as_ref().filter(|input| !input.is_null()) {
+            text.push_str(&format!("  input    {}\n", shortened(input)));
         }
-        let events = step["events"].as_array().map(Vec::as_slice).unwrap_or_default();
-        if events.is_empty() {
+        if step.events.is_empty() {
             text.push_str("  not started\n");
         }
-        for event in events {
-            text.push_str(&format!("  {}\n", happened(event)));
+        for event in &step.events {
+            text.push_str(&format!("  {}\n", described(event)));
         }
     }
     if !held.is_empty() {
@@ -236,31 +234,40 @@ fn page(row: &RunRow, steps: &[Json], held: &[HeldMail]) -> String {
     text
 }
 
-fn happened(event: &Json) -> String {
-    let mut text = event["state"].as_str().unwrap_or_default().replace('_', " ");
-    if let Some(element) = event["element"].as_u64() {
-        text.push_str(&format!(" element {element}"));
+/// Describes an event in one or more lines.
+fn described(event: &StepEvent) -> String {
+    let mut text = event.name().to_owned();
+    if let Some((element, attempt)) = event.attempt() {
+        if let Some(element) = element {
+            text.push_str(&format!(" element {element}"));
+        }
+        if attempt > 1 {
+            text.push_str(&format!(" attempt {attempt}"));
+        }
     }
-    if let Some(attempt) = event["attempt"].as_u64().filter(|attempt| *attempt > 1) {
-        text.push_str(&format!(" attempt {attempt}"));
-    }
-    if let Some(micros) = event["micros"].as_u64() {
+    if let Some(micros) = event.micros() {
         text.push_str(&format!(" in {micros} µs"));
     }
-    if let Some(message) = event["message"].as_str() {
-        text.push_str(&format!(": {} ({message})", event["cause"].as_str().unwrap_or_default()));
+    match event {
+        StepEvent::Failed { cause, message, retry_at, .. } => {
+            text.push_str(&format!(": {cause} ({message})"));
+            if let Some(at) = retry_at {
+                text.push_str(&format!(", next attempt at {}", format_timestamp(*at)));
+            }
+        }
+        StepEvent::Rescheduled { retry_at, .. } => {
+            text.push_str(&format!(", next attempt at {}", format_timestamp(*retry_at)));
+        }
+        StepEvent::Skipped { why, .. } => text.push_str(&format!(": {why}")),
+        _ => {}
     }
-    if let Some(at) = event["retry_at"].as_str() {
-        text.push_str(&format!(", next attempt at {at}"));
-    }
-    if let Some(why) = event["why"].as_str() {
-        text.push_str(&format!(": {why}"));
-    }
-    if let Some(input) = event.get("input") {
+    if let Some(input) = event.input() {
         text.push_str(&format!("\n  input    {}", shortened(input)));
     }
-    match event.get("output") {
-        Some(output) if output.as_object().is_none_or(|map| !map.is_empty()) => {
+    match event {
+        StepEvent::Succeeded { output, .. }
+            if output.as_object().is_none_or(|map| !map.is_empty()) =>
+        {
             text.push_str(&format!("\n  output   {}", shortened(output)));
         }
         _ => {}

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use oms_clock::SystemClock;
-use oms_engine::plan::overlapping_intakes;
+use oms_engine::plan::{Plan, overlapping_intakes};
 use oms_engine::step::StepKind;
 use oms_runtime::{Listener, Runner, Settings};
 use oms_serve::{Opened, Site, Tls, Traces};
@@ -90,22 +90,23 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         _ => None,
     };
     let checker = check::checker(kinds)?;
-    let mut plans = Vec::new();
+    let mut checked = Vec::new();
     for pipeline in &args.pipelines {
-        let Some(plan) = check::plan(&checker, pipeline)? else { return Ok(exit::FINDINGS) };
-        plans.push(plan);
-    }
-    if args.pipelines.len() > 1 {
-        let checked: Vec<_> =
-            args.pipelines.iter().map(|pipeline| check::check(&checker, pipeline)).collect();
-        let overlapping = overlapping_intakes(&checked);
-        if !overlapping.is_empty() {
-            let mut report = oms_engine::diagnostic::Report::new();
-            overlapping.into_iter().for_each(|diagnostic| report.push(diagnostic));
-            output::say(render::human(&report, output::colour_on_stderr()).trim_end());
+        let pipeline = check::check_and_print(&checker, pipeline)?;
+        if pipeline.plan.is_none() {
             return Ok(exit::FINDINGS);
         }
+        checked.push(pipeline);
     }
+    let overlapping = overlapping_intakes(&checked);
+    if !overlapping.is_empty() {
+        let mut report = oms_engine::diagnostic::Report::new();
+        overlapping.into_iter().for_each(|diagnostic| report.push(diagnostic));
+        output::say(render::human(&report, output::colour_on_stderr()).trim_end());
+        return Ok(exit::FINDINGS);
+    }
+    let plans: Vec<Arc<Plan>> =
+        checked.into_iter().filter_map(|checked| checked.plan).map(Arc::new).collect();
     let (traces, sender) = match traced() {
         true => {
             let (traces, sender) = Traces::start()?;

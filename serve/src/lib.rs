@@ -4,33 +4,20 @@
 
 #![warn(missing_docs)]
 
-mod audit;
-mod auth;
-mod bare;
-mod body;
-mod bulk;
+mod admin;
 mod console;
-mod flow;
-mod indexing;
+mod format;
+mod http;
 mod intake;
-mod listen;
-mod log;
-mod metrics;
-mod observe;
-mod openapi;
-mod operate;
-mod patient;
-mod peer;
-mod recent;
-mod reply;
-mod room;
-mod site;
-mod status;
-mod traces;
-mod wait;
+mod server;
+mod state;
+mod telemetry;
 
-pub use auth::is_this_machine;
-pub use flow::{Finding, Looked, LookedFile, Opened, Renewed, ServeError, Source};
-pub use listen::{Tls, TlsError, bind, listen};
-pub use site::{Site, StartError};
-pub use traces::{Sender, Traces, TracesError};
+pub use http::origin::names_this_machine;
+pub use http::tls::{Tls, TlsError};
+pub use server::listener::{bind, listen};
+pub use state::error::{ServeError, StartError};
+pub use state::flow::Opened;
+pub use state::site::Site;
+pub use state::source::{Finding, Inspected, InspectedFile, Reloaded, Source};
+pub use telemetry::traces::{Sender, Traces, TracesError};

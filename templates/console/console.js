@@ -1,107 +1,107 @@
 // The script of the console. It updates elements with `data-live` and copies commands. Every page works without it.
 
-const EVERY_MS = 2000;
-const TOO_LONG_MS = 10000;
-const COPIED_MS = 4000;
+const INTERVAL_MS = 2000;
+const TIMEOUT_MS = 10000;
+const MESSAGE_MS = 4000;
 
-const told = document.getElementById("told");
+const statusLine = document.getElementById("status");
 
-function tell(text) {
-  if (told.textContent !== text) told.textContent = text;
+function announce(text) {
+  if (statusLine.textContent !== text) statusLine.textContent = text;
 }
 
 /** Makes a node equal to another one. Unchanged parts are kept, so that they keep the focus, the selection and their open state. */
-function become(old, fresh) {
-  if (old.nodeName !== fresh.nodeName) return old.replaceWith(fresh);
-  if (old.nodeType !== Node.ELEMENT_NODE) {
-    if (old.data !== fresh.data) old.data = fresh.data;
+function morph(node, target) {
+  if (node.nodeName !== target.nodeName) return node.replaceWith(target);
+  if (node.nodeType !== Node.ELEMENT_NODE) {
+    if (node.data !== target.data) node.data = target.data;
     return;
   }
-  for (const { name } of [...old.attributes]) {
-    if (name !== "open" && !fresh.hasAttribute(name)) old.removeAttribute(name);
+  for (const { name } of [...node.attributes]) {
+    if (name !== "open" && !target.hasAttribute(name)) node.removeAttribute(name);
   }
-  for (const { name, value } of fresh.attributes) {
-    if (name !== "open" && old.getAttribute(name) !== value) old.setAttribute(name, value);
+  for (const { name, value } of target.attributes) {
+    if (name !== "open" && node.getAttribute(name) !== value) node.setAttribute(name, value);
   }
-  becomeWithin(old, fresh);
+  morphChildren(node, target);
 }
 
 /** Returns the children of a node without white space between elements. */
-function parts(node) {
+function significantChildren(node) {
   return [...node.childNodes].filter((child) => child.nodeType === Node.ELEMENT_NODE || child.data.trim() !== "");
 }
 
-function becomeWithin(old, fresh) {
-  const there = parts(old);
-  const wanted = parts(fresh);
-  there.slice(wanted.length).forEach((child) => child.remove());
+function morphChildren(node, target) {
+  const current = significantChildren(node);
+  const wanted = significantChildren(target);
+  current.slice(wanted.length).forEach((child) => child.remove());
   wanted.forEach((child, at) => {
-    if (at < there.length) become(there[at], child);
-    else old.append(child);
+    if (at < current.length) morph(current[at], child);
+    else node.append(child);
   });
 }
 
-function keepLive(element) {
+function startLiveUpdates(element) {
   let timer;
   let busy = false;
   let ended = false;
 
-  async function renew() {
+  async function update() {
     busy = true;
     try {
-      const answer = await fetch(element.dataset.live, {
+      const response = await fetch(element.dataset.live, {
         cache: "no-store",
         redirect: "manual",
-        signal: AbortSignal.timeout(TOO_LONG_MS),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
       });
-      if (answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403) {
+      if (response.type === "opaqueredirect" || response.status === 401 || response.status === 403) {
         ended = true;
-        tell("You are logged out. Reload the page to log in.");
-      } else if (!answer.ok) {
-        throw new Error(`the server responded with ${answer.status}`);
+        announce("You are logged out. Reload the page to log in.");
+      } else if (!response.ok) {
+        throw new Error(`the server responded with ${response.status}`);
       } else {
-        const { body } = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const { body } = new DOMParser().parseFromString(await response.text(), "text/html");
         ended = body.querySelector("[data-done]") !== null;
         // Screen readers announce the final state, but not the numbers that change before.
         if (ended) element.setAttribute("aria-live", "polite");
         for (const part of body.querySelectorAll("[data-for]")) {
           const place = document.getElementById(part.dataset.for);
-          if (place) becomeWithin(place, part);
+          if (place) morphChildren(place, part);
           part.remove();
         }
-        becomeWithin(element, body);
-        tell("");
+        morphChildren(element, body);
+        announce("");
       }
     } catch {
-      tell("Connection lost. Retrying.");
+      announce("Connection lost. Retrying.");
     }
     busy = false;
-    plan(EVERY_MS);
+    schedule(INTERVAL_MS);
   }
 
-  function plan(wait) {
+  function schedule(wait) {
     clearTimeout(timer);
-    if (!busy && !ended && !document.hidden) timer = setTimeout(renew, wait);
+    if (!busy && !ended && !document.hidden) timer = setTimeout(update, wait);
   }
 
-  document.addEventListener("visibilitychange", () => plan(0));
-  plan(EVERY_MS);
+  document.addEventListener("visibilitychange", () => schedule(0));
+  schedule(INTERVAL_MS);
 }
 
-function letCopy(button) {
+function enableCopy(button) {
   button.hidden = false;
   button.addEventListener("click", async () => {
     const source = document.getElementById(button.dataset.copy);
     try {
       await navigator.clipboard.writeText(source.textContent);
-      tell("Copied.");
+      announce("Copied.");
     } catch {
       getSelection().selectAllChildren(source);
-      tell("The command is selected. Copy it with the keyboard.");
+      announce("The command is selected. Copy it with the keyboard.");
     }
-    setTimeout(tell, COPIED_MS, "");
+    setTimeout(announce, MESSAGE_MS, "");
   });
 }
 
-document.querySelectorAll("[data-live]").forEach(keepLive);
-document.querySelectorAll("[data-copy]").forEach(letCopy);
+document.querySelectorAll("[data-live]").forEach(startLiveUpdates);
+document.querySelectorAll("[data-copy]").forEach(enableCopy);

@@ -805,7 +805,7 @@ async function printed(person) {
   const faults = await page.evaluate(() => {
     const shown = (element) => element.checkVisibility({ contentVisibilityAuto: true });
     const all = (selector) => [...document.querySelectorAll(selector)];
-    const found = [".areas", ".skip", ".actions", "button", "form", "#told"].flatMap((selector) => (all(selector).some(shown) ? [`${selector} is printed`] : []));
+    const found = [".areas", ".skip", ".actions", "button", "form", "#status"].flatMap((selector) => (all(selector).some(shown) ? [`${selector} is printed`] : []));
     for (const selector of ["h1", ".heading .badge", "details.step pre", "pre[aria-labelledby=order]", ".graph svg", "table.rows td"]) {
       if (!all(selector).length || !all(selector).every(shown)) found.push(`${selector} is not printed`);
     }
@@ -980,7 +980,7 @@ async function guarded(browser, serve, secrets) {
     const { url } = await page.evaluate(async (path) => ({ url: (await fetch(path)).url }), `${serve.base}/live`);
     return url.endsWith("/login");
   }, KEYS_MS);
-  await until("the open page says so", async () => (await page.innerText("#told")).startsWith("You are logged out."));
+  await until("the open page says so", async () => (await page.innerText("#status")).startsWith("You are logged out."));
   await allLead("after the key was revoked");
   await others.goes("/runs");
   ok(`the session of a revoked key ends after ${Math.round(took)} ms, and the page says so; other sessions continue`);

@@ -81,6 +81,10 @@ const MODULES: &[(&str, &[&str])] = &[
             "control",
         ],
     ),
+    (
+        "serve/src",
+        &["format", "telemetry", "http", "state", "intake", "admin", "console", "server"],
+    ),
 ];
 
 /// Packages that may use every other package.

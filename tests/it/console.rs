@@ -255,6 +255,25 @@ fn unknown_console_paths_are_pages_and_login_returns_to_the_requested_page() {
 }
 
 #[test]
+fn a_run_shows_when_its_steps_started_and_only_a_hidden_email_can_be_revealed() {
+    let scratch = Scratch::new();
+    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let headers = ["content-type: application/json", "prefer: wait=30"];
+    let order = serde_json::to_vec(&order("A")).unwrap();
+    let done = server.call("PUT", "/storefront/order/A", &headers, &order).is(201);
+    assert_eq!(done.json()["state"], "completed");
+    let run = server.get("/console/storefront/runs/A").is(200).body;
+    assert!(run.contains("<dt>Started</dt><dd><time datetime=\"20"), "{run}");
+    let hidden = server.get("/console/storefront/runs/A/mail/0").is(404).body;
+    assert!(hidden.contains("Show the personal data of the run"), "{hidden}");
+    for number in ["x", "99"] {
+        let unknown = server.get(&format!("/console/storefront/runs/A/mail/{number}")).is(404).body;
+        assert!(unknown.contains("does not exist"), "{unknown}");
+        assert!(!unknown.contains("personal data"), "{unknown}");
+    }
+}
+
+#[test]
 fn an_order_is_shown_as_sent_and_unknown_members_are_masked() {
     let scratch = Scratch::with_pipelines();
     let pipeline = scratch.path("pipelines/storefront.yaml");

@@ -2,15 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use oms_engine::effects::cause;
 use oms_engine::mail::message_id;
-use oms_engine::plan::Plan;
-use oms_engine::run::{ElementState, Event, StepState, idempotency_key};
+use oms_engine::plan::{Plan, PlannedStep};
+use oms_engine::run::{ElementState, Event, SkipReason, StepState, idempotency_key};
 use oms_engine::step::Port;
 use oms_engine::value::{Type, Value, format_timestamp, masked, to_json};
 use oms_sqlite::{Error, StoredRun};
-use serde_json::{Value as Json, json};
+use serde::{Serialize, Serializer};
+use serde_json::Value as Json;
 
 use super::journal;
 
@@ -33,34 +36,258 @@ impl Shown {
     }
 }
 
-/// Returns the details of each step, in the order of the plan: `id`, `kind`, `state`, `input` and
-/// `events`. For a step with `for_each`, the last event of each element has the `input` of the
-/// element.
+/// The details of a step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepDetails {
+    /// The step's id.
+    pub id: Arc<str>,
+    /// Its kind.
+    pub kind: &'static str,
+    /// Its state.
+    pub state: Option<StepStatus>,
+    /// Its input, unless it did not run or is a step with `for_each`.
+    pub input: Option<Json>,
+    /// What happened to it, oldest first.
+    pub events: Vec<StepEvent>,
+}
+
+/// The state of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StepStatus {
+    /// It waits for the steps that it needs.
+    Pending,
+    /// It waits for its next attempt.
+    Waiting,
+    /// An attempt with an effect outside this process has begun, and its outcome is unknown.
+    Claimed,
+    /// It is in progress.
+    Running,
+    /// It succeeded.
+    Succeeded,
+    /// It failed.
+    Failed,
+    /// It will not run.
+    Skipped,
+}
+
+/// An event of a step. For a step with `for_each`, the last event of each element has the `input`
+/// of the element.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum StepEvent {
+    /// An attempt succeeded.
+    Succeeded {
+        /// The element, in a step with `for_each`.
+        element: Option<u32>,
+        /// The number of the attempt, from 1.
+        attempt: u32,
+        /// The end of the attempt.
+        #[serde(serialize_with = "timestamp")]
+        at: Timestamp,
+        /// The duration in microseconds.
+        micros: u64,
+        /// The output.
+        output: Json,
+        /// The input of the element.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        input: Option<Json>,
+    },
+    /// An attempt failed.
+    Failed {
+        /// The element, in a step with `for_each`.
+        element: Option<u32>,
+        /// The number of the attempt, from 1.
+        attempt: u32,
+        /// The end of the attempt.
+        #[serde(serialize_with = "timestamp")]
+        at: Timestamp,
+        /// The duration in microseconds.
+        micros: u64,
+        /// The cause of the failure.
+        cause: String,
+        /// The message of the failure.
+        message: String,
+        /// When the next attempt begins; `None` if there is no retry.
+        #[serde(serialize_with = "optional_timestamp")]
+        retry_at: Option<Timestamp>,
+        /// The input of the element.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        input: Option<Json>,
+    },
+    /// An attempt with an effect outside this process began.
+    Claimed {
+        /// The element, in a step with `for_each`.
+        element: Option<u32>,
+        /// The number of the attempt, from 1.
+        attempt: u32,
+        /// The start of the attempt.
+        #[serde(serialize_with = "timestamp")]
+        at: Timestamp,
+        /// The input of the element.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        input: Option<Json>,
+    },
+    /// The next attempt begins earlier than planned, because the clock was set back.
+    Rescheduled {
+        /// The element, in a step with `for_each`.
+        element: Option<u32>,
+        /// The number of attempts made.
+        attempt: u32,
+        /// The time of the decision.
+        #[serde(serialize_with = "timestamp")]
+        at: Timestamp,
+        /// When the next attempt begins.
+        #[serde(serialize_with = "timestamp")]
+        retry_at: Timestamp,
+        /// The input of the element.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        input: Option<Json>,
+    },
+    /// The step was skipped.
+    Skipped {
+        /// The time of the decision.
+        #[serde(serialize_with = "timestamp")]
+        at: Timestamp,
+        /// The reason.
+        reason: SkipReason,
+        /// The reason as text.
+        why: String,
+    },
+    /// The step reads its rows again.
+    ReadAgain {
+        /// The time of the event.
+        #[serde(serialize_with = "timestamp")]
+        at: Timestamp,
+    },
+}
+
+impl StepDetails {
+    /// Returns the start of the first attempt.
+    pub fn started_at(&self) -> Option<Timestamp> {
+        self.events.iter().filter_map(StepEvent::started_at).min()
+    }
+}
+
+impl StepEvent {
+    /// Returns the time of the event.
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::Succeeded { at, .. }
+            | Self::Failed { at, .. }
+            | Self::Claimed { at, .. }
+            | Self::Rescheduled { at, .. }
+            | Self::Skipped { at, .. }
+            | Self::ReadAgain { at } => *at,
+        }
+    }
+
+    /// Returns what happened, as in the JSON output, but with spaces.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Succeeded { .. } => "succeeded",
+            Self::Failed { .. } => "failed",
+            Self::Claimed { .. } => "claimed",
+            Self::Rescheduled { .. } => "rescheduled",
+            Self::Skipped { .. } => "skipped",
+            Self::ReadAgain { .. } => "read again",
+        }
+    }
+
+    /// Returns the element and the number of the attempt. Other events have none.
+    pub const fn attempt(&self) -> Option<(Option<u32>, u32)> {
+        match self {
+            Self::Succeeded { element, attempt, .. }
+            | Self::Failed { element, attempt, .. }
+            | Self::Claimed { element, attempt, .. }
+            | Self::Rescheduled { element, attempt, .. } => Some((*element, *attempt)),
+            Self::Skipped { .. } | Self::ReadAgain { .. } => None,
+        }
+    }
+
+    /// Returns the duration of a completed attempt in microseconds.
+    pub const fn micros(&self) -> Option<u64> {
+        match self {
+            Self::Succeeded { micros, .. } | Self::Failed { micros, .. } => Some(*micros),
+            _ => None,
+        }
+    }
+
+    /// Returns the input of the element.
+    pub const fn input(&self) -> Option<&Json> {
+        match self {
+            Self::Succeeded { input, .. }
+            | Self::Failed { input, .. }
+            | Self::Claimed { input, .. }
+            | Self::Rescheduled { input, .. } => input.as_ref(),
+            Self::Skipped { .. } | Self::ReadAgain { .. } => None,
+        }
+    }
+
+    /// Returns the place for the input of the element, and the element.
+    const fn input_mut(&mut self) -> Option<(u32, &mut Option<Json>)> {
+        match self {
+            Self::Succeeded { element: Some(element), input, .. }
+            | Self::Failed { element: Some(element), input, .. }
+            | Self::Claimed { element: Some(element), input, .. }
+            | Self::Rescheduled { element: Some(element), input, .. } => Some((*element, input)),
+            _ => None,
+        }
+    }
+
+    /// Returns the start of an attempt.
+    fn started_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::Claimed { at, .. } => Some(*at),
+            Self::Succeeded { at, micros, .. } | Self::Failed { at, micros, .. } => {
+                at.checked_sub(Duration::from_micros(*micros)).ok()
+            }
+            _ => None,
+        }
+    }
+}
+
+fn timestamp<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format_timestamp(*at))
+}
+
+fn optional_timestamp<S: Serializer>(
+    at: &Option<Timestamp>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    at.map(format_timestamp).serialize(serializer)
+}
+
+/// Returns the details of each step, in the order of the plan.
 ///
 /// # Errors
 /// Returns an error if the journal does not fit the plan.
-pub fn steps(stored: &StoredRun, plan: &Arc<Plan>, shown: Shown) -> Result<Vec<Json>, Error> {
+pub fn steps(
+    stored: &StoredRun,
+    plan: &Arc<Plan>,
+    shown: Shown,
+) -> Result<Vec<StepDetails>, Error> {
     let events = journal::events(stored, plan)?;
     let run = journal::resume(stored, plan)?;
-    let of = |(at, planned): (usize, &oms_engine::plan::PlannedStep)| {
+    let details = |(at, planned): (usize, &PlannedStep)| {
         let events = events.iter();
         let events =
             events.filter_map(|event| event_of(event, &planned.id, &planned.output, shown));
-        let mut events: Vec<Json> = events.collect();
-        let ran = events.iter().any(|event| event["state"] != "skipped");
+        let mut events: Vec<StepEvent> = events.collect();
+        let ran = events.iter().any(|event| !matches!(event, StepEvent::Skipped { .. }));
         let input = run.scheduler.input(at).filter(|_| ran);
         let ty = planned.input.ty();
         let inputs = run.scheduler.element_inputs(at).unwrap_or_default();
         add_inputs(&mut events, &inputs, |input| shown.json(input, &ty));
-        json!({
-            "id": planned.id,
-            "kind": planned.kind,
-            "state": run.scheduler.steps().get(at).map(state),
-            "input": input.map(|input| shown.json(&input, &ty)),
-            "events": events,
-        })
+        StepDetails {
+            id: Arc::clone(&planned.id),
+            kind: planned.kind,
+            state: run.scheduler.steps().get(at).map(status),
+            input: input.map(|input| shown.json(&input, &ty)),
+            events,
+        }
     };
-    Ok(plan.steps().iter().enumerate().map(of).collect())
+    Ok(plan.steps().iter().enumerate().map(details).collect())
 }
 
 /// An e-mail with an unknown delivery outcome.
@@ -128,63 +355,140 @@ pub fn held_mails(
     Ok(held)
 }
 
-/// Adds the input of each element to its last event, because elements have no JSON object of their
-/// own.
-fn add_inputs(events: &mut [Json], inputs: &[Option<Value>], shown: impl Fn(&Value) -> Json) {
+/// Adds the input of each element to the element's last event.
+fn add_inputs(events: &mut [StepEvent], inputs: &[Option<Value>], shown: impl Fn(&Value) -> Json) {
     let mut seen = vec![false; inputs.len()];
     for event in events.iter_mut().rev() {
-        let element = event["element"].as_u64().and_then(|element| usize::try_from(element).ok());
-        let Some(element) = element else { continue };
+        let Some((element, place)) = event.input_mut() else { continue };
+        let element = element as usize;
         let (Some(seen), Some(Some(input))) = (seen.get_mut(element), inputs.get(element)) else {
             continue;
         };
         if !std::mem::replace(seen, true) {
-            event["input"] = shown(input);
+            *place = Some(shown(input));
         }
     }
 }
 
-const fn state(state: &StepState) -> &'static str {
+const fn status(state: &StepState) -> StepStatus {
     match state {
-        StepState::Pending => "pending",
-        StepState::One(ElementState::Waiting { .. }) => "waiting",
-        StepState::One(ElementState::Claimed { .. }) => "claimed",
-        StepState::One(_) | StepState::Each { .. } => "running",
-        StepState::Succeeded(_) => "succeeded",
-        StepState::Failed { .. } => "failed",
-        StepState::Skipped(_) => "skipped",
+        StepState::Pending => StepStatus::Pending,
+        StepState::One(ElementState::Waiting { .. }) => StepStatus::Waiting,
+        StepState::One(ElementState::Claimed { .. }) => StepStatus::Claimed,
+        StepState::One(_) | StepState::Each { .. } => StepStatus::Running,
+        StepState::Succeeded(_) => StepStatus::Succeeded,
+        StepState::Failed { .. } => StepStatus::Failed,
+        StepState::Skipped(_) => StepStatus::Skipped,
     }
 }
 
-/// Returns the JSON of an event if it concerns the step `id`.
-fn event_of(event: &Event, id: &Arc<str>, output: &Type, shown: Shown) -> Option<Json> {
+/// Converts an event if it concerns the step `id`.
+fn event_of(event: &Event, id: &Arc<str>, output: &Type, shown: Shown) -> Option<StepEvent> {
     match event {
         Event::Succeeded { step, element, attempt, at, micros, output: value } if step == id => {
-            Some(json!({
-                "state": "succeeded", "element": element, "attempt": attempt, "at": format_timestamp(*at), "micros": micros,
-                "output": shown.json(value, output),
-            }))
+            Some(StepEvent::Succeeded {
+                element: *element,
+                attempt: *attempt,
+                at: *at,
+                micros: *micros,
+                output: shown.json(value, output),
+                input: None,
+            })
         }
         Event::Failed { step, element, attempt, at, micros, failure, retry_at } if step == id => {
-            Some(json!({
-                "state": "failed", "element": element, "attempt": attempt, "at": format_timestamp(*at), "micros": micros,
-                "cause": failure.cause, "message": failure.message, "retry_at": retry_at.map(format_timestamp),
-            }))
+            Some(StepEvent::Failed {
+                element: *element,
+                attempt: *attempt,
+                at: *at,
+                micros: *micros,
+                cause: failure.cause.clone(),
+                message: failure.message.clone(),
+                retry_at: *retry_at,
+                input: None,
+            })
         }
-        Event::Claimed { step, element, attempt, at } if step == id => Some(json!({
-            "state": "claimed", "element": element, "attempt": attempt, "at": format_timestamp(*at),
-        })),
-        Event::Rescheduled { step, element, attempts, at, retry_at } if step == id => Some(json!({
-            "state": "rescheduled", "element": element, "attempt": attempts, "at": format_timestamp(*at),
-            "retry_at": format_timestamp(*retry_at),
-        })),
-        Event::Skipped { step, at, reason } if step == id => Some(json!({
-            "state": "skipped", "at": format_timestamp(*at), "reason": reason,
-            "why": reason.to_string(),
-        })),
+        Event::Claimed { step, element, attempt, at } if step == id => {
+            Some(StepEvent::Claimed { element: *element, attempt: *attempt, at: *at, input: None })
+        }
+        Event::Rescheduled { step, element, attempts, at, retry_at } if step == id => {
+            Some(StepEvent::Rescheduled {
+                element: *element,
+                attempt: *attempts,
+                at: *at,
+                retry_at: *retry_at,
+                input: None,
+            })
+        }
+        Event::Skipped { step, at, reason } if step == id => {
+            Some(StepEvent::Skipped { at: *at, reason: reason.clone(), why: reason.to_string() })
+        }
         Event::ReadAgain { steps, at } if steps.contains(id) => {
-            Some(json!({ "state": "read_again", "at": format_timestamp(*at) }))
+            Some(StepEvent::ReadAgain { at: *at })
         }
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn the_json_of_an_event_has_all_its_members_in_order() {
+        let json = |event| serde_json::to_string(&event).unwrap();
+        let failed = StepEvent::Failed {
+            element: None,
+            attempt: 2,
+            at: at(0),
+            micros: 5,
+            cause: "timeout".to_owned(),
+            message: "too late".to_owned(),
+            retry_at: None,
+            input: None,
+        };
+        assert_eq!(
+            json(failed),
+            r#"{"state":"failed","element":null,"attempt":2,"at":"1970-01-01T00:00:00.000Z","micros":5,"cause":"timeout","message":"too late","retry_at":null}"#
+        );
+        let reason = SkipReason::NeedFailed("charge".into());
+        let why = reason.to_string();
+        assert_eq!(
+            json(StepEvent::Skipped { at: at(1), reason, why: why.clone() }),
+            format!(
+                r#"{{"state":"skipped","at":"1970-01-01T00:00:01.000Z","reason":{{"need_failed":"charge"}},"why":"{why}"}}"#
+            )
+        );
+        assert_eq!(
+            json(StepEvent::ReadAgain { at: at(1) }),
+            r#"{"state":"read_again","at":"1970-01-01T00:00:01.000Z"}"#
+        );
+    }
+
+    #[test]
+    fn a_step_starts_with_its_first_attempt() {
+        let ended = |second, micros| StepEvent::Succeeded {
+            element: None,
+            attempt: 1,
+            at: at(second),
+            micros,
+            output: Json::Null,
+            input: None,
+        };
+        let step = |events| StepDetails {
+            id: "charge".into(),
+            kind: "money.convert",
+            state: None,
+            input: None,
+            events,
+        };
+        assert_eq!(step(vec![]).started_at(), None);
+        assert_eq!(step(vec![StepEvent::ReadAgain { at: at(1) }]).started_at(), None);
+        assert_eq!(step(vec![ended(9, 2_000_000), ended(8, 0)]).started_at(), Some(at(7)));
+        let claimed = StepEvent::Claimed { element: None, attempt: 1, at: at(5), input: None };
+        assert_eq!(step(vec![claimed, ended(9, 2_000_000)]).started_at(), Some(at(5)));
     }
 }

@@ -8,16 +8,17 @@ use oms_runtime::Held;
 use oms_sqlite::RunRow;
 use serde_json::json;
 
-use super::form::{Nothing, Sent};
-use super::guard::Visit;
-use super::pages::Page;
+use super::audit;
+use super::form::{EmptyForm, SubmittedForm};
+use super::page::Page;
 use super::run::is_held;
-use super::session::Notice;
-use super::{audit, words};
+use super::visit::Visit;
+use crate::format;
+use crate::state::notice::Notice;
 
 /// An action on a run.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Deed {
+enum RunAction {
     Retry,
     Sent,
     Resend,
@@ -25,14 +26,14 @@ enum Deed {
     Reveal,
 }
 
-impl Deed {
-    fn parse(word: &str) -> Option<Self> {
+impl RunAction {
+    fn parse(name: &str) -> Option<Self> {
         [Self::Retry, Self::Sent, Self::Resend, Self::Cancel, Self::Reveal]
             .into_iter()
-            .find(|deed| deed.word() == word)
+            .find(|action| action.name() == name)
     }
 
-    const fn word(self) -> &'static str {
+    const fn name(self) -> &'static str {
         match self {
             Self::Retry => "retry",
             Self::Sent => "sent",
@@ -74,30 +75,31 @@ impl Deed {
     }
 }
 
-fn unknown(visit: &mut Visit) -> Response {
-    Page::error(StatusCode::NOT_FOUND, "This page does not exist", "").of(visit)
+fn not_found(visit: &mut Visit) -> Response {
+    Page::error(StatusCode::NOT_FOUND, "This page does not exist", "").render(visit)
 }
 
-/// `GET /console/{pipeline}/runs/{key}/{deed}`: the confirmation page.
-pub(crate) async fn ask(
+/// `GET /console/{pipeline}/runs/{key}/{action}`: the confirmation page.
+pub(crate) async fn confirm(
     mut visit: Visit,
-    Path((_, key, word)): Path<(String, String, String)>,
+    Path((_, key, name)): Path<(String, String, String)>,
 ) -> Response {
-    let Some(deed) = Deed::parse(&word) else { return unknown(&mut visit) };
-    let Some(row) = found(&visit, &key) else { return unknown(&mut visit) };
-    let base = format!("{}/runs/{}", visit.base(), words::part(&row.key));
-    let (question, explains, button) = deed.question();
-    let explains: Vec<String> = [explains.to_owned()].into_iter().chain(situation(&row)).collect();
+    let Some(action) = RunAction::parse(&name) else { return not_found(&mut visit) };
+    let Some(row) = find(&visit, &key) else { return not_found(&mut visit) };
+    let base = format!("{}/runs/{}", visit.base(), format::part(&row.key));
+    let (question, explanation, button) = action.question();
+    let explanation: Vec<String> =
+        [explanation.to_owned()].into_iter().chain(situation(&row)).collect();
     let data = json!({
         "question": format!("{question} {}?", row.key),
-        "explains": explains,
-        "action": format!("{base}/{}", deed.word()),
+        "explanation": explanation,
+        "action": format!("{base}/{}", action.name()),
         "back": base,
         "button": button,
-        "danger": matches!(deed, Deed::Cancel | Deed::Resend),
+        "danger": matches!(action, RunAction::Cancel | RunAction::Resend),
         "hidden": [],
     });
-    Page::new("confirm", &format!("{question} {}", row.key), "confirm", data).of(&mut visit)
+    Page::new("confirm", &format!("{question} {}", row.key), "confirm", data).render(&mut visit)
 }
 
 /// Describes the state of the run on the confirmation page.
@@ -106,7 +108,7 @@ fn situation(row: &RunRow) -> Option<String> {
     match row.state {
         RunState::Parked => Some(format!("The run is parked: {cause}.")),
         RunState::Waiting => {
-            let until = words::instant(row.wait_until?);
+            let until = format::instant(row.wait_until?);
             Some(format!(
                 "The run waits for its next attempt at {until}. A retry starts the attempt now."
             ))
@@ -118,39 +120,39 @@ fn situation(row: &RunRow) -> Option<String> {
     }
 }
 
-fn found(visit: &Visit, key: &str) -> Option<RunRow> {
+fn find(visit: &Visit, key: &str) -> Option<RunRow> {
     visit.flow().and_then(|flow| flow.runner.find(key).ok().flatten())
 }
 
-/// `POST /console/{pipeline}/runs/{key}/{deed}`: the action.
+/// `POST /console/{pipeline}/runs/{key}/{action}`: the action.
 pub(crate) async fn act(
-    Path((pipeline, key, word)): Path<(String, String, String)>,
-    Sent { mut visit, form: Nothing {} }: Sent<Nothing>,
+    Path((pipeline, key, name)): Path<(String, String, String)>,
+    SubmittedForm { mut visit, form: EmptyForm {} }: SubmittedForm<EmptyForm>,
 ) -> Response {
-    let (deed, row) = (Deed::parse(&word), found(&visit, &key));
-    let (Some(deed), Some(row)) = (deed, row) else { return unknown(&mut visit) };
-    let back = format!("/console/{pipeline}/runs/{}", words::part(&row.key));
-    let noted = audit::note(&visit, deed.word(), Some(&row.key), "").await;
-    let (Some(flow), Some(entry)) = (visit.flow(), noted) else {
+    let (action, row) = (RunAction::parse(&name), find(&visit, &key));
+    let (Some(action), Some(row)) = (action, row) else { return not_found(&mut visit) };
+    let back = format!("/console/{pipeline}/runs/{}", format::part(&row.key));
+    let started = audit::audit_start(&visit, action.name(), Some(&row.key), "").await;
+    let (Some(flow), Some(entry)) = (visit.flow(), started) else {
         let notice = "Nothing was changed, because the audit log could not be written.";
-        return visit.lead(&back, Notice::bad(notice));
+        return visit.redirect_with(&back, Notice::bad(notice));
     };
-    let notice = done(&visit, deed, &row).await;
-    flow.noted(entry, &notice.text).await;
-    visit.lead(&back, notice)
+    let notice = execute(&visit, action, &row).await;
+    flow.audit_outcome(entry, &notice.text).await;
+    visit.redirect_with(&back, notice)
 }
 
 /// Executes an action and returns its outcome.
-async fn done(visit: &Visit, deed: Deed, row: &RunRow) -> Notice {
+async fn execute(visit: &Visit, action: RunAction, row: &RunRow) -> Notice {
     let Some(flow) = visit.flow() else { return Notice::default() };
     let key = &row.key;
-    let held = match deed {
-        Deed::Reveal => {
-            let at = visit.at.unwrap_or_default();
+    let held = match action {
+        RunAction::Reveal => {
+            let at = visit.index.unwrap_or_default();
             visit.session(|session| session.reveal(at, key));
             return Notice::open("Personal data is shown for 15 minutes.");
         }
-        Deed::Cancel => {
+        RunAction::Cancel => {
             return match flow.cancel(row).await {
                 Ok(done) => match done.refused {
                     Some(refused) => Notice::bad(refused),
@@ -159,14 +161,14 @@ async fn done(visit: &Visit, deed: Deed, row: &RunRow) -> Notice {
                 Err(error) => Notice::bad(error.to_string()),
             };
         }
-        Deed::Retry => None,
-        Deed::Sent => Some(Held::Sent),
-        Deed::Resend => Some(Held::Resend),
+        RunAction::Retry => None,
+        RunAction::Sent => Some(Held::Sent),
+        RunAction::Resend => Some(Held::Resend),
     };
     if held.is_some() && !is_held(row) {
         return Notice::bad(format!("{key} is not held."));
     }
-    if let Err(why) = flow.renew().await {
+    if let Err(why) = flow.reload().await {
         return Notice::bad(format!("The run was not retried: {why:#}."));
     }
     let done = match flow.retry(row, held).await {

@@ -3,22 +3,21 @@
 //! A page is data for a template in `templates/console/`. An action is a form with the session's CSRF token. Pages ask for confirmation before they change
 //! a run, and the audit log records each action. Personal data is masked until an operator reveals it, and is never part of a URL.
 
-mod actions;
-mod audit;
+pub(crate) mod actions;
+pub(crate) mod assets;
+pub(crate) mod audit;
+mod causes;
 mod form;
-mod guard;
-mod login;
-mod lost;
-mod overview;
-mod pages;
-mod parked;
-mod pipeline;
-mod routes;
-mod run;
-mod runs;
-mod session;
-pub(crate) mod words;
+pub(crate) mod login;
+pub(crate) mod not_found;
+pub(crate) mod overview;
+mod page;
+pub(crate) mod parked;
+pub(crate) mod pipeline;
+pub(crate) mod run;
+mod run_filter;
+pub(crate) mod runs;
+mod templates;
+mod visit;
 
-pub(crate) use lost::{is_console, lost};
-pub(crate) use routes::routes;
-pub(crate) use session::{SessionKey, Sessions, Token};
+pub(crate) use visit::redirect;

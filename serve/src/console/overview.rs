@@ -11,44 +11,44 @@ use oms_engine::run::RunState;
 use oms_sqlite::RunRow;
 use serde_json::{Value as Json, json};
 
-use super::guard::Visit;
-use super::pages::{Page, part};
-use super::words;
-use crate::flow::Flow;
+use super::page::{Page, fragment};
+use super::visit::Visit;
+use crate::format;
+use crate::state::flow::Flow;
 
 /// Number of runs from which the durations are computed.
-const RUNS: u32 = 1_000;
+const RUNS_MAX: u32 = 1_000;
 
 /// `GET /console/{pipeline}/`.
 pub(crate) async fn show(mut visit: Visit) -> Response {
     let live = format!("{}/live", visit.base());
     let read = visit.read(|flow| {
-        let (figures, parked) = figures(flow)?;
-        Ok(json!({ "live": live, "figures": figures, "parked_now": parked }))
+        let (metrics, parked) = metrics(flow)?;
+        Ok(json!({ "live": live, "metrics": metrics, "parked_now": parked }))
     });
     Page::named("overview", "Overview", "overview").read(read, &mut visit)
 }
 
-/// `GET /console/{pipeline}/live`: the figures, the badge and the time.
+/// `GET /console/{pipeline}/live`: the metrics, the badge and the time.
 pub(crate) async fn live(visit: Visit, Path(pipeline): Path<String>) -> Response {
     let read = visit.read(|flow| {
-        let (figures, parked) = figures(flow)?;
-        Ok(json!({ "figures": figures, "parked_now": parked }))
+        let (metrics, parked) = metrics(flow)?;
+        Ok(json!({ "metrics": metrics, "parked_now": parked }))
     });
-    part("figures", &pipeline, read)
+    fragment("metrics", &pipeline, read)
 }
 
-/// Returns the figures of the overview from one snapshot, and the number of parked runs.
-fn figures(flow: &Flow) -> Result<(Json, i64), oms_sqlite::Error> {
+/// Returns the metrics of the overview from one snapshot, and the number of parked runs.
+fn metrics(flow: &Flow) -> Result<(Json, i64), oms_sqlite::Error> {
     let (plan, now) = (flow.plan(), SystemClock.now());
-    let (total, open, causes, times) = flow.reading(|reader, _| {
+    let (total, open, causes, times) = flow.read(|reader, _| {
         reader.snapshot(|reader| {
-            flow.recent.catch_up(reader, now)?;
+            flow.recent_orders.catch_up(reader, now)?;
             Ok((
                 RunRow::total(reader)?,
                 RunRow::count_open(reader)?,
                 RunRow::causes(reader)?,
-                RunRow::completed_in(reader, RUNS)?,
+                RunRow::completed_in(reader, RUNS_MAX)?,
             ))
         })
     })?;
@@ -60,7 +60,7 @@ fn figures(flow: &Flow) -> Result<(Json, i64), oms_sqlite::Error> {
         false => [("median", 50), ("95th percentile", 95), ("99th percentile", 99)]
             .into_iter()
             .map(|(name, share)| {
-                json!({ "name": name, "value": words::millis(at(share).unwrap_or_default()) })
+                json!({ "name": name, "value": format::millis(at(share).unwrap_or_default()) })
             })
             .collect(),
     };
@@ -76,34 +76,34 @@ fn figures(flow: &Flow) -> Result<(Json, i64), oms_sqlite::Error> {
     let causes: Vec<Json> = runs
         .into_iter()
         .map(|(cause, count)| {
-            let (name, part) = (plan.name(), words::part(cause));
+            let (name, part) = (plan.name(), format::part(cause));
             let link = format!("/console/{name}/runs?state=parked&cause={part}");
-            json!({ "cause": cause, "count": words::count(count), "link": link })
+            json!({ "cause": cause, "count": format::count(count), "link": link })
         })
         .collect();
-    let minutes = flow.recent.minutes(now);
+    let minutes = flow.recent_orders.minutes(now);
     let most = minutes.iter().map(|minute| minute.count).max().unwrap_or_default();
     let minutes: Vec<Json> = minutes
         .iter()
         .filter(|_| most > 0)
         .map(|minute| {
             let label = format!("{:02}:{:02}", minute.minute / 60 % 24, minute.minute % 60);
-            let count = words::count(i64::try_from(minute.count).unwrap_or(i64::MAX));
+            let count = format::count(i64::try_from(minute.count).unwrap_or(i64::MAX));
             json!({ "label": label, "count": count, "of_max": minute.count * 100 / most.max(1) })
         })
         .collect();
     let parked = of(RunState::Parked);
-    let figures = json!({
-        "per_second": format!("{:.1}", flow.recent.per_second(now)),
-        "accepted": words::count(total),
-        "in_progress": words::count(of(RunState::InProgress)),
-        "waiting": words::count(of(RunState::Waiting)),
-        "parked": words::count(parked),
-        "completed": words::count(completed),
-        "cancelled": words::count(of(RunState::Cancelled)),
+    let metrics = json!({
+        "per_second": format!("{:.1}", flow.recent_orders.per_second(now)),
+        "accepted": format::count(total),
+        "in_progress": format::count(of(RunState::InProgress)),
+        "waiting": format::count(of(RunState::Waiting)),
+        "parked": format::count(parked),
+        "completed": format::count(completed),
+        "cancelled": format::count(of(RunState::Cancelled)),
         "latency": latency,
         "causes": causes,
         "minutes": minutes,
     });
-    Ok((figures, parked))
+    Ok((metrics, parked))
 }

@@ -11,26 +11,28 @@ use oms_sqlite::RunRow;
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::form::Sent;
-use super::guard::{Visit, to};
-use super::pages::{Page, parked_now, part};
-use super::session::Notice;
-use super::{audit, words};
-use crate::flow::Flow;
-use crate::site::Site;
+use super::audit;
+use super::causes;
+use super::form::SubmittedForm;
+use super::page::{Page, count_parked, fragment};
+use super::visit::{Visit, redirect};
+use crate::format;
+use crate::state::flow::Flow;
+use crate::state::notice::Notice;
+use crate::state::site::Site;
 
 /// Number of keys that are shown for a cause.
-const KEYS: usize = 10;
+const KEYS_MAX: usize = 10;
 
 /// The cause of the runs. A run may have several, separated by commas.
 #[derive(Default, Deserialize)]
-pub(crate) struct Of {
+pub(crate) struct CauseQuery {
     #[serde(default)]
     cause: String,
 }
 
 #[derive(Deserialize)]
-pub(crate) struct OfCause {
+pub(crate) struct CauseForm {
     cause: String,
 }
 
@@ -46,13 +48,13 @@ pub(crate) async fn show(mut visit: Visit) -> Response {
 /// `GET /console/{pipeline}/parked/live`: the progress of a retry.
 pub(crate) async fn live(visit: Visit, Path(pipeline): Path<String>) -> Response {
     let read = visit
-        .read(|flow| Ok(json!({ "progress": progress(flow), "parked_now": parked_now(flow) })));
-    part("progress", &pipeline, read)
+        .read(|flow| Ok(json!({ "progress": progress(flow), "parked_now": count_parked(flow) })));
+    fragment("progress", &pipeline, read)
 }
 
 fn progress(flow: &Flow) -> Json {
-    let progress = flow.bulk.progress();
-    let of = if progress.of == 0 { String::new() } else { progress.of.to_string() };
+    let progress = flow.bulk_retry.progress();
+    let of = if progress.total == 0 { String::new() } else { progress.total.to_string() };
     json!({
         "running": progress.running, "of": of,
         "done": progress.done.to_string(), "failed": progress.parked, "causes": progress.causes,
@@ -64,11 +66,11 @@ fn progress(flow: &Flow) -> Json {
 fn groups(flow: &Flow) -> Result<(Vec<Json>, i64), oms_sqlite::Error> {
     let plan = flow.plan();
     let base = format!("/console/{}", plan.name());
-    let (causes, firsts) = flow.reading(|reader, _| {
+    let (causes, firsts) = flow.read(|reader, _| {
         let causes = RunRow::causes(reader)?;
         let mut firsts = BTreeMap::new();
         for (cause, _) in &causes {
-            firsts.insert(cause.clone(), RunRow::parked(reader, cause, KEYS as u32)?);
+            firsts.insert(cause.clone(), RunRow::parked(reader, cause, KEYS_MAX as u32)?);
         }
         Ok((causes, firsts))
     })?;
@@ -76,16 +78,16 @@ fn groups(flow: &Flow) -> Result<(Vec<Json>, i64), oms_sqlite::Error> {
         let rows = firsts.get(cause).map(Vec::as_slice).unwrap_or_default();
         let keys: Vec<Json> = rows
             .iter()
-            .map(|row| json!({ "key": row.key, "link": format!("{base}/runs/{}", words::part(&row.key)) }))
+            .map(|row| json!({ "key": row.key, "link": format!("{base}/runs/{}", format::part(&row.key)) }))
             .collect();
         let held = cause.split(',').any(|one| one == cause::UNKNOWN_OUTCOME);
         let more = count - keys.len() as i64;
-        let oldest = rows.first().map(|row| words::instant(row.accepted_at));
-        let retry = format!("{base}/parked/retry?cause={}", words::part(cause));
+        let oldest = rows.first().map(|row| format::instant(row.accepted_at));
+        let retry = format!("{base}/parked/retry?cause={}", format::part(cause));
         json!({
-            "cause": cause, "text": words::causes(cause), "count": words::count(*count),
+            "cause": cause, "text": causes::explain(cause), "count": format::count(*count),
             "oldest_at": oldest.unwrap_or_default(), "keys": keys,
-            "more": if more > 0 { words::count(more) } else { String::new() },
+            "more": if more > 0 { format::count(more) } else { String::new() },
             "retry": if held { String::new() } else { retry }, "held": held,
         })
     };
@@ -94,14 +96,17 @@ fn groups(flow: &Flow) -> Result<(Vec<Json>, i64), oms_sqlite::Error> {
 }
 
 /// `GET /console/{pipeline}/parked/retry?cause=…`: the confirmation page.
-pub(crate) async fn ask(mut visit: Visit, of: Result<Query<Of>, QueryRejection>) -> Response {
-    let of = of.map(|Query(of)| of).unwrap_or_default();
+pub(crate) async fn confirm(
+    mut visit: Visit,
+    query: Result<Query<CauseQuery>, QueryRejection>,
+) -> Response {
+    let query = query.map(|Query(query)| query).unwrap_or_default();
     let base = visit.base();
     let read = visit.read(|flow| {
-        let runs = words::runs(rows(flow, &of.cause)?.len());
+        let runs = format::runs(rows(flow, &query.cause)?.len());
         Ok(json!({
-        "question": format!("Retry {runs} with the cause {}?", of.cause),
-        "explains": [
+        "question": format!("Retry {runs} with the cause {}?", query.cause),
+        "explanation": [
             "Each run continues where it failed, with the current pipeline file. Completed steps do not run again.",
             "The runs are retried in the background. The page of parked runs shows the progress.",
         ],
@@ -109,49 +114,50 @@ pub(crate) async fn ask(mut visit: Visit, of: Result<Query<Of>, QueryRejection>)
         "back": format!("{base}/parked"),
         "button": "Retry all",
         "danger": false,
-        "hidden": [{ "name": "cause", "value": of.cause }],
+        "hidden": [{ "name": "cause", "value": query.cause }],
         }))
     });
     Page::named("confirm", "Retry", "confirm").read(read, &mut visit)
 }
 
 fn rows(flow: &Flow, cause: &str) -> Result<Vec<RunRow>, oms_sqlite::Error> {
-    flow.reading(|reader, _| RunRow::parked(reader, cause, u32::MAX))
+    flow.read(|reader, _| RunRow::parked(reader, cause, u32::MAX))
 }
 
 /// `POST /console/{pipeline}/parked/retry`.
 pub(crate) async fn retry(
     State(site): State<Arc<Site>>,
     Path(pipeline): Path<String>,
-    Sent { visit, form }: Sent<OfCause>,
+    SubmittedForm { visit, form }: SubmittedForm<CauseForm>,
 ) -> Response {
     let back = format!("/console/{pipeline}/parked");
-    let (Some(flow), Some(at)) = (visit.flow(), visit.at) else { return to(&back) };
-    if let Err(why) = flow.renew().await {
-        return visit.lead(&back, Notice::bad(format!("No run was retried: {why:#}.")));
+    let (Some(flow), Some(index)) = (visit.flow(), visit.index) else { return redirect(&back) };
+    if let Err(why) = flow.reload().await {
+        return visit.redirect_with(&back, Notice::bad(format!("No run was retried: {why:#}.")));
     }
     let rows = match rows(flow, &form.cause) {
         Ok(rows) => rows,
         Err(error) => {
-            return visit.lead(&back, Notice::bad(format!("The retry was not started: {error}.")));
+            return visit
+                .redirect_with(&back, Notice::bad(format!("The retry was not started: {error}.")));
         }
     };
-    let detail = format!("{} with the cause {}", words::runs(rows.len()), form.cause);
-    if rows.is_empty() || flow.bulk.progress().running {
+    let detail = format!("{} with the cause {}", format::runs(rows.len()), form.cause);
+    if rows.is_empty() || flow.bulk_retry.progress().running {
         let notice = "The retry was not started: no run is parked with this cause, or another retry is in progress.";
-        return visit.lead(&back, Notice::bad(notice));
+        return visit.redirect_with(&back, Notice::bad(notice));
     }
-    let Some(entry) = audit::note(&visit, "retry all", None, &detail).await else {
+    let Some(entry) = audit::audit_start(&visit, "retry all", None, &detail).await else {
         let notice = "The retry was not started, because the audit log could not be written.";
-        return visit.lead(&back, Notice::bad(notice));
+        return visit.redirect_with(&back, Notice::bad(notice));
     };
-    if !flow.bulk.begin(rows.len()) {
-        flow.noted(entry, "not started").await;
-        return visit.lead(
+    if !flow.bulk_retry.begin(rows.len()) {
+        flow.audit_outcome(entry, "not started").await;
+        return visit.redirect_with(
             &back,
             Notice::bad("The retry was not started, because another retry has just started."),
         );
     }
-    site.work(at, rows, entry);
-    visit.lead(&back, Notice::open("The runs are being retried in the background."))
+    site.retry_in_background(index, rows, entry);
+    visit.redirect_with(&back, Notice::open("The runs are being retried in the background."))
 }

@@ -7,19 +7,20 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde_json::{Value as Json, json};
 
-use super::guard::Visit;
-use super::pages::{self, Page};
-use super::run::unstyled;
-use super::words;
-use crate::flow::{Finding, Flow};
+use super::page::{self, Page};
+use super::run::without_style;
+use super::visit::Visit;
+use crate::format;
+use crate::state::flow::Flow;
+use crate::state::source::Finding;
 
 /// `GET /console/{pipeline}/pipeline`.
 pub(crate) async fn show(mut visit: Visit) -> Response {
     let data = match visit.flow() {
-        Some(flow) => file(flow).await,
+        Some(flow) => data(flow).await,
         None => Json::Null,
     };
-    Page::new("pipeline", "Pipeline", "pipeline", data).of(&mut visit)
+    Page::new("pipeline", "Pipeline", "pipeline", data).render(&mut visit)
 }
 
 /// `GET /console/{pipeline}/mail/{template}/{locale}`: a preview of an e-mail, rendered for a sample.
@@ -36,26 +37,26 @@ pub(crate) async fn mail(
         None => None,
     };
     match html {
-        Some(html) => pages::mail(html),
+        Some(html) => page::mail_frame(html),
         None => {
             let message = "This e-mail does not exist";
-            Page::error(StatusCode::NOT_FOUND, message, "").of(&mut visit)
+            Page::error(StatusCode::NOT_FOUND, message, "").render(&mut visit)
         }
     }
 }
 
-async fn file(flow: &Flow) -> Json {
+async fn data(flow: &Flow) -> Json {
     let plan = flow.plan();
     let (shown, source) = (Arc::clone(&plan), Arc::clone(&flow.source));
-    let read = move || (source.look(), source.mails(&shown));
-    let read = tokio::task::spawn_blocking(read).await;
-    let Ok((looked, mails)) = read else { return Json::Null };
+    let inspect = move || (source.inspect(), source.mails(&shown));
+    let read = tokio::task::spawn_blocking(inspect).await;
+    let Ok((inspected, mails)) = read else { return Json::Null };
     let base = format!("/console/{}", plan.name());
     let mails: Vec<Json> = mails
         .iter()
         .map(|(name, locales)| {
             let frame = |locale: &String| {
-                let (name, part) = (words::part(name), words::part(locale));
+                let (name, part) = (format::part(name), format::part(locale));
                 json!({ "name": locale, "frame": format!("{base}/mail/{name}/{part}") })
             };
             json!({ "name": name, "locales": locales.iter().map(frame).collect::<Vec<_>>() })
@@ -67,21 +68,22 @@ async fn file(flow: &Flow) -> Json {
         .map(|sample| {
             let name = sample.rsplit('/').next().unwrap_or(sample);
             let key = name.split('.').next().unwrap_or(name);
-            json!({ "name": name, "link": format!("{base}/runs?key={}", words::part(key)) })
+            json!({ "name": name, "link": format!("{base}/runs?key={}", format::part(key)) })
         })
         .collect();
-    let lines = looked.text.lines().enumerate().map(|(at, text)| (at + 1, text));
-    let lines: Vec<Json> = lines.map(|(at, text)| line(at, text, &looked.findings)).collect();
-    let others: Vec<Json> = looked
+    let lines = inspected.text.lines().enumerate().map(|(at, text)| (at + 1, text));
+    let lines: Vec<Json> =
+        lines.map(|(at, text)| line_data(at, text, &inspected.findings)).collect();
+    let others: Vec<Json> = inspected
         .others
         .iter()
         .enumerate()
         .map(|(number, other)| {
-            let lines = other.lines.iter().map(|(at, text)| line(*at, text, &other.findings));
+            let lines = other.lines.iter().map(|(at, text)| line_data(*at, text, &other.findings));
             let unseen =
                 other.findings.iter().filter(|finding| !other.lines.contains_key(&finding.line));
             let unseen = unseen.map(|finding| {
-                let mut mark = mark(finding);
+                let mut mark = finding_data(finding);
                 mark["line"] = json!(finding.line.to_string());
                 mark
             });
@@ -91,27 +93,27 @@ async fn file(flow: &Flow) -> Json {
             })
         })
         .collect();
-    let elsewhere = looked.others.iter().map(|other| other.findings.len()).sum::<usize>();
+    let elsewhere = inspected.others.iter().map(|other| other.findings.len()).sum::<usize>();
     json!({
         "description": plan.description().unwrap_or_default(),
         "file": flow.source.name(),
         "digest": plan.digest().short(),
-        "graph_svg": unstyled(&flow.source.draw(&plan)),
+        "graph_svg": without_style(&flow.source.draw(&plan)),
         "lines": lines,
         "others": others,
-        "findings": (looked.findings.len() + elsewhere).to_string(),
+        "findings": (inspected.findings.len() + elsewhere).to_string(),
         "samples": samples,
         "mails": mails,
     })
 }
 
 /// Converts a line and its findings to template data.
-fn line(number: usize, text: &str, findings: &[Finding]) -> Json {
-    let marks = findings.iter().filter(|finding| finding.line == number).map(mark);
+fn line_data(number: usize, text: &str, findings: &[Finding]) -> Json {
+    let marks = findings.iter().filter(|finding| finding.line == number).map(finding_data);
     json!({ "number": number.to_string(), "text": text, "marks": marks.collect::<Vec<_>>() })
 }
 
-fn mark(finding: &Finding) -> Json {
+fn finding_data(finding: &Finding) -> Json {
     json!({
         "severity": finding.severity, "code": finding.code, "message": finding.message,
         "help": finding.help.clone().unwrap_or_default(), "link": "",

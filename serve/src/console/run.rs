@@ -10,23 +10,26 @@ use oms_engine::plan::Plan;
 use oms_engine::run::{Event, RunState, run_id};
 use oms_engine::step::{Port, Verb};
 use oms_engine::value::{Shape, Type, masked_text};
-use oms_runtime::{Bundles, HeldMail, Shown, events, held_mails, resume, steps};
+use oms_runtime::{
+    Bundles, HeldMail, Shown, StepDetails, StepEvent, events, held_mails, resume, steps,
+};
 use oms_sqlite::{Error, Reader, RunRow, StoredMail, StoredRun, row_like};
 use serde_json::{Value as Json, json};
 
-use super::guard::Visit;
-use super::pages::{self, Page};
-use super::words;
-use crate::flow::Flow;
+use super::causes;
+use super::page::{self, Page};
+use super::visit::{Visit, unavailable};
+use crate::format;
+use crate::state::flow::Flow;
 
 /// `GET /console/{pipeline}/runs/{key}`.
 pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)>) -> Response {
     let revealed = is_revealed(&visit, &key);
     let found = visit.flow().map(|flow| {
-        flow.reading(|reader, bundles| {
+        flow.read(|reader, bundles| {
             let Some(row) = RunRow::find(reader, &key)? else { return Ok(None) };
             let open = matches!(row.state, RunState::Parked | RunState::Waiting);
-            Ok(Some((open, Known { flow, reader, bundles, row, revealed }.page())))
+            Ok(Some((open, RunPage { flow, reader, bundles, row, revealed }.data())))
         })
     });
     let unshown = |error: Error, open: bool| {
@@ -35,19 +38,19 @@ pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)
         let mut page = Page::error(status, message, &error.to_string());
         if open {
             // A damaged run can still be cancelled.
-            let cancel = format!("{}/runs/{}/cancel", visit.base(), words::part(&key));
+            let cancel = format!("{}/runs/{}/cancel", visit.base(), format::part(&key));
             page.data["action"] = json!({ "link": cancel, "text": "Cancel run" });
         }
         page
     };
     match found {
-        Some(Ok(Some((_, Ok(data))))) => Page::new("run", &key, "runs", data).of(&mut visit),
-        Some(Ok(Some((open, Err(error))))) => unshown(error, open).of(&mut visit),
-        Some(Err(error)) => unshown(error, false).of(&mut visit),
+        Some(Ok(Some((_, Ok(data))))) => Page::new("run", &key, "runs", data).render(&mut visit),
+        Some(Ok(Some((open, Err(error))))) => unshown(error, open).render(&mut visit),
+        Some(Err(error)) => unshown(error, false).render(&mut visit),
         Some(Ok(None)) | None => {
             let help = "Keys are case-sensitive.";
             let message = format!("Run {key} does not exist");
-            Page::error(StatusCode::NOT_FOUND, &message, help).of(&mut visit)
+            Page::error(StatusCode::NOT_FOUND, &message, help).render(&mut visit)
         }
     }
 }
@@ -57,21 +60,23 @@ pub(crate) async fn mail(
     mut visit: Visit,
     Path((_, key, number)): Path<(String, String, String)>,
 ) -> Response {
-    let number = number.parse().unwrap_or(usize::MAX);
-    let flow = visit.flow().filter(|_| is_revealed(&visit, &key));
-    let mails = flow.map(|flow| flow.reading(|reader, _| mails(reader, &key)));
-    let mail = mails.and_then(Result::ok).and_then(|mails| mails.into_iter().nth(number));
+    let Some(flow) = visit.flow() else { return unavailable() };
+    let Ok(mails) = flow.read(|reader, _| mails(reader, &key)) else { return unavailable() };
+    let mail = number.parse().ok().and_then(|number: usize| mails.into_iter().nth(number));
     match mail {
-        Some(mail) => pages::mail(mail.mail.html),
-        None => {
+        Some(mail) if is_revealed(&visit, &key) => page::mail_frame(mail.mail.html),
+        Some(_) => {
             let help = "Show the personal data of the run, then open the e-mail again.";
-            Page::error(StatusCode::NOT_FOUND, "This e-mail is not available", help).of(&mut visit)
+            Page::error(StatusCode::NOT_FOUND, "This e-mail is hidden", help).render(&mut visit)
+        }
+        None => {
+            Page::error(StatusCode::NOT_FOUND, "This e-mail does not exist", "").render(&mut visit)
         }
     }
 }
 
 fn is_revealed(visit: &Visit, key: &str) -> bool {
-    let at = visit.at.unwrap_or_default();
+    let at = visit.index.unwrap_or_default();
     visit.session(|session| session.is_revealed(at, key)).unwrap_or_default()
 }
 
@@ -91,7 +96,7 @@ pub(crate) fn is_held(row: &RunRow) -> bool {
 }
 
 /// Removes the style of an image. The content security policy forbids it, and the console's style sheet has the same rules.
-pub(crate) fn unstyled(svg: &str) -> String {
+pub(crate) fn without_style(svg: &str) -> String {
     let styled = svg.split_once("<style>").and_then(|(before, rest)| {
         let (_, after) = rest.split_once("</style>")?;
         Some(format!("{before}{after}"))
@@ -100,7 +105,7 @@ pub(crate) fn unstyled(svg: &str) -> String {
 }
 
 /// A run that is shown.
-struct Known<'a> {
+struct RunPage<'a> {
     flow: &'a Flow,
     reader: &'a Reader,
     bundles: &'a Bundles,
@@ -108,8 +113,8 @@ struct Known<'a> {
     revealed: bool,
 }
 
-impl Known<'_> {
-    fn page(&self) -> Result<Json, Error> {
+impl RunPage<'_> {
+    fn data(&self) -> Result<Json, Error> {
         let Self { flow, reader, row, revealed, .. } = self;
         let shown = if *revealed { Shown::Whole } else { Shown::Masked };
         let stored = StoredRun::load(reader, row.id)?;
@@ -126,14 +131,13 @@ impl Known<'_> {
             true => held_mails(&stored, &plan, shown)?.iter().map(held_mail).collect(),
             false => Vec::new(),
         };
-        let base = format!("/console/{}/runs/{}", plan.name(), words::part(&row.key));
-        let took = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
+        let base = format!("/console/{}/runs/{}", plan.name(), format::part(&row.key));
+        let duration = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
         let open = parked || row.state == RunState::Waiting;
-        let mut graph = unstyled(&flow.source.draw(&plan));
+        let mut graph = without_style(&flow.source.draw(&plan));
         for step in &steps {
-            let (id, state) = (&step["id"], &step["state"]);
-            let mark = format!("data-step={id}");
-            graph = graph.replace(&mark, &format!("{mark} data-state={state}"));
+            let mark = format!("data-step={}", json!(step.id));
+            graph = graph.replace(&mark, &format!("{mark} data-state={}", json!(step.state)));
         }
         Ok(json!({
             "key": row.key,
@@ -142,17 +146,17 @@ impl Known<'_> {
             "is_parked": parked,
             "is_open": open,
             "cause": row.cause.clone().unwrap_or_default(),
-            "caught": words::caught(row.caught),
-            "cause_text": row.cause.as_deref().map(words::causes).unwrap_or_default(),
-            "accepted_at": words::instant(row.accepted_at),
-            "updated_at": words::instant(row.updated_at),
-            "took": words::millis(took),
+            "caught": format::caught(row.caught),
+            "cause_text": row.cause.as_deref().map(causes::explain).unwrap_or_default(),
+            "accepted_at": format::instant(row.accepted_at),
+            "updated_at": format::instant(row.updated_at),
+            "duration": format::millis(duration),
             "bundle": plan.digest().short(),
             "held_mails": held_mails,
             "graph_svg": graph,
-            "steps": steps.iter().map(step).collect::<Vec<_>>(),
+            "steps": steps.iter().map(step_data).collect::<Vec<_>>(),
             "order": { "text": order },
-            "bills": self.rows(&stored, &plan, shown)?,
+            "rows": self.rows(&stored, &plan, shown)?,
             "mails": self.mails(&base)?,
             "journal": journal(&events(&stored, &plan)?),
             "reveal_link": format!("{base}/reveal"),
@@ -201,7 +205,7 @@ impl Known<'_> {
         let shown = |(number, mail): (usize, &StoredMail)| {
             json!({
                 "subject": mail.mail.subject, "to": mail.mail.to,
-                "sent_at": words::instant(mail.mail.date), "state": state,
+                "sent_at": format::instant(mail.mail.date), "state": state,
                 "frame": format!("{base}/mail/{number}"), "message_id": mail.mail.message_id,
             })
         };
@@ -233,7 +237,10 @@ fn held_mail(held: &HeldMail) -> Json {
 }
 
 fn pretty(json: &Json) -> String {
-    serde_json::to_string_pretty(json).unwrap_or_default()
+    match json {
+        Json::Null => String::new(),
+        json => serde_json::to_string_pretty(json).unwrap_or_default(),
+    }
 }
 
 fn text(json: &Json) -> String {
@@ -245,49 +252,46 @@ fn text(json: &Json) -> String {
 }
 
 /// Converts a step to template data.
-fn step(step: &Json) -> Json {
-    let events = step["events"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let last = events.last().cloned().unwrap_or_default();
-    let micros: u64 = events.iter().filter_map(|event| event["micros"].as_u64()).sum();
-    let attempts = events.iter().filter_map(|event| event["attempt"].as_u64()).max();
-    let failed = last["state"] == "failed";
-    let failure = failed.then(|| {
-        json!({ "cause": text(&last["cause"]), "message": text(&last["message"]), "retry_at": text(&last["retry_at"]) })
-    });
-    let value = |json: &Json| if json.is_null() { String::new() } else { pretty(json) };
-    let shown: Vec<Json> = events
-        .iter()
-        .map(|event| {
-            let detail = match event["state"].as_str() {
-                Some("succeeded") => {
-                    format!(
-                        "attempt {}, {}",
-                        event["attempt"],
-                        words::micros(event["micros"].as_u64().unwrap_or_default())
-                    )
-                }
-                Some("failed") => {
-                    format!("attempt {}: {}", event["attempt"], text(&event["cause"]))
-                }
-                Some("skipped") => text(&event["why"]),
-                Some("rescheduled") => format!("next attempt at {}", text(&event["retry_at"])),
-                Some("read_again") => "other runs may have changed it".to_owned(),
-                _ => format!("attempt {}", event["attempt"]),
-            };
-            let what = text(&event["state"]).replace('_', " ");
-            json!({ "at": event["at"], "what": what, "detail": detail })
-        })
-        .collect();
+fn step_data(step: &StepDetails) -> Json {
+    let micros: u64 = step.events.iter().filter_map(StepEvent::micros).sum();
+    let attempts =
+        step.events.iter().filter_map(StepEvent::attempt).map(|(_, attempt)| attempt).max();
+    let (output, failure) = match step.events.last() {
+        Some(StepEvent::Succeeded { output, .. }) => (pretty(output), None),
+        Some(StepEvent::Failed { cause, message, retry_at, .. }) => {
+            let retry_at = retry_at.map(format::instant).unwrap_or_default();
+            let failure = json!({ "cause": cause, "message": message, "retry_at": retry_at });
+            (String::new(), Some(failure))
+        }
+        _ => (String::new(), None),
+    };
     json!({
-        "id": step["id"], "kind": step["kind"], "state": step["state"],
+        "id": step.id, "kind": step.kind, "state": step.state,
         "attempts": attempts.map(|attempts| attempts.to_string()).unwrap_or_default(),
-        "took": if attempts.is_none() { String::new() } else { words::micros(micros) },
-        "started_at": "",
-        "input": value(&step["input"]),
-        "output": value(&last["output"]),
+        "duration": if attempts.is_none() { String::new() } else { format::micros(micros) },
+        "started_at": step.started_at().map(format::instant).unwrap_or_default(),
+        "input": step.input.as_ref().map(pretty).unwrap_or_default(),
+        "output": output,
         "failure": failure,
-        "events": shown,
+        "events": step.events.iter().map(event_data).collect::<Vec<_>>(),
     })
+}
+
+/// Converts an event to template data.
+fn event_data(event: &StepEvent) -> Json {
+    let detail = match event {
+        StepEvent::Succeeded { attempt, micros, .. } => {
+            format!("attempt {attempt}, {}", format::micros(*micros))
+        }
+        StepEvent::Failed { attempt, cause, .. } => format!("attempt {attempt}: {cause}"),
+        StepEvent::Claimed { attempt, .. } => format!("attempt {attempt}"),
+        StepEvent::Rescheduled { retry_at, .. } => {
+            format!("next attempt at {}", format::instant(*retry_at))
+        }
+        StepEvent::Skipped { why, .. } => why.clone(),
+        StepEvent::ReadAgain { .. } => "other runs may have changed it".to_owned(),
+    };
+    json!({ "at": format::instant(event.at()), "what": event.name(), "detail": detail })
 }
 
 fn journal(events: &[Event]) -> Vec<Json> {
@@ -297,7 +301,7 @@ fn journal(events: &[Event]) -> Vec<Json> {
                 at,
                 "succeeded",
                 Some(step),
-                format!("attempt {attempt}, {}", words::micros(*micros)),
+                format!("attempt {attempt}, {}", format::micros(*micros)),
             ),
             Event::Failed { step, attempt, at, failure, .. } => (
                 at,
@@ -319,7 +323,7 @@ fn journal(events: &[Event]) -> Vec<Json> {
             }
             Event::Cancelled { at } => (at, "cancelled", None, String::new()),
         };
-        json!({ "at": words::instant(*at), "what": what, "step": step, "detail": detail })
+        json!({ "at": format::instant(*at), "what": what, "step": step, "detail": detail })
     };
     let mut entries: Vec<Json> = events.iter().map(entry).collect();
     for entry in &mut entries {

@@ -11,40 +11,27 @@ use oms_sqlite::{CustomerRuns, Reader, RunRow, Search, search_terms};
 use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
-use super::form::Sent;
-use super::guard::Visit;
-use super::pages::Page;
-use super::session::{Notice, Session};
-use super::words;
-use crate::flow::Flow;
+use super::form::SubmittedForm;
+use super::page::Page;
+use super::run_filter::{Filter, PageLinks};
+use super::visit::Visit;
+use crate::format;
+use crate::state::flow::Flow;
+use crate::state::notice::Notice;
+use crate::state::sessions::Session;
 
 /// Number of runs on a page.
-const RUNS: u32 = 50;
+const RUNS_PER_PAGE: u32 = 50;
 /// Maximum length of a search text in characters.
-const TEXT_MAX: usize = 200;
+const SEARCH_CHARS_MAX: usize = 200;
 
 /// The mark for a value that is personal data.
 const MASK: &str = "«hidden»";
 
-/// The fields of the filter. Invalid values are ignored, because users edit URLs by hand.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Filter {
-    key: String,
-    state: String,
-    cause: String,
-    causes: String,
-    step: String,
-    from: String,
-    to: String,
-    before: String,
-    after: String,
-}
-
 /// The fields of the customer search.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(crate) struct OfCustomer {
+pub(crate) struct CustomerSearch {
     /// The text of a new search.
     customer: Option<String>,
     /// The number of an earlier search whose next page is requested.
@@ -64,9 +51,9 @@ pub(crate) async fn show(
 }
 
 /// `POST /console/{pipeline}/runs`: the runs of a customer. The search text is in no URL and in no log.
-pub(crate) async fn of_customer(
+pub(crate) async fn search_customers(
     Path(pipeline): Path<String>,
-    Sent { mut visit, form }: Sent<OfCustomer>,
+    SubmittedForm { mut visit, form }: SubmittedForm<CustomerSearch>,
 ) -> Response {
     let path = format!("/console/{pipeline}/runs");
     let number = form.search.parse().unwrap_or_default();
@@ -76,27 +63,27 @@ pub(crate) async fn of_customer(
             let text = |session: &mut Session| session.search(number).map(str::to_owned);
             let Some(text) = visit.session(text).flatten() else {
                 let notice = "This search has expired. Search again.";
-                return visit.lead(&path, Notice::bad(notice));
+                return visit.redirect_with(&path, Notice::bad(notice));
             };
             text
         }
     };
-    if text.is_empty() || text.chars().count() > TEXT_MAX {
-        let notice = format!("Enter 1 to {TEXT_MAX} characters to search for.");
-        return visit.lead(&path, Notice::bad(notice));
+    if text.is_empty() || text.chars().count() > SEARCH_CHARS_MAX {
+        let notice = format!("Enter 1 to {SEARCH_CHARS_MAX} characters to search for.");
+        return visit.redirect_with(&path, Notice::bad(notice));
     }
-    if super::audit::note(&visit, "search", None, "by a customer's data").await.is_none() {
+    if super::audit::audit_start(&visit, "search", None, "by a customer's data").await.is_none() {
         let notice = "The search did not run, because it could not be recorded in the audit log.";
-        return visit.lead(&path, Notice::bad(notice));
+        return visit.redirect_with(&path, Notice::bad(notice));
     }
-    visit.take_turn().await;
+    visit.wait_for_permit().await;
     let before = form.before.parse().ok();
     let number = match before {
         Some(_) => Some(number),
         None => visit.session(|session| session.remember_search(&text)),
     };
     let read = visit.read(|flow| {
-        let find = || flow.runner.search_customers(&text, before, RUNS);
+        let find = || flow.runner.search_customers(&text, before, RUNS_PER_PAGE);
         let found = tokio::task::block_in_place(find)?;
         let mut page = list(flow, &Filter::default(), Some(found))?;
         page["customer"]["is_older"] = json!(before.is_some());
@@ -107,11 +94,11 @@ pub(crate) async fn of_customer(
 }
 
 /// Parses a date.
-fn day(text: &str) -> Option<Date> {
+fn parse_date(text: &str) -> Option<Date> {
     text.parse().ok()
 }
 
-fn some(text: &str) -> Option<String> {
+fn non_empty(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())
 }
@@ -125,8 +112,8 @@ fn counts(reader: &Reader) -> Result<Vec<(RunState, i64)>, oms_sqlite::Error> {
 }
 
 /// Returns the totals of a customer search, including what it left out.
-fn found(found: &CustomerRuns) -> Json {
-    let count = |count: usize| words::count(i64::try_from(count).unwrap_or(i64::MAX));
+fn customer_data(found: &CustomerRuns) -> Json {
+    let count = |count: usize| format::count(i64::try_from(count).unwrap_or(i64::MAX));
     let (shown, more) = (found.page.runs.len(), found.runs > found.page.runs.len());
     let all = if found.has_all { "" } else { "more than " };
     let customers = usize::try_from(found.of_customers).unwrap_or(usize::MAX);
@@ -147,22 +134,22 @@ fn list(
     of_customer: Option<CustomerRuns>,
 ) -> Result<Json, oms_sqlite::Error> {
     let plan = flow.plan();
-    let customer = of_customer.as_ref().map(found);
+    let customer = of_customer.as_ref().map(customer_data);
     let known = |step: &String| plan.step(step).is_some();
     let start = |day: Date| plan.time_zone().start_of(day);
     let search = Search {
-        key: some(&filter.key),
+        key: non_empty(&filter.key),
         state: RunState::parse(&filter.state),
-        cause: some(&filter.cause),
-        causes: some(&filter.causes),
-        step: some(&filter.step).filter(known),
-        from: day(&filter.from).and_then(start),
-        to: day(&filter.to).and_then(|day| start(day.tomorrow().ok()?)),
-        before: filter.before.parse().ok(),
-        after: filter.after.parse().ok(),
-        limit: RUNS,
+        cause: non_empty(&filter.cause),
+        causes: non_empty(&filter.causes),
+        step: non_empty(&filter.step).filter(known),
+        from: parse_date(&filter.from).and_then(start),
+        to: parse_date(&filter.to).and_then(|day| start(day.tomorrow().ok()?)),
+        before: filter.before(),
+        after: filter.after(),
+        limit: RUNS_PER_PAGE,
     };
-    let (page, matched, counts, causes, caught) = flow.reading(|reader, _| {
+    let (page, matched, counts, causes, caught) = flow.read(|reader, _| {
         reader.snapshot(|reader| {
             let (page, matched) = match of_customer {
                 Some(found) => (found.page, found.matched),
@@ -176,37 +163,13 @@ fn list(
     let total: i64 = counts.iter().map(|(_, count)| count).sum();
     let count = |state| counts.iter().find(|(of, _)| *of == state).map_or(0, |(_, count)| *count);
     let base = format!("/console/{}/runs", plan.name());
-    let address = |edge: &str, id: i64| {
-        let mut parts: Vec<String> = [
-            ("key", &filter.key),
-            ("state", &filter.state),
-            ("cause", &filter.cause),
-            ("causes", &filter.causes),
-            ("step", &filter.step),
-            ("from", &filter.from),
-            ("to", &filter.to),
-        ]
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| format!("{name}={}", words::part(value)))
-        .collect();
-        parts.push(format!("{edge}={id}"));
-        format!("{base}?{}", parts.join("&"))
-    };
     // The links contain no search text, and a search by key has another order.
-    let pages = customer.is_none() && search.key.is_none();
-    // Without matches, the pages continue at the edge of the search.
-    let from = search.after.or(search.before.map(|before| before.saturating_sub(1)));
-    let from = from.unwrap_or_default();
-    let first = page.runs.first().map_or(from, |row| row.id);
-    let last = page.runs.last().map_or(from.saturating_add(1), |row| row.id);
-    let (older, newer) = match search.after {
-        Some(_) => (true, page.more),
-        None => (page.more, search.before.is_some()),
-    };
-    let link = |wanted: bool, edge: &str, id: i64| match wanted && pages {
-        true => address(edge, id),
-        false => String::new(),
+    let links = match customer.is_none() && search.key.is_none() {
+        true => {
+            let ends = page.runs.first().zip(page.runs.last());
+            PageLinks::new(&base, filter, ends.map(|(first, last)| (first.id, last.id)), page.more)
+        }
+        false => PageLinks::default(),
     };
     let causes = causes.iter().map(|(causes, _)| causes).chain(&caught);
     let causes: BTreeSet<&str> = causes.flat_map(|causes| causes.split(',')).collect();
@@ -223,16 +186,16 @@ fn list(
                 .iter()
                 .map(|found| json!({ "place": found.place, "value": found.value.as_deref().unwrap_or(MASK) }))
                 .collect();
-            let took = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
+            let duration = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
             json!({
                 "key": row.key,
-                "link": format!("{base}/{}", words::part(&row.key)),
+                "link": format!("{base}/{}", format::part(&row.key)),
                 "state": row.state,
                 "cause": row.cause.clone().unwrap_or_default(),
-                "caught": words::caught(row.caught),
-                "accepted_at": words::instant(row.accepted_at),
-                "updated_at": words::instant(row.updated_at),
-                "took": words::millis(took),
+                "caught": format::caught(row.caught),
+                "accepted_at": format::instant(row.accepted_at),
+                "updated_at": format::instant(row.updated_at),
+                "duration": format::millis(duration),
                 "matched": matched,
             })
         })
@@ -240,7 +203,8 @@ fn list(
     let narrows =
         [&filter.key, &filter.cause, &filter.causes, &filter.step, &filter.from, &filter.to];
     let is_only_state = customer.is_none() && narrows.iter().all(|text| text.is_empty());
-    let date = |text: &String| if day(text).is_some() { text.clone() } else { String::new() };
+    let date =
+        |text: &String| if parse_date(text).is_some() { text.clone() } else { String::new() };
     Ok(json!({
         "filter": {
             "key": filter.key, "state": filter.state, "cause": filter.cause, "step": filter.step,
@@ -256,13 +220,13 @@ fn list(
         "more_of_key": search.key.is_some() && page.more,
         "searchable": search_terms(plan.order().schema().ty()).into_iter().map(|name| json!({ "name": name })).collect::<Vec<_>>(),
         "runs": runs,
-        "next": link(older, "before", last),
-        "previous": link(newer, "after", first),
+        "next": links.next,
+        "previous": links.previous,
         "count": match (search.state, is_only_state) {
-            (Some(state), true) => words::count(count(state)),
+            (Some(state), true) => format::count(count(state)),
             _ => String::new(),
         },
-        "total": words::count(total),
+        "total": format::count(total),
         "parked_now": count(RunState::Parked),
     }))
 }

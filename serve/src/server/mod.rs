@@ -1,0 +1,5 @@
+//! The server: its listener, its routes and its middleware. It may use all other rooms.
+
+pub(crate) mod listener;
+mod middleware;
+mod router;

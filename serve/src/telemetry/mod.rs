@@ -1,0 +1,6 @@
+//! Metrics, traces and the request log.
+
+pub(crate) mod log;
+pub(crate) mod metrics;
+pub(crate) mod metrics_format;
+pub(crate) mod traces;
