@@ -6,28 +6,15 @@ mod args;
 mod check;
 mod commands;
 mod directory;
-mod dropped;
+mod emails;
 mod exit;
 pub mod graph;
-mod input;
-mod interrupt;
-mod judge;
 mod live;
-mod mailing;
-mod matrix;
-mod operate;
+mod orders;
 mod output;
-mod preview;
-mod progress;
-mod refused;
 pub mod render;
-mod source;
-mod stack;
-mod state;
-mod summary;
-mod tally;
-mod waits;
-mod world;
+mod signals;
+mod target;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -35,8 +22,8 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use oms_engine::step::StepKind;
 
-pub use commands::show::kind_page;
 pub use directory::DirectoryFiles;
+pub use render::kind_page;
 
 /// Runs the program with these step kinds, on the arguments of the process.
 pub fn main(kinds: &[StepKind]) -> ExitCode {

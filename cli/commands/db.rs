@@ -15,10 +15,10 @@ use oms_sqlite::{DATABASE_FILE, Database, Restored, backup, export_rows, import_
 
 use crate::check;
 use crate::exit::{self, Usage};
-use crate::operate::ask;
 use crate::output;
-use crate::state::{Target, current_plan, directory, name};
-use crate::world::WorldOption;
+use crate::target::effect_target::WorldOption;
+use crate::target::operation::ask;
+use crate::target::state::{Target, current_plan, directory, name};
 
 /// Export, import or migrate a pipeline's tables; back up or restore its state
 #[derive(clap::Args, Debug)]

@@ -12,11 +12,11 @@ use serde_json::json;
 use crate::check;
 use crate::commands::Format;
 use crate::exit::{self, Usage};
-use crate::mailing::MailOption;
-use crate::operate::{Here, ask, astray};
 use crate::output::{self, counted};
-use crate::state::{Found, Target, current_plan};
-use crate::world::{WorldOption, runtime};
+use crate::target::effect_target::{WorldOption, runtime};
+use crate::target::email_destination::MailOption;
+use crate::target::operation::{Here, ask, astray};
+use crate::target::state::{Found, Target, current_plan};
 
 /// Erase a customer's personal data and keep the amounts
 ///

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::commands::Format;
 use crate::exit::{self, Usage};
 use crate::output;
-use crate::state::{Found, Target};
+use crate::target::state::{Found, Target};
 
 /// Add, list or revoke the API keys of `oms serve`
 #[derive(clap::Args, Debug)]

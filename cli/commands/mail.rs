@@ -11,7 +11,7 @@ use oms_sqlite::{MailRow, StoredMail, private};
 use crate::commands::Format;
 use crate::exit::{self, Usage};
 use crate::output;
-use crate::state::Target;
+use crate::target::state::Target;
 
 /// List, show or export e-mails
 #[derive(clap::Args, Debug)]

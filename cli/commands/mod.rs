@@ -12,12 +12,8 @@ pub(crate) mod objects;
 pub(crate) mod render_email;
 pub(crate) mod run;
 pub(crate) mod runs;
-pub(crate) mod runs_cancel;
-pub(crate) mod runs_prune;
-pub(crate) mod runs_retry;
 pub(crate) mod schema;
 pub(crate) mod serve;
-pub(crate) mod show;
 pub(crate) mod steps;
 pub(crate) mod validate;
 

@@ -11,7 +11,7 @@ use oms_sqlite::{ObjectRow, private};
 use crate::commands::Format;
 use crate::exit::{self, Usage};
 use crate::output;
-use crate::state::Target;
+use crate::target::state::Target;
 
 /// List, read or export the stored objects
 #[derive(clap::Args, Debug)]

@@ -13,14 +13,14 @@ use serde_json::json;
 use crate::check;
 use crate::commands::Format;
 use crate::commands::mail::Part;
+use crate::emails::lint::judge;
+use crate::emails::matrix;
+use crate::emails::preview::{Preview, Rehearsed, rehearse};
 use crate::exit::{self, Usage};
-use crate::judge::judge;
 use crate::live;
-use crate::matrix;
 use crate::output;
-use crate::preview::{Preview, Rehearsed, rehearse};
 use crate::render;
-use crate::state;
+use crate::target::state;
 
 /// Preview or check the e-mails of a pipeline
 #[derive(clap::Args, Debug)]

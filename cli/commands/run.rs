@@ -16,19 +16,19 @@ use tokio::sync::{mpsc, watch};
 use crate::check;
 use crate::commands::Format;
 use crate::directory::DirectoryFiles;
-use crate::dropped::Folder;
 use crate::exit::{self, Usage};
-use crate::input::{Reader, Source};
-use crate::interrupt::{self, Asks};
-use crate::mailing::MailOption;
+use crate::orders::input::{Reader, Source};
+use crate::orders::progress::Progress;
+use crate::orders::rejections::{Asked, answers};
+use crate::orders::summary;
+use crate::orders::tally::Tally;
+use crate::orders::wait_messages::Waits;
+use crate::orders::watched_folder::Folder;
 use crate::output;
-use crate::progress::Progress;
-use crate::refused::{Asked, answers};
-use crate::state;
-use crate::summary;
-use crate::tally::Tally;
-use crate::waits::Waits;
-use crate::world::WorldOption;
+use crate::signals::{self, Asks};
+use crate::target::effect_target::WorldOption;
+use crate::target::email_destination::MailOption;
+use crate::target::state;
 
 /// Run orders through a pipeline
 ///
@@ -187,7 +187,7 @@ impl Call {
         let begun = now();
         let (orders, queue) = mpsc::channel(READ_AHEAD);
         let (settled, mut outcomes) = mpsc::unbounded_channel();
-        let stopped = interrupt::listen(Asks::Interrupt)?;
+        let stopped = signals::listen(Asks::Interrupt)?;
         let bytes_read = Arc::new(AtomicU64::new(0));
         let total = total_bytes(&self.sources);
         let (asked, mut findings) = answers();

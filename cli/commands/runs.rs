@@ -1,5 +1,9 @@
 //! `oms runs`: list, show, retry, cancel and prune runs.
 
+mod cancel;
+mod prune;
+mod retry;
+
 use anyhow::Context as _;
 use clap::Subcommand;
 use oms_engine::effects::cause::UNKNOWN_OUTCOME;
@@ -11,11 +15,11 @@ use oms_sql::Wanted;
 use oms_sqlite::{RunRow, StoredRun};
 use serde_json::{Value as Json, json};
 
-use crate::commands::{Format, runs_cancel, runs_prune, runs_retry};
+use crate::commands::Format;
 use crate::exit::{self, Usage};
 use crate::output;
-use crate::stack::{Asked, StackOption};
-use crate::state::{Found, Reading, Target};
+use crate::target::stack::{Asked, StackOption};
+use crate::target::state::{Found, Reading, Target};
 
 /// List, show, retry, cancel or prune runs
 #[derive(clap::Args, Debug)]
@@ -59,9 +63,9 @@ enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    Retry(runs_retry::Args),
-    Cancel(runs_cancel::Args),
-    Prune(runs_prune::Args),
+    Retry(retry::Args),
+    Cancel(cancel::Args),
+    Prune(prune::Args),
 }
 
 fn state_of(name: &str) -> Result<RunState, String> {
@@ -90,9 +94,9 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
                 None => show(&found, format, kinds),
             }
         }
-        Command::Retry(args) => runs_retry::run(args, kinds),
-        Command::Cancel(args) => runs_cancel::run(args, kinds),
-        Command::Prune(args) => runs_prune::run(args, kinds),
+        Command::Retry(args) => retry::run(args, kinds),
+        Command::Cancel(args) => cancel::run(args, kinds),
+        Command::Prune(args) => prune::run(args, kinds),
     }
 }
 

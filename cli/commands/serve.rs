@@ -1,5 +1,7 @@
 //! `oms serve`: orders over HTTP.
 
+mod pipeline_file;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,17 +14,17 @@ use oms_engine::step::StepKind;
 use oms_runtime::{Listener, Runner, Settings};
 use oms_serve::{Opened, Site, Tls, Traces};
 
+use self::pipeline_file::PipelineFile;
 use crate::check;
 use crate::commands::run::STACK_BYTES;
 use crate::directory::DirectoryFiles;
 use crate::exit::{self, Usage};
-use crate::interrupt::{self, Asks};
-use crate::mailing::MailOption;
 use crate::output;
 use crate::render;
-use crate::source::PipelineFile;
-use crate::state;
-use crate::world::WorldOption;
+use crate::signals::{self, Asks};
+use crate::target::effect_target::WorldOption;
+use crate::target::email_destination::MailOption;
+use crate::target::state;
 
 /// Accept orders over HTTP and run them
 ///
@@ -159,7 +161,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         output::say(
             "press Ctrl-C or send SIGTERM to stop; accepted orders continue after the next start",
         );
-        let mut asked = interrupt::listen(Asks::InterruptOrTerminate)?;
+        let mut asked = signals::listen(Asks::InterruptOrTerminate)?;
         let stop = async move {
             // The sender lives as long as the process.
             let _ended = asked.wait_for(|asked| *asked).await;

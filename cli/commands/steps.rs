@@ -3,9 +3,10 @@
 use oms_engine::diagnostic::did_you_mean;
 use oms_engine::step::StepKind;
 
-use crate::commands::show;
 use crate::exit::{self, Usage};
 use crate::output;
+use crate::render;
+use crate::render;
 
 /// List the step kinds, or describe a step kind
 ///
@@ -27,6 +28,6 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let help = did_you_mean(&name, kinds.iter().map(StepKind::name)).unwrap_or_default();
         return Err(Usage(format!("there is no step kind `{name}`; {help}")).into());
     };
-    output::answer(&show::kind_page(kind))?;
+    output::answer(&render::kind_page(kind))?;
     Ok(exit::FINE)
 }

@@ -9,11 +9,11 @@ use oms_engine::document::Files as _;
 use oms_engine::plan::{Checker, Plan};
 use serde_json::{Value as Json, json};
 
-use super::Subject;
+use super::server::Subject;
 use super::watch::folder_of;
 use crate::directory::DirectoryFiles;
-use crate::judge::judge;
-use crate::preview::{Preview, Rehearsed, rehearse};
+use crate::emails::lint::judge;
+use crate::emails::preview::{Preview, Rehearsed, rehearse};
 use crate::{check, render};
 
 /// The current content of the page.

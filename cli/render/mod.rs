@@ -4,6 +4,7 @@
 mod github;
 mod human;
 mod json;
+mod kind_page;
 mod place;
 #[cfg(test)]
 mod samples;
@@ -15,6 +16,7 @@ use oms_engine::diagnostic::Report;
 pub use github::github;
 pub use human::human;
 pub use json::{Finding, FindingLabel, FindingSeverity, FindingsFile, ReportOutput, json};
+pub use kind_page::kind_page;
 pub use place::Position;
 pub use sarif::sarif;
 pub use summary::{FileSummary, counts, summary};

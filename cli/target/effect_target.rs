@@ -11,8 +11,8 @@ use oms_sql::Database;
 use oms_sql::SqlTables;
 
 use crate::exit::Usage;
-use crate::stack::StackOption;
-use crate::summary::TablesElsewhere;
+use crate::orders::summary::TablesElsewhere;
+use crate::target::stack::StackOption;
 
 /// The options for the target of effects.
 #[derive(clap::Args, Clone, Debug)]

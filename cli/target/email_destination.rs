@@ -13,7 +13,7 @@ use oms_smtp::{Credentials, Settings, SmtpMailer};
 
 use crate::exit::Usage;
 use crate::output;
-use crate::world::Outside;
+use crate::target::effect_target::Outside;
 
 /// The option for the destination of e-mails.
 #[derive(clap::Args, Clone, Copy, Debug)]

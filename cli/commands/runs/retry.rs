@@ -12,12 +12,12 @@ use serde_json::json;
 use crate::check;
 use crate::commands::Format;
 use crate::exit::{self, Usage};
-use crate::mailing::MailOption;
-use crate::operate::{Deed, Here, operate};
 use crate::output;
-use crate::stack::{Again, Asked};
-use crate::state::{Found, Reading, Target, current_plan};
-use crate::world::WorldOption;
+use crate::target::effect_target::WorldOption;
+use crate::target::email_destination::MailOption;
+use crate::target::operation::{Deed, Here, operate};
+use crate::target::stack::{Again, Asked};
+use crate::target::state::{Found, Reading, Target, current_plan};
 
 /// Retry parked runs with the current pipeline file
 ///

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::preview::Preview;
+use crate::emails::preview::Preview;
 
 /// Widths in pixels of a small phone and of a reading pane.
 const WIDTHS: [u32; 2] = [320, 600];

@@ -10,7 +10,7 @@ use oms_sql::Wanted;
 
 use crate::commands::Format;
 use crate::exit::Usage;
-use crate::state::Found;
+use crate::target::state::Found;
 
 /// The options for the place where the orders ran.
 #[derive(clap::Args, Clone, Debug)]
@@ -89,7 +89,7 @@ impl StackOption {
         kinds: &[StepKind],
     ) -> anyhow::Result<u8> {
         use crate::exit::FINDINGS;
-        use crate::world::Cloud;
+        use crate::target::effect_target::Cloud;
 
         let cloud = Cloud::open(self.resources.as_deref())?;
         let Some(stack) = deployed::Stack::open(found, cloud, kinds)? else { return Ok(FINDINGS) };
@@ -103,6 +103,6 @@ impl StackOption {
     #[cfg(not(feature = "aws"))]
     #[expect(clippy::unused_self, reason = "same signature as with the feature")]
     fn deployed(&self, _: &Asked<'_>, _: &Found, _: Format, _: &[StepKind]) -> anyhow::Result<u8> {
-        Err(crate::world::not_built("aws").into())
+        Err(crate::target::effect_target::not_built("aws").into())
     }
 }

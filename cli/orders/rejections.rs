@@ -8,9 +8,9 @@ use oms_engine::diagnostic::codes;
 use oms_runtime::{Answer, Order};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::input::Origin;
+use crate::orders::input::Origin;
+use crate::orders::progress::Progress;
 use crate::output;
-use crate::progress::Progress;
 
 /// Maximum number of findings that are printed.
 const FINDINGS_MAX: u64 = 100;

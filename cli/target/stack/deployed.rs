@@ -17,9 +17,9 @@ use crate::check;
 use crate::commands::Format;
 use crate::exit::{self, Usage};
 use crate::output;
-use crate::stack::Again;
-use crate::state::Found;
-use crate::world::{Cloud, runtime};
+use crate::target::effect_target::{Cloud, runtime};
+use crate::target::stack::Again;
+use crate::target::state::Found;
 
 /// Maximum number of orders in one query.
 const PAGE: u32 = 500;

@@ -2,7 +2,7 @@
 
 use oms_engine::template::{HTML_BYTES_SHOWN, SUBJECT_CHARS_SHOWN};
 
-use crate::preview::Preview;
+use crate::emails::preview::Preview;
 
 /// Returns the findings in a rendered e-mail.
 pub(crate) fn judge(preview: &Preview) -> Vec<String> {

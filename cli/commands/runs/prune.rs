@@ -12,11 +12,11 @@ use serde_json::json;
 use crate::check;
 use crate::commands::Format;
 use crate::exit;
-use crate::mailing::MailOption;
-use crate::operate::{Here, ask, astray};
 use crate::output;
-use crate::state::{Target, current_plan};
-use crate::world::WorldOption;
+use crate::target::effect_target::WorldOption;
+use crate::target::email_destination::MailOption;
+use crate::target::operation::{Here, ask, astray};
+use crate::target::state::{Target, current_plan};
 
 /// Delete old completed and cancelled runs with their orders, journals, objects and e-mails
 ///
@@ -64,7 +64,8 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             };
             let here = Here { checker: &checker, pipeline, plan, mail, outside: world.outside()? };
             let runner = here.open(&found.directory)?;
-            let pruned = crate::world::runtime()?.block_on(runner.prune(before, true));
+            let pruned =
+                crate::target::effect_target::runtime()?.block_on(runner.prune(before, true));
             runner.close()?;
             pruned?
         }

@@ -12,8 +12,8 @@ use std::time::{Duration, SystemTime};
 use oms_runtime::Work;
 use tokio::sync::{mpsc, watch};
 
-use crate::input::{Reader, Source};
-use crate::refused::{self, Asked};
+use crate::orders::input::{Reader, Source};
+use crate::orders::rejections::{self, Asked};
 
 /// Interval between two scans of the folder. A file that is unchanged in both is complete.
 const LOOK: Duration = Duration::from_millis(500);
@@ -88,7 +88,7 @@ impl Folder {
 
     /// Reads the orders of a file and moves the file. Returns whether to continue.
     fn take(&self, path: &Path, look: Look, moved: &mut Moved) -> io::Result<bool> {
-        let mut file = refused::File::new(&self.asked);
+        let mut file = rejections::File::new(&self.asked);
         let mut sent = true;
         let source = moved.source(path);
         self.reader.read(&source, &mut |mut order, origin| {

@@ -8,9 +8,9 @@ use oms_engine::effects::cause::UNKNOWN_OUTCOME;
 use oms_engine::plan::Plan;
 use oms_sqlite::{MailRow, ObjectRow, Reader, count_rows};
 
+use crate::orders::tally::Tally;
 use crate::output::{columns, counted, grouped};
-use crate::state::word;
-use crate::tally::Tally;
+use crate::target::state::word;
 
 /// The place of the state, and the arguments for commands on it.
 pub(crate) struct State<'a> {
@@ -43,9 +43,9 @@ impl TablesElsewhere {
 impl State<'_> {
     /// Returns the arguments for commands on this state.
     pub(crate) fn argument(&self, plan: &Plan) -> String {
-        let usual = crate::state::directory(self.pipeline, plan.name());
+        let usual = crate::target::state::directory(self.pipeline, plan.name());
         let directory = (self.directory != usual).then_some(self.directory);
-        crate::state::argument(Some(self.pipeline), directory)
+        crate::target::state::argument(Some(self.pipeline), directory)
     }
 }
 

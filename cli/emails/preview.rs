@@ -16,7 +16,7 @@ use oms_engine::template::Template;
 use oms_runtime::Order;
 
 use crate::directory::DirectoryFiles;
-use crate::input::{Origin, Reader, Source};
+use crate::orders::input::{Origin, Reader, Source};
 
 /// The key of an e-mail that is rendered from the sample of its template.
 const SAMPLE_KEY: &str = "sample";

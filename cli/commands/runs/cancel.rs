@@ -9,11 +9,11 @@ use serde_json::json;
 use crate::check;
 use crate::commands::Format;
 use crate::exit::{self, Usage};
-use crate::mailing::MailOption;
-use crate::operate::{Deed, Here, operate};
 use crate::output;
-use crate::state::{Target, current_plan};
-use crate::world::WorldOption;
+use crate::target::effect_target::WorldOption;
+use crate::target::email_destination::MailOption;
+use crate::target::operation::{Deed, Here, operate};
+use crate::target::state::{Target, current_plan};
 
 /// Cancel waiting and parked runs
 ///

@@ -11,9 +11,9 @@ use oms_serve::{Finding, Looked, LookedFile, Renewed, Source};
 
 use crate::commands::graph::picture;
 use crate::directory::DirectoryFiles;
+use crate::emails::preview::rehearse;
 use crate::graph::svg;
 use crate::output;
-use crate::preview::rehearse;
 
 /// Number of context lines before and after a finding in a file other than the pipeline file.
 const AROUND: usize = 2;

@@ -3,9 +3,6 @@
 //! The page requests its state and one e-mail at a time, and [`Current`] renders them. The listener is on a loopback address and rejects requests for
 //! other hosts, so that pages of other sites cannot reach it through the browser.
 
-mod current;
-mod watch;
-
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -25,10 +22,11 @@ use oms_serve::is_this_machine;
 use serde::Deserialize;
 use serde_json::json;
 
+use super::current::Current;
+use super::watch;
 use crate::commands::run::STACK_BYTES;
 use crate::exit::{self, Usage};
 use crate::output;
-use current::Current;
 
 /// The default address of the page.
 pub(crate) const ADDRESS: &str = "127.0.0.1:8025";
@@ -103,9 +101,9 @@ fn routes(shared: Shared) -> Router {
         get(move || std::future::ready(([(header::CONTENT_TYPE, kind)], content)))
     };
     Router::new()
-        .route("/", text("text/html; charset=utf-8", include_str!("live/page.html")))
-        .route("/page.css", text("text/css; charset=utf-8", include_str!("live/page.css")))
-        .route("/page.js", text("text/javascript; charset=utf-8", include_str!("live/page.js")))
+        .route("/", text("text/html; charset=utf-8", include_str!("page.html")))
+        .route("/page.css", text("text/css; charset=utf-8", include_str!("page.css")))
+        .route("/page.js", text("text/javascript; charset=utf-8", include_str!("page.js")))
         .route("/state", get(state))
         .route("/mail", get(mail))
         .route("/events", get(events))

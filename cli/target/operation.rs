@@ -12,10 +12,10 @@ use oms_sqlite::RunRow;
 
 use crate::commands::run::STACK_BYTES;
 use crate::directory::DirectoryFiles;
-use crate::mailing::MailOption;
 use crate::output;
-use crate::state::Found;
-use crate::world::Outside;
+use crate::target::effect_target::Outside;
+use crate::target::email_destination::MailOption;
+use crate::target::state::Found;
 
 /// An operation on runs.
 #[derive(Clone, Copy)]
@@ -93,7 +93,7 @@ pub(crate) fn operate(
             }
             anyhow::Ok(())
         };
-        crate::world::runtime()?.block_on(again)?;
+        crate::target::effect_target::runtime()?.block_on(again)?;
     }
     let done = match ask(&found.directory, &request)? {
         Some(Response::Done(done)) => done,

@@ -1,0 +1,7 @@
+//! Where a command works: the state directory, the target of the effects, the destination of the e-mails, and the process that owns the state.
+
+pub(crate) mod effect_target;
+pub(crate) mod email_destination;
+pub(crate) mod operation;
+pub(crate) mod stack;
+pub(crate) mod state;
