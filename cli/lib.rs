@@ -13,6 +13,7 @@ mod live;
 mod orders;
 mod output;
 pub mod render;
+mod runtime;
 mod signals;
 mod target;
 
@@ -38,8 +39,7 @@ pub fn main(kinds: &[StepKind]) -> ExitCode {
     };
     directory::allow(args.allow_files);
     // A panic is a bug. Its message was printed, and the accepted orders are on disk.
-    let outcome =
-        std::panic::catch_unwind(AssertUnwindSafe(|| commands::dispatch(args.command, kinds)));
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| args.command.run(kinds)));
     let Ok(outcome) = outcome else {
         output::say(
             "this is a bug in oms; run the command again to continue with the accepted orders",

@@ -2,7 +2,19 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use oms_engine::value::format_quantity;
+
 use crate::exit;
+
+/// The output format.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Text
+    #[default]
+    Human,
+    /// One JSON object with a `format_version`
+    Json,
+}
 
 /// Writes a part of the result.
 ///
@@ -80,7 +92,7 @@ pub(crate) fn exported(failed: u64, noun: &str) -> u8 {
     if failed == 0 {
         return exit::FINE;
     }
-    say(&format!("{} not exported; see the warnings above", counted(failed, noun)));
+    say(&format!("{} not exported; see the warnings above", format_quantity(failed, noun)));
     exit::FINDINGS
 }
 
@@ -108,61 +120,4 @@ pub(crate) fn colour_on_stdout() -> bool {
 /// Returns whether standard error is a terminal.
 pub(crate) fn is_watched() -> bool {
     io::stderr().is_terminal()
-}
-
-/// Formats a number with thousands separators.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Formats a number with its noun: "1 order", "2 orders".
-pub(crate) fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(number))
-}
-
-/// Formats rows as columns with two spaces between them.
-pub(crate) fn columns(rows: &[Vec<String>]) -> String {
-    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..count)
-        .map(|at| {
-            rows.iter()
-                .filter_map(|row| row.get(at))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', width + 2 - cell.chars().count().min(*width)));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(counted(1, "order"), "1 order");
-    }
 }

@@ -5,6 +5,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::exit;
+use crate::runtime;
 
 /// The signals that shut down a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -23,7 +24,7 @@ pub(crate) enum Asks {
 pub(crate) fn listen(asks: Asks) -> anyhow::Result<watch::Receiver<bool>> {
     let (asked, receiver) = watch::channel(false);
     // On a separate thread, so that other work cannot delay it.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = runtime::current_thread()?;
     let (mut interrupts, mut terminations) = {
         let _inside = runtime.enter();
         let terminations = match asks {

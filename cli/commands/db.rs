@@ -10,6 +10,7 @@ use oms_engine::effects::cause;
 use oms_engine::plan::{Plan, RowError, read_rows};
 use oms_engine::step::StepKind;
 use oms_engine::table::TableDef;
+use oms_engine::value::format_quantity;
 use oms_runtime::control::Request;
 use oms_sqlite::{DATABASE_FILE, Database, Restored, backup, export_rows, import_rows, restore};
 
@@ -168,7 +169,7 @@ fn import(target: Target, world: &WorldOption, kinds: &[StepKind]) -> anyhow::Re
         }
     }
     let count = rows.len() as u64;
-    output::say(&format!("{} imported into {}", output::counted(count, "row"), table.name));
+    output::say(&format!("{} imported into {}", format_quantity(count, "row"), table.name));
     Ok(exit::FINE)
 }
 
@@ -194,7 +195,7 @@ fn restored(target: Target) -> anyhow::Result<u8> {
         output::say(&format!("the previous files are in `{}`", before.display()));
     }
     if parked > 0 {
-        let runs = output::counted(parked as u64, "run");
+        let runs = format_quantity(parked as u64, "run");
         output::say(&format!(
             "{runs} parked, because e-mails may have been sent after the backup; list with: oms runs list {} --cause {}",
             found.shown(),
@@ -232,7 +233,7 @@ fn migrate(
     let names: Vec<&str> = plan.tables().iter().map(|table| table.name.as_ref()).collect();
     output::say(&format!("the tables are ready: {}", names.join(", ")));
     if roles > 0 {
-        output::say(&format!("set the permissions of {}", output::counted(roles as u64, "role")));
+        output::say(&format!("set the permissions of {}", format_quantity(roles as u64, "role")));
     }
     Ok(exit::FINE)
 }

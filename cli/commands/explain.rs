@@ -4,6 +4,7 @@ use oms_engine::diagnostic::{Code, codes, did_you_mean};
 
 use crate::exit::{self, Usage};
 use crate::output;
+use crate::render;
 
 /// Explain the code of a finding
 ///
@@ -19,7 +20,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let Some(name) = args.code else {
         let rows: Vec<Vec<String>> =
             codes::ALL.iter().map(|code| vec![code.to_string(), code.title().to_owned()]).collect();
-        output::answer(&output::columns(&rows))?;
+        output::answer(&render::table(&rows))?;
         return Ok(exit::FINE);
     };
     let Some(code) = Code::find(&name) else {

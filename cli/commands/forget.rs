@@ -4,16 +4,17 @@ use std::io::IsTerminal as _;
 
 use anyhow::Context as _;
 use oms_engine::step::StepKind;
+use oms_engine::value::{format_count, format_quantity};
 use oms_runtime::control::{Request, Response};
 use oms_runtime::{Candidate, Forgetting, Forgotten, Runner};
 use oms_sqlite::{DATABASE_FILE, backup};
 use serde_json::json;
 
 use crate::check;
-use crate::commands::Format;
 use crate::exit::{self, Usage};
-use crate::output::{self, counted};
-use crate::target::effect_target::{WorldOption, runtime};
+use crate::output::{self, Format};
+use crate::runtime;
+use crate::target::effect_target::WorldOption;
 use crate::target::email_destination::MailOption;
 use crate::target::operation::{Here, ask, astray};
 use crate::target::state::{Found, Target, current_plan};
@@ -67,7 +68,7 @@ impl Owner<'_> {
                     None => anyhow::bail!("the server has stopped; run the command again"),
                 }
             }
-            Self::Here(runner) => Ok(runtime()?.block_on(async {
+            Self::Here(runner) => Ok(runtime::current_thread()?.block_on(async {
                 if dry_run { runner.would_forget(who).await } else { runner.forget(who).await }
             })?),
         }
@@ -125,7 +126,7 @@ fn looked_at(here: Here<'_>, found: &Found, who: &str) -> anyhow::Result<Forgett
     let folder = tempfile::tempdir().context("cannot create a temporary directory")?;
     backup(&found.directory, &folder.path().join(DATABASE_FILE))?;
     let runner = here.open(folder.path())?;
-    let listed = runtime()?.block_on(runner.would_forget(who))?;
+    let listed = runtime::current_thread()?.block_on(runner.would_forget(who))?;
     runner.close()?;
     Ok(listed)
 }
@@ -168,8 +169,8 @@ fn decide(
         Format::Json => output::json(&as_json(&done, false))?,
         Format::Human => output::answer(&format!(
             "erased {} and {}\n",
-            counted(done.runs, "run"),
-            counted(done.rows.values().sum(), "row")
+            format_quantity(done.runs, "run"),
+            format_quantity(done.rows.values().sum(), "row")
         ))?,
     }
     if done.left.len() > listed.left.len() {
@@ -212,14 +213,13 @@ fn list(forgotten: &Forgotten) -> String {
         several => format!("{} customers: {}", several.len(), several.join(", ")),
     }];
     let more = runs - (keys.len() as u64).min(*runs);
-    let more =
-        if more > 0 { format!(" and {} more", output::grouped(more)) } else { String::new() };
+    let more = if more > 0 { format!(" and {} more", format_count(more)) } else { String::new() };
     lines.push(match runs {
         0 => "  no runs to delete".to_owned(),
-        _ => format!("  {} to delete: {}{more}", counted(*runs, "run"), keys.join(", ")),
+        _ => format!("  {} to delete: {}{more}", format_quantity(*runs, "run"), keys.join(", ")),
     });
     for (table, count) in rows {
-        lines.push(format!("  {} to erase in `{table}`", counted(*count, "row")));
+        lines.push(format!("  {} to erase in `{table}`", format_quantity(*count, "row")));
     }
     for table in unlinked {
         lines.push(format!(

@@ -8,6 +8,7 @@ use clap::Subcommand;
 use oms_engine::document::Files as _;
 use oms_engine::plan::{Plan, Target, choreography};
 use oms_engine::step::StepKind;
+use oms_engine::value::format_quantity;
 use oms_lambda_generate::{Origin, generate};
 
 use crate::check;
@@ -112,7 +113,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     output::say(&format!(
         "{shown}: {} of {} written; `{shown}/README.md` explains the deployment",
         stale.len(),
-        output::counted(files.len() as u64, "file")
+        format_quantity(files.len() as u64, "file")
     ));
     Ok(exit::FINE)
 }

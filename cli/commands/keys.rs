@@ -3,13 +3,13 @@
 use clap::Subcommand;
 use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
-use oms_engine::value::format_timestamp;
+use oms_engine::value::{format_quantity, format_timestamp};
 use oms_sqlite::Keys;
 use serde_json::{Value as Json, json};
 
-use crate::commands::Format;
 use crate::exit::{self, Usage};
-use crate::output;
+use crate::output::{self, Format};
+use crate::render;
 use crate::target::state::{Found, Target};
 
 /// Add, list or revoke the API keys of `oms serve`
@@ -111,7 +111,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
                                 .into()
                         })
                         .collect();
-                    output::answer(&output::columns(&rows))?;
+                    output::answer(&render::table(&rows))?;
                 }
             }
         }
@@ -123,7 +123,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
                 count > 0,
                 "there is no valid key `{word}`; `oms keys list` lists all keys"
             );
-            output::say(&format!("{} revoked", output::counted(count as u64, "key")));
+            output::say(&format!("{} revoked", format_quantity(count as u64, "key")));
         }
     }
     Ok(exit::FINE)

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use oms_engine::mail::Mail;
 use oms_engine::step::StepKind;
+use oms_engine::value::format_quantity;
 use oms_runtime::NotExported;
 use oms_sqlite::{MailRow, StoredMail, private};
 
-use crate::commands::Format;
 use crate::exit::{self, Usage};
-use crate::output;
+use crate::output::{self, Format};
+use crate::render;
 use crate::target::state::Target;
 
 /// List, show or export e-mails
@@ -115,8 +116,8 @@ fn list(target: Target, limit: u32, format: Format, kinds: &[StepKind]) -> anyho
                     ]
                 })
                 .collect();
-            output::answer(&output::columns(&rows))?;
-            output::say(&format!("total: {}", output::counted(all, "e-mail")));
+            output::answer(&render::table(&rows))?;
+            output::say(&format!("total: {}", format_quantity(all, "e-mail")));
         }
     }
     Ok(exit::FINE)
@@ -182,7 +183,7 @@ fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     })?;
     output::say(&format!(
         "{} written to {}",
-        output::counted(count, "e-mail"),
+        format_quantity(count, "e-mail"),
         directory.display()
     ));
     Ok(output::exported(failed, "e-mail"))

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Subcommand;
 use oms_engine::step::StepKind;
+use oms_engine::value::format_quantity;
 use oms_runtime::NotExported;
 use oms_sqlite::{ObjectRow, private};
 
-use crate::commands::Format;
 use crate::exit::{self, Usage};
-use crate::output;
+use crate::output::{self, Format};
+use crate::render;
 use crate::target::state::Target;
 
 /// List, read or export the stored objects
@@ -79,7 +80,7 @@ fn list(target: Target, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8
                     ]
                 })
                 .collect();
-            output::answer(&output::columns(&rows))?;
+            output::answer(&render::table(&rows))?;
         }
     }
     Ok(exit::FINE)
@@ -130,7 +131,7 @@ fn export(target: Target, kinds: &[StepKind]) -> anyhow::Result<u8> {
     }
     output::say(&format!(
         "{} written to {}",
-        output::counted(written, "object"),
+        format_quantity(written, "object"),
         directory.display()
     ));
     Ok(output::exported(failed, "object"))

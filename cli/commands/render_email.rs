@@ -7,18 +7,18 @@ use anyhow::Context as _;
 use clap::Subcommand;
 use oms_engine::plan::Plan;
 use oms_engine::step::StepKind;
+use oms_engine::value::format_quantity;
 use oms_sqlite::private;
 use serde_json::json;
 
 use crate::check;
-use crate::commands::Format;
 use crate::commands::mail::Part;
 use crate::emails::lint::judge;
 use crate::emails::matrix;
 use crate::emails::preview::{Preview, Rehearsed, rehearse};
 use crate::exit::{self, Usage};
 use crate::live;
-use crate::output;
+use crate::output::{self, Format};
 use crate::render;
 use crate::target::state;
 
@@ -173,8 +173,8 @@ fn files(what: &What, rehearsed: &Rehearsed, out: &Path, format: Format) -> anyh
     match format {
         Format::Json => output::json(&json!({ "format_version": 1, "mails": listed }))?,
         Format::Human => {
-            output::answer(&output::columns(&rows))?;
-            let count = output::counted(mails.len() as u64, "e-mail");
+            output::answer(&render::table(&rows))?;
+            let count = format_quantity(mails.len() as u64, "e-mail");
             output::say(&format!("{count}, each as .html, .txt and .eml in {}", out.display()));
         }
     }
@@ -203,9 +203,9 @@ fn page(what: &What, plan: &Plan, rehearsed: &Rehearsed, out: &Path) -> anyhow::
     }
     let path = out.join("matrix.html");
     write(&path, matrix::page(plan.name(), &cells).as_bytes())?;
-    let mails = output::counted(cells.len() as u64, "e-mail");
+    let mails = format_quantity(cells.len() as u64, "e-mail");
     output::answer(&format!("{}\n", path.display()))?;
-    let languages = output::counted(locales.len() as u64, "language");
+    let languages = format_quantity(locales.len() as u64, "language");
     output::say(&format!("{mails} in {languages}, each light and dark, 320 and 600 pixels wide"));
     Ok(exit::FINE)
 }
@@ -235,8 +235,8 @@ fn lint(what: &What, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
         output::say(&format!(
             "{} checked in {}",
-            output::counted(mails, "e-mail"),
-            output::counted(locales.len() as u64, "language")
+            format_quantity(mails, "e-mail"),
+            format_quantity(locales.len() as u64, "language")
         ));
     }
     output::answer(&format!(
@@ -244,7 +244,7 @@ fn lint(what: &What, kinds: &[StepKind]) -> anyhow::Result<u8> {
         what.pipeline.display(),
         match found {
             0 => "ok".to_owned(),
-            found => output::counted(found as u64, "finding"),
+            found => format_quantity(found as u64, "finding"),
         }
     ))?;
     Ok(if found == 0 { exit::FINE } else { exit::FINDINGS })

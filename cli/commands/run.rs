@@ -10,11 +10,11 @@ use oms_clock::SystemClock;
 use oms_engine::plan::Plan;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
+use oms_engine::value::format_quantity;
 use oms_runtime::{Runner, Settings, Settled, Work};
 use tokio::sync::{mpsc, watch};
 
 use crate::check;
-use crate::commands::Format;
 use crate::directory::DirectoryFiles;
 use crate::exit::{self, Usage};
 use crate::orders::input::{Reader, Source};
@@ -24,7 +24,8 @@ use crate::orders::summary;
 use crate::orders::tally::Tally;
 use crate::orders::wait_messages::Waits;
 use crate::orders::watched_folder::Folder;
-use crate::output;
+use crate::output::{self, Format};
+use crate::runtime;
 use crate::signals::{self, Asks};
 use crate::target::effect_target::WorldOption;
 use crate::target::email_destination::MailOption;
@@ -78,8 +79,6 @@ pub(crate) struct Args {
 
 /// Maximum number of orders that are read ahead.
 const READ_AHEAD: usize = 512;
-/// Stack size of a worker in bytes. Restoring a deeply nested pipeline from its bundle needs more than the default of two megabytes.
-pub(crate) const STACK_BYTES: usize = 8 << 20;
 /// Interval between two updates of the progress bar, in milliseconds.
 const TICK_MS: u64 = 100;
 
@@ -112,10 +111,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     };
     let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
     output::say_skipped_seeds(&runner);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_stack_size(STACK_BYTES)
-        .enable_all()
-        .build()?;
+    let runtime = runtime::multi_thread()?;
     let (plan, watch) = (Arc::clone(&plan), args.watch.clone());
     let world = format!("{}{}", args.world.shown(), args.mail.shown());
     let tables = args.world.tables_elsewhere();
@@ -287,7 +283,7 @@ fn say_parked(runner: &Runner, target: &str) -> anyhow::Result<()> {
         let are = if count == 1 { "is" } else { "are" };
         output::say(&format!(
             "{} {are} parked from earlier calls; list with: oms runs list {target} --state parked",
-            output::counted(count, "run")
+            format_quantity(count, "run")
         ));
     }
     Ok(())

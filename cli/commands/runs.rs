@@ -15,9 +15,9 @@ use oms_sql::Wanted;
 use oms_sqlite::{RunRow, StoredRun};
 use serde_json::{Value as Json, json};
 
-use crate::commands::Format;
 use crate::exit::{self, Usage};
-use crate::output;
+use crate::output::{self, Format};
+use crate::render;
 use crate::target::stack::{Asked, StackOption};
 use crate::target::state::{Found, Reading, Target};
 
@@ -130,7 +130,7 @@ fn list(
                     ]
                 })
                 .collect();
-            output::answer(&output::columns(&rows))?;
+            output::answer(&render::table(&rows))?;
             let caught = match RunRow::count_caught(&reading.reader, None)? {
                 0 => String::new(),
                 caught => format!(" ({caught} with a caught failure)"),

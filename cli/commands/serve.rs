@@ -16,11 +16,11 @@ use oms_serve::{Opened, Site, Tls, Traces};
 
 use self::pipeline_file::PipelineFile;
 use crate::check;
-use crate::commands::run::STACK_BYTES;
 use crate::directory::DirectoryFiles;
 use crate::exit::{self, Usage};
 use crate::output;
 use crate::render;
+use crate::runtime;
 use crate::signals::{self, Asks};
 use crate::target::effect_target::WorldOption;
 use crate::target::email_destination::MailOption;
@@ -141,10 +141,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let (plan, source) = (Arc::clone(plan), Arc::new(source));
         opened.push(Opened { plan, runner, directory, source });
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_stack_size(STACK_BYTES)
-        .enable_all()
-        .build()?;
+    let runtime = runtime::multi_thread()?;
     drop(traces);
     let sending = sender.map(|sender| runtime.spawn(sender.run(|said| output::say(&said))));
     let scheme = if tls.is_some() { "https" } else { "http" };

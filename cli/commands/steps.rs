@@ -6,7 +6,6 @@ use oms_engine::step::StepKind;
 use crate::exit::{self, Usage};
 use crate::output;
 use crate::render;
-use crate::render;
 
 /// List the step kinds, or describe a step kind
 ///
@@ -21,7 +20,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Some(name) = args.kind else {
         let rows: Vec<Vec<String>> =
             kinds.iter().map(|kind| vec![kind.name().to_owned(), kind.summary()]).collect();
-        output::answer(&output::columns(&rows))?;
+        output::answer(&render::table(&rows))?;
         return Ok(exit::FINE);
     };
     let Some(kind) = kinds.iter().find(|kind| kind.name() == name) else {

@@ -8,6 +8,7 @@ use oms_engine::diagnostic::Report;
 use oms_engine::document::{self, Files as _};
 use oms_engine::plan::{Target, overlapping_intakes};
 use oms_engine::step::StepKind;
+use oms_engine::value::format_quantity;
 
 use crate::check;
 use crate::directory::DirectoryFiles;
@@ -91,7 +92,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         report.push(overlap);
     }
     if skipped > 0 {
-        let files = output::counted(skipped as u64, "YAML file");
+        let files = format_quantity(skipped as u64, "YAML file");
         output::say(&format!(
             "skipped {files} that are not pipelines: no top-level `oms`, or tests of a pipeline"
         ));

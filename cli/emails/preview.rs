@@ -17,6 +17,7 @@ use oms_runtime::Order;
 
 use crate::directory::DirectoryFiles;
 use crate::orders::input::{Origin, Reader, Source};
+use crate::runtime;
 
 /// The key of an e-mail that is rendered from the sample of its template.
 const SAMPLE_KEY: &str = "sample";
@@ -74,7 +75,7 @@ pub(crate) fn rehearse(
             .read(&Source::File(path), &mut each)
             .with_context(|| format!("cannot read `{shown}`"))?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+    let runtime = runtime::current_thread()?;
     let (mut runs, mut unsent) = (Vec::new(), Vec::new());
     for (order, origin) in found {
         match runtime.block_on(rehearsal.run(&order.body, &order.name)) {

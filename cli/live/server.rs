@@ -24,9 +24,9 @@ use serde_json::json;
 
 use super::current::Current;
 use super::watch;
-use crate::commands::run::STACK_BYTES;
 use crate::exit::{self, Usage};
 use crate::output;
+use crate::runtime;
 
 /// The default address of the page.
 pub(crate) const ADDRESS: &str = "127.0.0.1:8025";
@@ -74,10 +74,7 @@ pub(crate) fn serve(subject: Subject, address: &str, kinds: &[StepKind]) -> anyh
         let _unheard = announce.send(current.version());
         current.folders()
     })?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_stack_size(STACK_BYTES)
-        .enable_all()
-        .build()?;
+    let runtime = runtime::multi_thread()?;
     runtime.block_on(async {
         let listener = tokio::net::TcpListener::bind(address)
             .await

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::commands::run::STACK_BYTES;
+use crate::runtime;
 
 /// Editors save a file in several steps. Changes within this time belong together.
 const TOGETHER: Duration = Duration::from_millis(15);
@@ -33,7 +33,8 @@ pub(super) fn changes(
     })?;
     let mut watched = BTreeSet::new();
     watch(&mut watcher, folders, &mut watched)?;
-    let thread = std::thread::Builder::new().name("oms-preview".to_owned()).stack_size(STACK_BYTES);
+    let thread =
+        std::thread::Builder::new().name("oms-preview".to_owned()).stack_size(runtime::STACK_BYTES);
     let thread = thread.spawn(move || {
         while changes.recv().is_ok() {
             quiet(&changes);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use oms_engine::value::{format_count, format_quantity};
 
 use crate::output;
 
@@ -43,7 +44,7 @@ impl Progress {
         }
         let rate = ended as f64 / elapsed.as_secs_f64();
         let message =
-            format!("{}, {}/s", output::counted(ended, "order"), output::grouped(rate as u64));
+            format!("{}, {}/s", format_quantity(ended, "order"), format_count(rate as u64));
         self.bar.set_message(message);
         self.bar.set_position(bytes);
     }

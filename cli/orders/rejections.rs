@@ -5,6 +5,7 @@
 use std::collections::VecDeque;
 
 use oms_engine::diagnostic::codes;
+use oms_engine::value::format_quantity;
 use oms_runtime::{Answer, Order};
 use tokio::sync::{mpsc, oneshot};
 
@@ -164,7 +165,7 @@ impl Findings {
             self.print(&origin, &answer, progress);
         }
         if self.count > FINDINGS_MAX {
-            let more = output::counted(self.count - FINDINGS_MAX, "finding");
+            let more = format_quantity(self.count - FINDINGS_MAX, "finding");
             output::say(&format!("… and {more} more"));
         }
     }

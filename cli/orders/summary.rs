@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use oms_engine::effects::cause::UNKNOWN_OUTCOME;
 use oms_engine::plan::Plan;
+use oms_engine::value::{format_count, format_quantity};
 use oms_sqlite::{MailRow, ObjectRow, Reader, count_rows};
 
 use crate::orders::tally::Tally;
-use crate::output::{columns, counted, grouped};
+use crate::render;
+use crate::target::effect_target::TablesElsewhere;
 use crate::target::state::word;
 
 /// The place of the state, and the arguments for commands on it.
@@ -20,24 +22,6 @@ pub(crate) struct State<'a> {
     pub(crate) world: String,
     /// The place of the tables, if they are not in the state directory.
     pub(crate) tables: Option<TablesElsewhere>,
-}
-
-/// Tables in a separate database.
-pub(crate) struct TablesElsewhere {
-    /// A description of the database.
-    pub(crate) place: &'static str,
-    /// The address of the database for `psql`, or `None` if `psql` cannot connect to it.
-    pub(crate) address: Option<String>,
-}
-
-impl TablesElsewhere {
-    /// Returns the summary line of a table: its place, and a command that shows its rows.
-    fn line(&self, name: &str) -> Vec<String> {
-        let mut line = vec!["table".to_owned(), format!("{name}: {}", self.place)];
-        let show = |address| format!("psql {address} -c 'table \"{name}\"'");
-        line.extend(self.address.as_ref().map(show));
-        line
-    }
 }
 
 impl State<'_> {
@@ -64,9 +48,9 @@ pub(crate) fn text(
     let target = state.argument(plan);
     let world = &state.world;
     text.push('\n');
-    text.push_str(&columns(&places(plan, tally, state, &target)?));
+    text.push_str(&render::table(&places(plan, tally, state, &target)?));
     if tally.parked > 0 {
-        text.push_str(&format!("\n{} parked, by cause:\n", counted(tally.parked, "run")));
+        text.push_str(&format!("\n{} parked, by cause:\n", format_quantity(tally.parked, "run")));
         text.push_str(&by_cause(plan, &tally.causes, &target));
         let is_held = |cause: &&String| *cause == UNKNOWN_OUTCOME;
         if let Some(cause) = tally.causes.keys().find(|cause| !is_held(cause)) {
@@ -83,7 +67,7 @@ pub(crate) fn text(
     if tally.caught > 0 {
         text.push_str(&format!(
             "\n{} completed although a step failed, because a catch step handled the failure:\n",
-            counted(tally.caught, "run")
+            format_quantity(tally.caught, "run")
         ));
         text.push_str(&by_cause(plan, &tally.caught_causes, &target));
     }
@@ -104,13 +88,13 @@ fn by_cause(plan: &Plan, causes: &BTreeMap<String, (u64, Arc<str>)>, target: &st
         } else {
             format!("oms runs show {target} {key}")
         };
-        vec![format!("  {cause}"), grouped(*count), command]
+        vec![format!("  {cause}"), format_count(*count), command]
     };
-    columns(&causes.iter().map(line).collect::<Vec<_>>())
+    render::table(&causes.iter().map(line).collect::<Vec<_>>())
 }
 
 fn happened(plan: &Plan, tally: &Tally, seconds: f64) -> String {
-    let mut read = vec![format!("{} read", counted(tally.read(), "order"))];
+    let mut read = vec![format!("{} read", format_quantity(tally.read(), "order"))];
     for (count, what) in [
         (tally.accepted, "accepted"),
         (tally.duplicates, "already known"),
@@ -118,12 +102,12 @@ fn happened(plan: &Plan, tally: &Tally, seconds: f64) -> String {
         (tally.rejected, "rejected"),
     ] {
         if count > 0 {
-            read.push(format!("{} {what}", grouped(count)));
+            read.push(format!("{} {what}", format_count(count)));
         }
     }
     let mut ended = Vec::new();
     if tally.resumed > 0 {
-        ended.push(format!("{} resumed", counted(tally.resumed, "run")));
+        ended.push(format!("{} resumed", format_quantity(tally.resumed, "run")));
     }
     for (count, what) in [
         (tally.completed, "completed"),
@@ -132,12 +116,12 @@ fn happened(plan: &Plan, tally: &Tally, seconds: f64) -> String {
         (tally.cancelled, "cancelled"),
     ] {
         if count > 0 {
-            ended.push(format!("{} {what}", grouped(count)));
+            ended.push(format!("{} {what}", format_count(count)));
         }
     }
     let mut text = format!("{}: {}\n", plan.name(), read.join(", "));
     if !ended.is_empty() {
-        let rate = grouped(tally.rate(seconds) as u64);
+        let rate = format_count(tally.rate(seconds) as u64);
         text.push_str(&format!("{} in {seconds:.1} s ({rate} orders/s)\n", ended.join(", ")));
     }
     text
@@ -163,7 +147,7 @@ fn places(
             rows.push(elsewhere.line(name));
             continue;
         }
-        let shown = format!("{name}: {}", counted(count_rows(&reader, table)?, "row"));
+        let shown = format!("{name}: {}", format_quantity(count_rows(&reader, table)?, "row"));
         rows.push(vec!["table".to_owned(), shown, format!("oms db export {target} {name}")]);
     }
     let objects = ObjectRow::total(&reader)?;
@@ -172,7 +156,7 @@ fn places(
             Some(object) => format!("oms objects get {target} {}", word(&object)),
             None => format!("oms objects list {target}"),
         };
-        rows.push(vec!["objects".to_owned(), grouped(objects), command]);
+        rows.push(vec!["objects".to_owned(), format_count(objects), command]);
     }
     let mails = MailRow::total(&reader)?;
     if mails > 0 {
@@ -182,7 +166,7 @@ fn places(
             let key = MailRow::last_key(&reader)?.unwrap_or_default();
             format!("oms mail show {target} {key}")
         };
-        rows.push(vec!["e-mails".to_owned(), grouped(mails), command]);
+        rows.push(vec!["e-mails".to_owned(), format_count(mails), command]);
     }
     if let Some(key) = tally.example.as_ref().filter(|_| !plan.order().key_is_personal()) {
         rows.push(vec!["run".to_owned(), key.to_string(), format!("oms runs show {target} {key}")]);

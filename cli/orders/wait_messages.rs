@@ -3,9 +3,8 @@
 use jiff::{SignedDuration, Timestamp};
 use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
+use oms_engine::value::format_quantity;
 use oms_runtime::Runner;
-
-use crate::output;
 
 /// Minimum wait for a message.
 const SHORT: SignedDuration = SignedDuration::from_secs(2);
@@ -46,7 +45,7 @@ impl Waits {
         let cause = next.cause.map_or_else(String::new, |cause| format!(", after `{cause}`"));
         Ok(Some(format!(
             "{} {wait} for the next attempt: `{step}` of `{key}` at {until:.0}{cause}; to retry now, press Ctrl-C, then: oms runs retry {} {key}",
-            output::counted(waiting, "run"),
+            format_quantity(waiting, "run"),
             self.target,
         )))
     }

@@ -10,6 +10,7 @@ mod place;
 mod samples;
 mod sarif;
 mod summary;
+mod table;
 
 use oms_engine::diagnostic::Report;
 
@@ -20,6 +21,7 @@ pub use kind_page::kind_page;
 pub use place::Position;
 pub use sarif::sarif;
 pub use summary::{FileSummary, counts, summary};
+pub(crate) use table::table;
 
 /// The output format of a report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]

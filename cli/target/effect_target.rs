@@ -11,7 +11,7 @@ use oms_sql::Database;
 use oms_sql::SqlTables;
 
 use crate::exit::Usage;
-use crate::orders::summary::TablesElsewhere;
+use crate::runtime;
 use crate::target::stack::StackOption;
 
 /// The options for the target of effects.
@@ -79,7 +79,7 @@ impl Cloud {
         let text = std::fs::read(path).with_context(|| format!("cannot read `{shown}`"))?;
         let resources = oms_aws::Resources::read(&text)
             .with_context(|| format!("`{shown}` is not a valid file of AWS resources"))?;
-        let session = runtime()?.block_on(oms_aws::Session::load());
+        let session = runtime::current_thread()?.block_on(oms_aws::Session::load());
         Ok(Self { session, resources })
     }
 }
@@ -91,7 +91,7 @@ impl Outside {
     /// When an existing table differs, or the database does not respond.
     pub(crate) fn migrate(&self, plan: &Plan) -> anyhow::Result<()> {
         let tables = plan.tables().iter().map(AsRef::as_ref);
-        Ok(runtime()?.block_on(oms_sql::migrate(&*self.database, tables))?)
+        Ok(runtime::current_thread()?.block_on(oms_sql::migrate(&*self.database, tables))?)
     }
 
     /// Creates the handlers' roles with the passwords of their secrets, and grants each what its steps need. Returns the number of roles.
@@ -105,7 +105,7 @@ impl Outside {
         let Some(cloud) = &self.cloud else { return Ok(0) };
         let Ok(choreography) = oms_engine::plan::choreography(plan) else { return Ok(0) };
         let roles = &cloud.resources.roles;
-        runtime()?.block_on(async {
+        runtime::current_thread()?.block_on(async {
             for (handler, secret) in roles {
                 let branch = choreography.branches.iter().find(|branch| *branch.name == **handler);
                 let grants = match (branch, handler.as_str()) {
@@ -150,7 +150,7 @@ impl Outside {
         use anyhow::Context as _;
 
         let contended = plan.contended_tables().contains(&table.name);
-        runtime()?.block_on(async {
+        runtime::current_thread()?.block_on(async {
             for (at, row) in rows.iter().enumerate() {
                 let loaded = oms_sql::import(&*self.database, table, row, contended).await;
                 loaded.with_context(|| {
@@ -170,6 +170,24 @@ impl Outside {
         let steps: Vec<&str> = plan.steps().iter().map(|step| &*step.id).collect();
         oms_sql::Claims::new(Arc::clone(&self.database)).give_back(&run, &steps).await?;
         Ok(())
+    }
+}
+
+/// Tables in a separate database.
+pub(crate) struct TablesElsewhere {
+    /// A description of the database.
+    pub(crate) place: &'static str,
+    /// The address of the database for `psql`, or `None` if `psql` cannot connect to it.
+    pub(crate) address: Option<String>,
+}
+
+impl TablesElsewhere {
+    /// Returns the summary line of a table: its place, and a command that shows its rows.
+    pub(crate) fn line(&self, name: &str) -> Vec<String> {
+        let mut line = vec!["table".to_owned(), format!("{name}: {}", self.place)];
+        let show = |address| format!("psql {address} -c 'table \"{name}\"'");
+        line.extend(self.address.as_ref().map(show));
+        line
     }
 }
 
@@ -307,10 +325,6 @@ fn is_plain_address(address: &str) -> bool {
     let user = rest.map(|rest| rest.rsplit_once('@').map_or("", |(user, _)| user));
     let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.:/@".contains(letter);
     user.is_some_and(|user| !user.contains(':')) && address.chars().all(is_plain)
-}
-
-pub(crate) fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 #[cfg(not(all(feature = "postgres", feature = "aws")))]

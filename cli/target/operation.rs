@@ -10,9 +10,9 @@ use oms_runtime::control::{self, Done, Request, Response};
 use oms_runtime::{Held, Runner, Settings};
 use oms_sqlite::RunRow;
 
-use crate::commands::run::STACK_BYTES;
 use crate::directory::DirectoryFiles;
 use crate::output;
+use crate::runtime;
 use crate::target::effect_target::Outside;
 use crate::target::email_destination::MailOption;
 use crate::target::state::Found;
@@ -93,7 +93,7 @@ pub(crate) fn operate(
             }
             anyhow::Ok(())
         };
-        crate::target::effect_target::runtime()?.block_on(again)?;
+        runtime::current_thread()?.block_on(again)?;
     }
     let done = match ask(&found.directory, &request)? {
         Some(Response::Done(done)) => done,
@@ -108,10 +108,7 @@ pub(crate) fn operate(
 
 fn alone(deed: Deed, found: &Found, rows: &[RunRow], here: Here<'_>) -> anyhow::Result<Vec<Done>> {
     let runner = here.open(&found.directory)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_stack_size(STACK_BYTES)
-        .enable_all()
-        .build()?;
+    let runtime = runtime::multi_thread()?;
     let done: anyhow::Result<Vec<Done>> = runtime.block_on(async {
         let mut done = Vec::with_capacity(rows.len());
         for row in rows {

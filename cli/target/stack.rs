@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use oms_engine::step::StepKind;
 use oms_sql::Wanted;
 
-use crate::commands::Format;
 use crate::exit::Usage;
+use crate::output::Format;
 use crate::target::state::Found;
 
 /// The options for the place where the orders ran.

@@ -80,6 +80,25 @@ const MODULES: &[(&str, &[&str])] = &[
             "control",
         ],
     ),
+    (
+        "cli",
+        &[
+            "exit",
+            "runtime",
+            "signals",
+            "directory",
+            "graph",
+            "render",
+            "output",
+            "check",
+            "target",
+            "orders",
+            "emails",
+            "live",
+            "commands",
+            "args",
+        ],
+    ),
 ];
 
 /// Packages that may use all others.
@@ -182,7 +201,9 @@ fn modules_import_only_modules_before_them() {
             let relative = path.strip_prefix(&source_folder).unwrap();
             let module = relative.iter().next().unwrap().to_string_lossy();
             let module = module.trim_end_matches(".rs");
-            if module == "lib" || path.extension().is_none_or(|ending| ending != "rs") {
+            if matches!(module, "lib" | "main")
+                || path.extension().is_none_or(|ending| ending != "rs")
+            {
                 continue;
             }
             let Some(own) = place(module) else {

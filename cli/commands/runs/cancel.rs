@@ -3,13 +3,13 @@
 use anyhow::Context as _;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
+use oms_engine::value::format_quantity;
 use oms_sqlite::RunRow;
 use serde_json::json;
 
 use crate::check;
-use crate::commands::Format;
 use crate::exit::{self, Usage};
-use crate::output;
+use crate::output::{self, Format};
 use crate::target::effect_target::WorldOption;
 use crate::target::email_destination::MailOption;
 use crate::target::operation::{Deed, Here, operate};
@@ -59,7 +59,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             &json!({ "format_version": 1, "cancelled": cancelled, "refused": refused }),
         )?,
         Format::Human => {
-            output::answer(&format!("{} cancelled\n", output::counted(cancelled, "run")))?;
+            output::answer(&format!("{} cancelled\n", format_quantity(cancelled, "run")))?;
         }
     }
     Ok(if refused > 0 { exit::FINDINGS } else { exit::FINE })

@@ -6,13 +6,14 @@ use jiff::tz::TimeZone;
 use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_engine::step::StepKind;
+use oms_engine::value::format_quantity;
 use oms_runtime::control::{Request, Response};
 use serde_json::json;
 
 use crate::check;
-use crate::commands::Format;
 use crate::exit;
-use crate::output;
+use crate::output::{self, Format};
+use crate::runtime;
 use crate::target::effect_target::WorldOption;
 use crate::target::email_destination::MailOption;
 use crate::target::operation::{Here, ask, astray};
@@ -64,8 +65,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             };
             let here = Here { checker: &checker, pipeline, plan, mail, outside: world.outside()? };
             let runner = here.open(&found.directory)?;
-            let pruned =
-                crate::target::effect_target::runtime()?.block_on(runner.prune(before, true));
+            let pruned = runtime::current_thread()?.block_on(runner.prune(before, true));
             runner.close()?;
             pruned?
         }
@@ -73,7 +73,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     match format {
         Format::Json => output::json(&json!({ "format_version": 1, "pruned": pruned }))?,
         Format::Human => {
-            output::answer(&format!("deleted {}\n", output::counted(pruned, "run")))?;
+            output::answer(&format!("deleted {}\n", format_quantity(pruned, "run")))?;
         }
     }
     Ok(exit::FINE)

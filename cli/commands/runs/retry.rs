@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
+use oms_engine::value::{format_count, format_quantity};
 use oms_runtime::control::Done;
 use oms_sqlite::RunRow;
 use serde_json::json;
 
 use crate::check;
-use crate::commands::Format;
 use crate::exit::{self, Usage};
-use crate::output;
+use crate::output::{self, Format};
 use crate::target::effect_target::WorldOption;
 use crate::target::email_destination::MailOption;
 use crate::target::operation::{Deed, Here, operate};
@@ -113,7 +113,7 @@ fn answer(done: &[Done], format: Format) -> anyhow::Result<()> {
             "causes": parked_by, "caught_causes": caught_by,
         })),
         Format::Human => {
-            let (retried, caught) = (output::counted(retried, "run"), among(&caught_by));
+            let (retried, caught) = (format_quantity(retried, "run"), among(&caught_by));
             let (parked_by, mut text) = (among(&parked_by), String::new());
             text.push_str(&format!("{retried} retried: {completed} completed"));
             if !caught.is_empty() {
@@ -146,7 +146,7 @@ fn causes<'a>(done: impl Iterator<Item = &'a Done>) -> BTreeMap<&'a str, u64> {
 fn among(causes: &BTreeMap<&str, u64>) -> String {
     let one = |(cause, count): (&&str, &u64)| match count {
         1 => (*cause).to_owned(),
-        count => format!("{cause}: {}", output::grouped(*count)),
+        count => format!("{cause}: {}", format_count(*count)),
     };
     causes.iter().map(one).collect::<Vec<_>>().join(", ")
 }

@@ -9,10 +9,9 @@ use oms_engine::document::{Files as _, MemoryFiles};
 use oms_engine::plan::{Checker, Plan};
 use oms_serve::{Finding, Looked, LookedFile, Renewed, Source};
 
-use crate::commands::graph::picture;
 use crate::directory::DirectoryFiles;
 use crate::emails::preview::rehearse;
-use crate::graph::svg;
+use crate::graph;
 use crate::output;
 
 /// Number of context lines before and after a finding in a file other than the pipeline file.
@@ -47,7 +46,7 @@ impl Source for PipelineFile {
     }
 
     fn draw(&self, plan: &Plan) -> String {
-        svg(&picture(plan))
+        graph::svg(&graph::of_plan(plan))
     }
 
     fn mails(&self, plan: &Arc<Plan>) -> Vec<(String, Vec<String>)> {

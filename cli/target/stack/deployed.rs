@@ -9,15 +9,17 @@ use oms_engine::effects::{Place, Queue as _, cause};
 use oms_engine::plan::{Branch, Choreography, Plan, Target, choreography};
 use oms_engine::run::{RunState, run_id};
 use oms_engine::step::StepKind;
+use oms_engine::value::format_quantity;
 use oms_lambda_generate::grants_of_branch;
 use oms_sql::{Claims, Noted, Wanted, noted};
 use serde_json::{Value as Json, json};
 
 use crate::check;
-use crate::commands::Format;
 use crate::exit::{self, Usage};
-use crate::output;
-use crate::target::effect_target::{Cloud, runtime};
+use crate::output::{self, Format};
+use crate::render;
+use crate::runtime;
+use crate::target::effect_target::Cloud;
 use crate::target::stack::Again;
 use crate::target::state::Found;
 
@@ -62,7 +64,7 @@ impl Stack {
         while left > 0 {
             let page = Wanted { limit: left.min(PAGE), offset: wanted.limit - left, ..wanted };
             let asked = noted(&*self.database, self.plan.name(), self.noting().count(), page);
-            let notes = runtime()?.block_on(asked)?;
+            let notes = runtime::current_thread()?.block_on(asked)?;
             let keys = notes.chunk_by(|a, b| a.key == b.key).count();
             found.extend(notes);
             if keys < PAGE as usize {
@@ -86,7 +88,7 @@ impl Stack {
                 let names = ["key", "state", "updated_at", "cause"];
                 let rows: Vec<Vec<String>> =
                     runs.iter().map(|run| names.map(|name| text(run, name)).into()).collect();
-                output::answer(&output::columns(&rows))?;
+                output::answer(&render::table(&rows))?;
             }
         }
         Ok(exit::FINE)
@@ -154,7 +156,7 @@ impl Stack {
                     .iter()
                     .map(|handler| names.map(|name| text(handler, name)).into())
                     .collect();
-                output::answer(&output::columns(&rows))?;
+                output::answer(&render::table(&rows))?;
             }
         }
         Ok(exit::FINE)
@@ -181,7 +183,7 @@ impl Stack {
         }
         let mut count = 0;
         let mut held = held.len();
-        runtime()?.block_on(async {
+        runtime::current_thread()?.block_on(async {
             // Dead letters are deleted first, because a handler may park an order again at once, with a new dead letter. If this call ends in
             // between, the notes still show what is parked.
             for (handler, objects) in &letters {
@@ -201,7 +203,7 @@ impl Stack {
             }
             Format::Human => output::answer(&format!(
                 "sent {} to the handlers again; `oms runs list` shows the outcome\n",
-                output::counted(count, "order")
+                format_quantity(count, "order")
             ))?,
         }
         Ok(if held == 0 { exit::FINE } else { exit::FINDINGS })

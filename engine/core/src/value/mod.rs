@@ -2,6 +2,7 @@
 //! decimals and no floats. A [`Type`] describes what is known of a value before a run. The order
 //! schema, tables and steps create both.
 
+mod count;
 mod data;
 mod difference;
 mod digest;
@@ -19,6 +20,7 @@ mod typed;
 mod types;
 mod widened;
 
+pub use count::{format_count, format_quantity};
 pub use data::{Record, Value, format_timestamp};
 pub use difference::{Differences, differences};
 pub use digest::Digest;
