@@ -47,10 +47,10 @@ pub(crate) fn plan(checker: &Checker, path: &Path) -> anyhow::Result<Option<Arc<
     let counts = render::counts(checked.report.errors(), checked.report.warnings());
     if !checked.report.is_ok() {
         let report = render::human(&checked.report, output::colour_on_stderr());
-        output::say(report.trim_end());
-        output::say(&format!("{}: {counts}", path.display()));
+        output::message(report.trim_end());
+        output::message(&format!("{}: {counts}", path.display()));
     } else if checked.report.warnings() > 0 {
-        output::say(&format!(
+        output::message(&format!(
             "{path}: {counts}; `oms validate {path}` shows them",
             path = path.display()
         ));

@@ -31,7 +31,7 @@ pub fn main(kinds: &[StepKind]) -> ExitCode {
     let args = match args::Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            let code = if error.use_stderr() { exit::USAGE } else { exit::FINE };
+            let code = if error.use_stderr() { exit::USAGE } else { exit::SUCCESS };
             // If the output is closed, the message is lost.
             let _unprinted = error.print();
             return ExitCode::from(code);
@@ -41,17 +41,17 @@ pub fn main(kinds: &[StepKind]) -> ExitCode {
     // A panic is a bug. Its message was printed, and the accepted orders are on disk.
     let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| args.command.run(kinds)));
     let Ok(outcome) = outcome else {
-        output::say(
+        output::message(
             "this is a bug in oms; run the command again to continue with the accepted orders",
         );
         return ExitCode::from(exit::BUG);
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
-        Err(error) if output::is_closed(&error) => ExitCode::from(exit::FINE),
+        Err(error) if output::is_closed(&error) => ExitCode::from(exit::SUCCESS),
         Err(error) => {
             output::error(&error);
-            ExitCode::from(exit::of(&error))
+            ExitCode::from(exit::code_of(&error))
         }
     }
 }

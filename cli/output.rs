@@ -20,7 +20,7 @@ pub(crate) enum Format {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn answer(text: &str) -> anyhow::Result<()> {
+pub(crate) fn result(text: &str) -> anyhow::Result<()> {
     let mut stdout = anstream::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()?;
@@ -31,7 +31,7 @@ pub(crate) fn answer(text: &str) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn answer_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn result_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes)?;
     stdout.flush()?;
@@ -42,13 +42,13 @@ pub(crate) fn answer_bytes(bytes: &[u8]) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn answer_content(text: &str) -> anyhow::Result<()> {
+pub(crate) fn result_content(text: &str) -> anyhow::Result<()> {
     if !io::stdout().is_terminal() {
-        return answer_bytes(text.as_bytes());
+        return result_bytes(text.as_bytes());
     }
     let is_printed = |char: char| !char.is_control() || matches!(char, '\n' | '\t');
     let shown = |char: char| if is_printed(char) { char } else { char::REPLACEMENT_CHARACTER };
-    answer_bytes(text.chars().map(shown).collect::<String>().as_bytes())
+    result_bytes(text.chars().map(shown).collect::<String>().as_bytes())
 }
 
 /// Writes one JSON document and a line end.
@@ -56,26 +56,26 @@ pub(crate) fn answer_content(text: &str) -> anyhow::Result<()> {
 /// # Errors
 /// When standard output cannot be written.
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    answer(&format!("{}\n", serde_json::to_string(value)?))
+    result(&format!("{}\n", serde_json::to_string(value)?))
 }
 
 /// Prints a message.
-pub(crate) fn say(text: &str) {
+pub(crate) fn message(text: &str) {
     // If standard error is closed, the message is lost.
-    let _unsaid = writeln!(anstream::stderr().lock(), "{text}");
+    let _unprinted = writeln!(anstream::stderr().lock(), "{text}");
 }
 
 /// Prints the number of skipped seed rows, with a line for each table.
-pub(crate) fn say_skipped_seeds(runner: &oms_runtime::Runner) {
+pub(crate) fn skipped_seeds(runner: &oms_runtime::Runner) {
     for skipped in runner.skipped_seeds() {
-        say(&skipped.to_string());
+        message(&skipped.to_string());
     }
 }
 
 /// Returns the export to a folder. It warns of each object and e-mail that cannot be written.
 pub(crate) fn export(directory: std::path::PathBuf) -> oms_runtime::Export {
     let report = |failed: &oms_runtime::NotExported| {
-        say(&format!(
+        message(&format!(
             "warning: {failed}; correct the cause, then the next start with `--export` exports it"
         ));
     };
@@ -84,22 +84,22 @@ pub(crate) fn export(directory: std::path::PathBuf) -> oms_runtime::Export {
 
 /// Warns that an object or an e-mail was not exported.
 pub(crate) fn not_exported(failed: &oms_runtime::NotExported) {
-    say(&format!("warning: {failed}; correct the cause, then run the command again"));
+    message(&format!("warning: {failed}; correct the cause, then run the command again"));
 }
 
 /// Returns the exit code of an export, and prints the number of missing files.
 pub(crate) fn exported(failed: u64, noun: &str) -> u8 {
     if failed == 0 {
-        return exit::FINE;
+        return exit::SUCCESS;
     }
-    say(&format!("{} not exported; see the warnings above", format_quantity(failed, noun)));
+    message(&format!("{} not exported; see the warnings above", format_quantity(failed, noun)));
     exit::FINDINGS
 }
 
 /// Prints an error with its causes.
 pub(crate) fn error(error: &anyhow::Error) {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    say(&format!("error: {}", causes.join(": ")));
+    message(&format!("error: {}", causes.join(": ")));
 }
 
 /// Returns whether an error means that the reader has closed standard output.
@@ -118,6 +118,6 @@ pub(crate) fn colour_on_stdout() -> bool {
 }
 
 /// Returns whether standard error is a terminal.
-pub(crate) fn is_watched() -> bool {
+pub(crate) fn is_terminal() -> bool {
     io::stderr().is_terminal()
 }

@@ -9,7 +9,7 @@ use crate::runtime;
 
 /// The signals that shut down a command.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asks {
+pub(crate) enum Signals {
     /// Ctrl-C.
     Interrupt,
     /// Ctrl-C and SIGTERM.
@@ -21,15 +21,15 @@ pub(crate) enum Asks {
 ///
 /// # Errors
 /// When the signal handlers cannot be installed.
-pub(crate) fn listen(asks: Asks) -> anyhow::Result<watch::Receiver<bool>> {
+pub(crate) fn listen(asks: Signals) -> anyhow::Result<watch::Receiver<bool>> {
     let (asked, receiver) = watch::channel(false);
     // On a separate thread, so that other work cannot delay it.
     let runtime = runtime::current_thread()?;
     let (mut interrupts, mut terminations) = {
         let _inside = runtime.enter();
         let terminations = match asks {
-            Asks::Interrupt => None,
-            Asks::InterruptOrTerminate => Some(signal(SignalKind::terminate())?),
+            Signals::Interrupt => None,
+            Signals::InterruptOrTerminate => Some(signal(SignalKind::terminate())?),
         };
         (signal(SignalKind::interrupt())?, terminations)
     };
@@ -38,7 +38,7 @@ pub(crate) fn listen(asks: Asks) -> anyhow::Result<watch::Receiver<bool>> {
             tokio::select! {
                 _ = interrupts.recv() => {
                     if asked.send_replace(true) {
-                        exit::at_once(exit::INTERRUPTED);
+                        exit::terminate(exit::INTERRUPTED);
                     }
                 }
                 () = next(terminations.as_mut()) => {

@@ -16,6 +16,6 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, program: &mut clap::Command) -> anyhow::Result<u8> {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, program, "oms", &mut script);
-    output::answer_bytes(&script)?;
-    Ok(exit::FINE)
+    output::result_bytes(&script)?;
+    Ok(exit::SUCCESS)
 }

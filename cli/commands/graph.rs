@@ -40,6 +40,6 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         GraphFormat::Dot => graph::dot(&graph),
         GraphFormat::Svg => graph::svg(&graph),
     };
-    output::answer(&text)?;
-    Ok(exit::FINE)
+    output::result(&text)?;
+    Ok(exit::SUCCESS)
 }

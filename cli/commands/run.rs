@@ -19,15 +19,15 @@ use crate::directory::DirectoryFiles;
 use crate::exit::{self, Usage};
 use crate::orders::input::{Reader, Source};
 use crate::orders::progress::Progress;
-use crate::orders::rejections::{Asked, answers};
+use crate::orders::rejections::{AnswerQueue, answers};
 use crate::orders::summary;
 use crate::orders::tally::Tally;
-use crate::orders::wait_messages::Waits;
+use crate::orders::wait_messages::WaitMessages;
 use crate::orders::watched_folder::Folder;
 use crate::output::{self, Format};
 use crate::runtime;
-use crate::signals::{self, Asks};
-use crate::target::effect_target::WorldOption;
+use crate::signals::{self, Signals};
+use crate::target::effect_target::TargetOption;
 use crate::target::email_destination::MailOption;
 use crate::target::state;
 
@@ -60,7 +60,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     #[command(flatten)]
-    world: WorldOption,
+    world: TargetOption,
     /// Maximum number of concurrent runs
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
@@ -101,7 +101,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
     }
     let (files, name) = DirectoryFiles::of(&args.pipeline);
-    let outside = args.world.outside()?;
+    let outside = args.world.external()?;
     let settings = Settings {
         concurrency: args.concurrency.into(),
         export: args.export.clone().map(output::export),
@@ -110,13 +110,13 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         ..Settings::new(SystemClock)
     };
     let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
-    output::say_skipped_seeds(&runner);
+    output::skipped_seeds(&runner);
     let runtime = runtime::multi_thread()?;
     let (plan, watch) = (Arc::clone(&plan), args.watch.clone());
     let world = format!("{}{}", args.world.shown(), args.mail.shown());
-    let tables = args.world.tables_elsewhere();
+    let tables = args.world.external_tables();
     let shown = summary::State { directory: &directory, pipeline: &args.pipeline, world, tables };
-    let waits = Waits::new(format!("{}{}", shown.argument(&plan), shown.world));
+    let waits = WaitMessages::new(format!("{}{}", shown.argument(&plan), shown.world));
     say_parked(&runner, &shown.argument(&plan))?;
     let call = Call { runner: Arc::clone(&runner), plan: Arc::clone(&plan), sources, watch, waits };
     let result = runtime.block_on(call.run());
@@ -130,7 +130,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     match args.format {
         Format::Json => output::json(&tally.line(plan.name(), seconds))?,
         Format::Human => {
-            output::answer(&summary::text(&plan, &tally, seconds, interrupted, &shown)?)?;
+            output::result(&summary::text(&plan, &tally, seconds, interrupted, &shown)?)?;
         }
     }
     output::exported(not_exported, "file");
@@ -139,7 +139,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     } else if tally.has_findings() || not_exported > 0 {
         exit::FINDINGS
     } else {
-        exit::FINE
+        exit::SUCCESS
     })
 }
 
@@ -175,7 +175,7 @@ struct Call {
     plan: Arc<Plan>,
     sources: Vec<Source>,
     watch: Option<PathBuf>,
-    waits: Waits,
+    waits: WaitMessages,
 }
 
 impl Call {
@@ -183,11 +183,11 @@ impl Call {
         let begun = now();
         let (orders, queue) = mpsc::channel(READ_AHEAD);
         let (settled, mut outcomes) = mpsc::unbounded_channel();
-        let stopped = signals::listen(Asks::Interrupt)?;
+        let stopped = signals::listen(Signals::Interrupt)?;
         let bytes_read = Arc::new(AtomicU64::new(0));
         let total = total_bytes(&self.sources);
-        let (asked, mut findings) = answers();
-        let reading = self.reading(orders, asked, &bytes_read, stopped.clone());
+        let (answers, mut findings) = answers();
+        let reading = self.reading(orders, answers, &bytes_read, stopped.clone());
         let resume = self.runner.open_runs()?;
         let mut tally = Tally { resumed: resume.len() as u64, ..Tally::default() };
         let mut progress = Progress::new(total);
@@ -244,7 +244,7 @@ impl Call {
     fn reading(
         &self,
         work: mpsc::Sender<Work>,
-        asked: Asked,
+        answers: AnswerQueue,
         bytes_read: &Arc<AtomicU64>,
         stop: watch::Receiver<bool>,
     ) -> tokio::task::JoinHandle<Option<(String, std::io::Error)>> {
@@ -254,7 +254,7 @@ impl Call {
         tokio::task::spawn_blocking(move || {
             for source in &sources {
                 let mut each = |mut order, origin| {
-                    asked.note(&mut order, origin);
+                    answers.note(&mut order, origin);
                     work.blocking_send(Work::Order(order)).is_ok()
                 };
                 if let Err(error) = reader.read(source, &mut each) {
@@ -267,7 +267,7 @@ impl Call {
                     return Some((path, error));
                 }
             }
-            let folder = Folder { path: folder?, reader, work, asked, stop };
+            let folder = Folder { path: folder?, reader, work, answers, stop };
             let failed = folder.watch().err();
             failed.map(|(path, error)| (path.display().to_string(), error))
         })
@@ -281,7 +281,7 @@ fn say_parked(runner: &Runner, target: &str) -> anyhow::Result<()> {
     if let Some((_, count)) = parked {
         let count = u64::try_from(*count).unwrap_or_default();
         let are = if count == 1 { "is" } else { "are" };
-        output::say(&format!(
+        output::message(&format!(
             "{} {are} parked from earlier calls; list with: oms runs list {target} --state parked",
             format_quantity(count, "run")
         ));

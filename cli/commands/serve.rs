@@ -21,8 +21,8 @@ use crate::exit::{self, Usage};
 use crate::output;
 use crate::render;
 use crate::runtime;
-use crate::signals::{self, Asks};
-use crate::target::effect_target::WorldOption;
+use crate::signals::{self, Signals};
+use crate::target::effect_target::TargetOption;
 use crate::target::email_destination::MailOption;
 use crate::target::state;
 
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     #[command(flatten)]
-    world: WorldOption,
+    world: TargetOption,
     /// Maximum number of concurrent runs per pipeline
     #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
     concurrency: u16,
@@ -102,7 +102,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         if !overlapping.is_empty() {
             let mut report = oms_engine::diagnostic::Report::new();
             overlapping.into_iter().for_each(|diagnostic| report.push(diagnostic));
-            output::say(render::human(&report, output::colour_on_stderr()).trim_end());
+            output::message(render::human(&report, output::colour_on_stderr()).trim_end());
             return Ok(exit::FINDINGS);
         }
     }
@@ -117,7 +117,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     for (pipeline, plan) in args.pipelines.iter().zip(&plans) {
         let directory =
             args.state_dir.clone().unwrap_or_else(|| state::directory(pipeline, plan.name()));
-        let outside = args.world.outside()?;
+        let outside = args.world.external()?;
         let export = args.export.as_ref().map(|folder| {
             output::export(match args.pipelines.len() {
                 1 => folder.clone(),
@@ -136,14 +136,14 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         };
         let (files, name) = DirectoryFiles::of(pipeline);
         let runner = Runner::open(&directory, plan, &checker, &name, &files, settings)?;
-        output::say_skipped_seeds(&runner);
+        output::skipped_seeds(&runner);
         let source = PipelineFile { path: pipeline.clone(), checker: Arc::clone(&checker) };
         let (plan, source) = (Arc::clone(plan), Arc::new(source));
         opened.push(Opened { plan, runner, directory, source });
     }
     let runtime = runtime::multi_thread()?;
     drop(traces);
-    let sending = sender.map(|sender| runtime.spawn(sender.run(|said| output::say(&said))));
+    let sending = sender.map(|sender| runtime.spawn(sender.run(|said| output::message(&said))));
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (site, result) = runtime.block_on(async {
         let listener = oms_serve::bind(args.listen);
@@ -152,13 +152,13 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let (site, workers) = Site::start(opened, address, args.access_log, tls.is_some())?;
         for plan in &plans {
             let path = plan.intake().map(|intake| intake.path.as_str()).unwrap_or_default();
-            output::answer(&format!("PUT {scheme}://{address}{path}\n"))?;
+            output::result(&format!("PUT {scheme}://{address}{path}\n"))?;
         }
-        output::answer(&format!("console {scheme}://{address}/console/\n"))?;
-        output::say(
+        output::result(&format!("console {scheme}://{address}/console/\n"))?;
+        output::message(
             "press Ctrl-C or send SIGTERM to stop; accepted orders continue after the next start",
         );
-        let mut asked = signals::listen(Asks::InterruptOrTerminate)?;
+        let mut asked = signals::listen(Signals::InterruptOrTerminate)?;
         let stop = async move {
             // The sender lives as long as the process.
             let _ended = asked.wait_for(|asked| *asked).await;
@@ -182,5 +182,5 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     // The writer's error is the cause of the others.
     closed?;
     result?;
-    Ok(exit::FINE)
+    Ok(exit::SUCCESS)
 }

@@ -5,7 +5,7 @@ use oms_engine::template::{HTML_BYTES_SHOWN, SUBJECT_CHARS_SHOWN};
 use crate::emails::preview::Preview;
 
 /// Returns the findings in a rendered e-mail.
-pub(crate) fn judge(preview: &Preview) -> Vec<String> {
+pub(crate) fn lint(preview: &Preview) -> Vec<String> {
     let Preview { mail, .. } = preview;
     let mut findings = Vec::new();
     if mail.html.len() > HTML_BYTES_SHOWN {
@@ -45,6 +45,6 @@ mod tests {
             attachments: Vec::new(),
         };
         let preview = Preview { key: "k".into(), step: "s".into(), template: "t".into(), mail };
-        assert_eq!(judge(&preview).len(), 3);
+        assert_eq!(lint(&preview).len(), 3);
     }
 }

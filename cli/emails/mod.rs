@@ -2,4 +2,5 @@
 
 pub(crate) mod lint;
 pub(crate) mod matrix;
+pub(crate) mod part;
 pub(crate) mod preview;

@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use super::server::Subject;
 use super::watch::folder_of;
 use crate::directory::DirectoryFiles;
-use crate::emails::lint::judge;
+use crate::emails::lint::lint;
 use crate::emails::preview::{Preview, Rehearsed, rehearse};
 use crate::{check, render};
 
@@ -122,8 +122,8 @@ impl Good {
         let message = mail.to_rfc5322()?;
         let text = String::from_utf8_lossy(&message);
         let headers = text.split("\r\n\r\n").next().unwrap_or_default().replace("\r\n", "\n");
-        let judged = judge(preview).into_iter();
-        let judged = judged
+        let linted = lint(preview).into_iter();
+        let linted = linted
             .map(|message| json!({ "severity": "warning", "message": message, "place": null }));
         Ok(json!({
             "subject": mail.subject,
@@ -131,7 +131,7 @@ impl Good {
             "text": mail.text,
             "headers": headers,
             "source": self.sources(template, pipeline),
-            "findings": judged.chain(self.findings.iter().cloned()).collect::<Vec<_>>(),
+            "findings": linted.chain(self.findings.iter().cloned()).collect::<Vec<_>>(),
             "bytes": { "html": mail.html.len(), "text": mail.text.len(), "eml": message.len() },
         }))
     }

@@ -80,8 +80,8 @@ pub(crate) fn serve(subject: Subject, address: &str, kinds: &[StepKind]) -> anyh
             .await
             .with_context(|| format!("cannot listen on `{address}`"))?;
         let address = listener.local_addr()?;
-        output::answer(&format!("http://{address}/\n"))?;
-        output::say("the page updates when a file is saved; press Ctrl-C to stop");
+        output::result(&format!("http://{address}/\n"))?;
+        output::message("the page updates when a file is saved; press Ctrl-C to stop");
         let server = axum::serve(listener, routes(Shared { current, versions }));
         tokio::select! {
             ended = server => ended.context("cannot serve the page"),
@@ -90,7 +90,7 @@ pub(crate) fn serve(subject: Subject, address: &str, kinds: &[StepKind]) -> anyh
     })?;
     // Open pages keep their streams open. The shutdown does not wait for them.
     runtime.shutdown_background();
-    Ok(exit::FINE)
+    Ok(exit::SUCCESS)
 }
 
 fn routes(shared: Shared) -> Router {
@@ -104,12 +104,12 @@ fn routes(shared: Shared) -> Router {
         .route("/state", get(state))
         .route("/mail", get(mail))
         .route("/events", get(events))
-        .layer(middleware::from_fn(guarded))
+        .layer(middleware::from_fn(security_headers))
         .with_state(shared)
 }
 
 /// Rejects requests for a host other than this machine, and adds security headers to the responses.
-async fn guarded(request: Request, next: Next) -> Response {
+async fn security_headers(request: Request, next: Next) -> Response {
     if !is_this_machine(request.headers()) {
         return StatusCode::MISDIRECTED_REQUEST.into_response();
     }
@@ -126,7 +126,7 @@ async fn guarded(request: Request, next: Next) -> Response {
 }
 
 async fn state(State(shared): State<Shared>) -> Response {
-    answered(shared, |current| Some(current.state())).await
+    respond(shared, |current| Some(current.state())).await
 }
 
 #[derive(Deserialize)]
@@ -137,11 +137,11 @@ struct Wanted {
 
 async fn mail(State(shared): State<Shared>, Query(wanted): Query<Wanted>) -> Response {
     let Wanted { id, locale } = wanted;
-    answered(shared, move |current| current.mail(&id, locale.as_deref())).await
+    respond(shared, move |current| current.mail(&id, locale.as_deref())).await
 }
 
 /// Renders a response on a thread that may block.
-async fn answered(
+async fn respond(
     shared: Shared,
     ask: impl FnOnce(&Current) -> Option<anyhow::Result<serde_json::Value>> + Send + 'static,
 ) -> Response {

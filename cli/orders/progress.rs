@@ -35,7 +35,7 @@ impl Progress {
 
     /// Updates the bar.
     pub(crate) fn update(&mut self, bytes: u64, ended: u64, elapsed: Duration) {
-        if elapsed < QUIET || !output::is_watched() {
+        if elapsed < QUIET || !output::is_terminal() {
             return;
         }
         if !self.visible {
@@ -51,7 +51,7 @@ impl Progress {
 
     /// Prints a message without breaking the bar.
     pub(crate) fn say(&self, text: &str) {
-        self.bar.suspend(|| output::say(text));
+        self.bar.suspend(|| output::message(text));
     }
 
     /// Removes the bar.

@@ -16,21 +16,21 @@ use crate::output;
 /// Maximum number of findings that are printed.
 const FINDINGS_MAX: u64 = 100;
 /// Maximum number of orders that wait for their answers.
-const ASKED_MAX: usize = 4_096;
+const UNANSWERED_MAX: usize = 4_096;
 
 /// Creates the queue of answers: one end for the reader of orders, the other for the printer of findings.
-pub(crate) fn answers() -> (Asked, Findings) {
-    let (sender, receiver) = mpsc::channel(ASKED_MAX);
-    (Asked(sender), Findings { receiver, next: None, count: 0 })
+pub(crate) fn answers() -> (AnswerQueue, Findings) {
+    let (sender, receiver) = mpsc::channel(UNANSWERED_MAX);
+    (AnswerQueue(sender), Findings { receiver, next: None, count: 0 })
 }
 
 type Waiting = (Origin, oneshot::Receiver<Answer>);
 
 /// The end for the reader of orders.
 #[derive(Clone)]
-pub(crate) struct Asked(mpsc::Sender<Waiting>);
+pub(crate) struct AnswerQueue(mpsc::Sender<Waiting>);
 
-impl Asked {
+impl AnswerQueue {
     /// Prints the answer to an order if it is a rejection. Blocks while too many orders wait for their answers.
     pub(crate) fn note(&self, order: &mut Order, origin: Origin) {
         let (answer, receiver) = oneshot::channel();
@@ -46,7 +46,7 @@ impl Asked {
 
 /// The orders of one file. It records whether all of them were accepted.
 pub(crate) struct File<'a> {
-    asked: &'a Asked,
+    answers: &'a AnswerQueue,
     waiting: VecDeque<Waiting>,
     /// Whether an order was not accepted.
     pub(crate) refused: bool,
@@ -55,8 +55,8 @@ pub(crate) struct File<'a> {
 }
 
 impl<'a> File<'a> {
-    pub(crate) const fn new(asked: &'a Asked) -> Self {
-        Self { asked, waiting: VecDeque::new(), refused: false, unanswered: false }
+    pub(crate) const fn new(answers: &'a AnswerQueue) -> Self {
+        Self { answers, waiting: VecDeque::new(), refused: false, unanswered: false }
     }
 
     /// Records the order that is sent next. Blocks while too many orders wait for their answers.
@@ -64,7 +64,7 @@ impl<'a> File<'a> {
         let (answer, receiver) = oneshot::channel();
         order.answer = Some(answer);
         self.waiting.push_back((origin, receiver));
-        if self.waiting.len() > ASKED_MAX {
+        if self.waiting.len() > UNANSWERED_MAX {
             self.take();
         }
     }
@@ -85,7 +85,7 @@ impl<'a> File<'a> {
                 let (sender, receiver) = oneshot::channel();
                 // The receiver is in scope.
                 let _unheard = sender.send(refusal);
-                self.asked.wait(origin, receiver);
+                self.answers.wait(origin, receiver);
             }
             Err(_) => self.unanswered = true,
         }
@@ -166,7 +166,7 @@ impl Findings {
         }
         if self.count > FINDINGS_MAX {
             let more = format_quantity(self.count - FINDINGS_MAX, "finding");
-            output::say(&format!("… and {more} more"));
+            output::message(&format!("… and {more} more"));
         }
     }
 }

@@ -11,7 +11,7 @@ use oms_sqlite::{MailRow, ObjectRow, Reader, count_rows};
 
 use crate::orders::tally::Tally;
 use crate::render;
-use crate::target::effect_target::TablesElsewhere;
+use crate::target::effect_target::ExternalTables;
 use crate::target::state::word;
 
 /// The place of the state, and the arguments for commands on it.
@@ -21,7 +21,7 @@ pub(crate) struct State<'a> {
     /// The options for the target of the effects, for commands that resume runs.
     pub(crate) world: String,
     /// The place of the tables, if they are not in the state directory.
-    pub(crate) tables: Option<TablesElsewhere>,
+    pub(crate) tables: Option<ExternalTables>,
 }
 
 impl State<'_> {

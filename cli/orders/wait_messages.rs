@@ -12,13 +12,13 @@ const SHORT: SignedDuration = SignedDuration::from_secs(2);
 const INTERVAL: SignedDuration = SignedDuration::from_secs(60);
 
 /// The messages about waiting runs.
-pub(crate) struct Waits {
+pub(crate) struct WaitMessages {
     /// The arguments for commands on the state.
     target: String,
     quiet_until: Timestamp,
 }
 
-impl Waits {
+impl WaitMessages {
     pub(crate) const fn new(target: String) -> Self {
         Self { target, quiet_until: Timestamp::MIN }
     }

@@ -13,7 +13,7 @@ use oms_runtime::Work;
 use tokio::sync::{mpsc, watch};
 
 use crate::orders::input::{Reader, Source};
-use crate::orders::rejections::{self, Asked};
+use crate::orders::rejections::{self, AnswerQueue};
 
 /// Interval between two scans of the folder. A file that is unchanged in both is complete.
 const LOOK: Duration = Duration::from_millis(500);
@@ -32,7 +32,7 @@ pub(crate) struct Folder {
     pub(crate) path: PathBuf,
     pub(crate) reader: Reader,
     pub(crate) work: mpsc::Sender<Work>,
-    pub(crate) asked: Asked,
+    pub(crate) answers: AnswerQueue,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
@@ -88,7 +88,7 @@ impl Folder {
 
     /// Reads the orders of a file and moves the file. Returns whether to continue.
     fn take(&self, path: &Path, look: Look, moved: &mut Moved) -> io::Result<bool> {
-        let mut file = rejections::File::new(&self.asked);
+        let mut file = rejections::File::new(&self.answers);
         let mut sent = true;
         let source = moved.source(path);
         self.reader.read(&source, &mut |mut order, origin| {

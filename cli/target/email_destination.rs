@@ -13,7 +13,7 @@ use oms_smtp::{Credentials, Settings, SmtpMailer};
 
 use crate::exit::Usage;
 use crate::output;
-use crate::target::effect_target::Outside;
+use crate::target::external::ExternalTarget;
 
 /// The option for the destination of e-mails.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -23,11 +23,11 @@ pub(crate) struct MailOption {
     /// The default is the outbox in the state directory, and SES with `--target aws`. If the state has sent e-mails before, the option is
     /// required, so that no e-mail stays in the outbox unnoticed.
     #[arg(long, value_enum)]
-    mail: Option<Way>,
+    mail: Option<EmailDestination>,
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum EmailDestination {
     /// Keep e-mails in the state directory and send nothing
     Outbox,
     /// Send e-mails through the server in `mail.smtp`
@@ -42,7 +42,7 @@ impl MailOption {
     pub(crate) fn leaves(self, by_default: bool) -> bool {
         match self.mail {
             None => by_default,
-            Some(way) => way == Way::Smtp,
+            Some(destination) => destination == EmailDestination::Smtp,
         }
     }
 
@@ -50,8 +50,8 @@ impl MailOption {
     pub(crate) const fn shown(self) -> &'static str {
         match self.mail {
             None => "",
-            Some(Way::Outbox) => " --mail outbox",
-            Some(Way::Smtp) => " --mail smtp",
+            Some(EmailDestination::Outbox) => " --mail outbox",
+            Some(EmailDestination::Smtp) => " --mail smtp",
         }
     }
 
@@ -62,18 +62,18 @@ impl MailOption {
     pub(crate) fn mailing(
         self,
         plan: &Plan,
-        outside: Option<&Outside>,
+        external: Option<&ExternalTarget>,
     ) -> anyhow::Result<Option<Mailing>> {
         match self.mail {
-            None => Ok(outside.and_then(|outside| outside.mailer.clone()).map(Mailing::Out)),
-            Some(Way::Outbox) => Ok(Some(Mailing::Outbox)),
-            Some(Way::Smtp) => {
+            None => Ok(external.and_then(|external| external.mailer.clone()).map(Mailing::Out)),
+            Some(EmailDestination::Outbox) => Ok(Some(Mailing::Outbox)),
+            Some(EmailDestination::Smtp) => {
                 let section = plan.mail().and_then(|mail| mail.smtp.as_ref());
                 let section = section.ok_or_else(|| {
                     Usage("the pipeline has no SMTP server; add `mail.smtp`".to_owned())
                 })?;
                 let settings = settings(section)?;
-                output::say(&format!(
+                output::message(&format!(
                     "e-mails are sent through {}:{}",
                     settings.host, settings.port
                 ));

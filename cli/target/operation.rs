@@ -1,4 +1,4 @@
-//! Operations on runs. The server that owns the state directory executes them, or else this process.
+//! Operations on a state. The server that owns the state directory executes them, or else this process.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -6,20 +6,23 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use oms_clock::SystemClock;
 use oms_engine::plan::{Checker, Plan};
+use oms_engine::step::StepKind;
 use oms_runtime::control::{self, Done, Request, Response};
 use oms_runtime::{Held, Runner, Settings};
 use oms_sqlite::RunRow;
 
+use crate::check;
 use crate::directory::DirectoryFiles;
 use crate::output;
 use crate::runtime;
-use crate::target::effect_target::Outside;
+use crate::target::effect_target::TargetOption;
 use crate::target::email_destination::MailOption;
-use crate::target::state::Found;
+use crate::target::external::ExternalTarget;
+use crate::target::state::{ResolvedState, current_plan};
 
 /// An operation on runs.
 #[derive(Clone, Copy)]
-pub(crate) enum Deed {
+pub(crate) enum Operation {
     /// Retry runs.
     Retry(Option<Held>),
     /// Cancel runs.
@@ -27,48 +30,66 @@ pub(crate) enum Deed {
 }
 
 /// The context of an operation in this process.
-pub(crate) struct Here<'a> {
-    pub(crate) checker: &'a Arc<Checker>,
-    pub(crate) pipeline: PathBuf,
-    pub(crate) plan: Arc<Plan>,
-    pub(crate) mail: MailOption,
-    pub(crate) outside: Option<Outside>,
+pub(crate) struct LocalContext {
+    checker: Arc<Checker>,
+    pipeline: PathBuf,
+    plan: Arc<Plan>,
+    mail: MailOption,
+    external: Option<ExternalTarget>,
 }
 
-impl Here<'_> {
+impl LocalContext {
+    /// Checks the pipeline and opens the target of its effects. Returns `None` if the pipeline has errors, which were printed.
+    ///
+    /// # Errors
+    /// When no pipeline is given, it cannot be read, or an option of the target is missing.
+    pub(crate) fn new(
+        state: &ResolvedState,
+        mail: MailOption,
+        target: &TargetOption,
+        kinds: &[StepKind],
+    ) -> anyhow::Result<Option<Self>> {
+        let checker = check::checker(kinds)?;
+        let Some((pipeline, plan)) = current_plan(&checker, state)? else { return Ok(None) };
+        let external = target.external()?;
+        Ok(Some(Self { checker, pipeline, plan, mail, external }))
+    }
+
     /// Opens the state directory in this process.
     ///
     /// # Errors
     /// When another process owns the directory, or it cannot be used.
     pub(crate) fn open(self, directory: &Path) -> anyhow::Result<Runner> {
-        let Here { checker, pipeline, plan, mail, outside } = self;
+        let Self { checker, pipeline, plan, mail, external } = self;
         let (files, name) = DirectoryFiles::of(&pipeline);
         let settings = Settings {
-            mail: mail.mailing(&plan, outside.as_ref())?,
-            remote: outside.map(|outside| outside.remote),
+            mail: mail.mailing(&plan, external.as_ref())?,
+            remote: external.map(|external| external.remote),
             ..Settings::new(SystemClock)
         };
-        let runner = Runner::open(directory, &plan, checker, &name, &files, settings)?;
-        output::say_skipped_seeds(&runner);
+        let runner = Runner::open(directory, &plan, &checker, &name, &files, settings)?;
+        output::skipped_seeds(&runner);
         Ok(runner)
     }
 }
 
-/// Sends a request to the server that owns a state directory. Returns `None` if there is no server.
+/// Executes a request in the server that owns a state directory, or in this process if there is no server. `accept` returns `None`
+/// for the response to another request.
 ///
 /// # Errors
-/// When the server does not respond, or the request failed.
-pub(crate) fn ask(directory: &Path, request: &Request) -> anyhow::Result<Option<Response>> {
-    let asked = control::ask(directory, request);
-    match asked.context("the server that runs the pipeline did not respond")? {
+/// When the server does not respond, the request failed, or this process cannot execute it.
+pub(crate) fn in_server_or_here<T>(
+    directory: &Path,
+    request: &Request,
+    accept: impl FnOnce(Response) -> Option<T>,
+    here: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let response = control::ask(directory, request);
+    match response.context("the server that runs the pipeline did not respond")? {
         Some(Response::Failed(why)) => anyhow::bail!("the request to the server failed: {why}"),
-        response => Ok(response),
+        Some(response) => accept(response).context("unexpected response from the server"),
+        None => here(),
     }
-}
-
-/// Returns the error for a response to another request.
-pub(crate) fn astray() -> anyhow::Error {
-    anyhow::anyhow!("unexpected response from the server")
 }
 
 /// Executes an operation and returns the outcome of each run. Prints the runs that were refused.
@@ -76,45 +97,49 @@ pub(crate) fn astray() -> anyhow::Error {
 /// # Errors
 /// When the connection to the server is lost, or the database fails.
 pub(crate) fn operate(
-    deed: Deed,
-    found: &Found,
+    operation: Operation,
+    directory: &Path,
     rows: &[RunRow],
-    here: Here<'_>,
+    context: LocalContext,
 ) -> anyhow::Result<Vec<Done>> {
     let runs = rows.iter().map(|row| row.id).collect();
-    let request = match deed {
-        Deed::Retry(held) => Request::Retry { runs, held },
-        Deed::Cancel => Request::Cancel { runs },
+    let request = match operation {
+        Operation::Retry(held) => Request::Retry { runs, held },
+        Operation::Cancel => Request::Cancel { runs },
     };
-    if let (Some(outside), Deed::Retry(Some(Held::Resend))) = (&here.outside, deed) {
-        let again = async {
+    if let (Some(external), Operation::Retry(Some(Held::Resend))) = (&context.external, operation) {
+        runtime::current_thread()?.block_on(async {
             for row in rows {
-                outside.may_do_again(&here.plan, &row.key).await?;
+                external.allow_repeat(&context.plan, &row.key).await?;
             }
             anyhow::Ok(())
-        };
-        runtime::current_thread()?.block_on(again)?;
+        })?;
     }
-    let done = match ask(&found.directory, &request)? {
-        Some(Response::Done(done)) => done,
-        Some(_) => return Err(astray()),
-        None => alone(deed, found, rows, here)?,
+    let accept = |response| match response {
+        Response::Done(done) => Some(done),
+        _ => None,
     };
+    let here = || operate_here(operation, directory, rows, context);
+    let done = in_server_or_here(directory, &request, accept, here)?;
     for refused in done.iter().filter_map(|done| done.refused.as_ref()) {
-        output::say(&format!("error: {refused}"));
+        output::message(&format!("error: {refused}"));
     }
     Ok(done)
 }
 
-fn alone(deed: Deed, found: &Found, rows: &[RunRow], here: Here<'_>) -> anyhow::Result<Vec<Done>> {
-    let runner = here.open(&found.directory)?;
-    let runtime = runtime::multi_thread()?;
-    let done: anyhow::Result<Vec<Done>> = runtime.block_on(async {
+fn operate_here(
+    operation: Operation,
+    directory: &Path,
+    rows: &[RunRow],
+    context: LocalContext,
+) -> anyhow::Result<Vec<Done>> {
+    let runner = context.open(directory)?;
+    let done: anyhow::Result<Vec<Done>> = runtime::multi_thread()?.block_on(async {
         let mut done = Vec::with_capacity(rows.len());
         for row in rows {
-            done.push(match deed {
-                Deed::Retry(held) => Done::of(row, runner.retry(row, held).await?),
-                Deed::Cancel => Done::of(row, runner.cancel(row).await?),
+            done.push(match operation {
+                Operation::Retry(held) => Done::of(row, runner.retry(row, held).await?),
+                Operation::Cancel => Done::of(row, runner.cancel(row).await?),
             });
         }
         Ok(done)

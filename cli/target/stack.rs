@@ -10,14 +10,14 @@ use oms_sql::Wanted;
 
 use crate::exit::Usage;
 use crate::output::Format;
-use crate::target::state::Found;
+use crate::target::state::ResolvedState;
 
 /// The options for the place where the orders ran.
 #[derive(clap::Args, Clone, Debug)]
 pub(crate) struct StackOption {
     /// Place where the orders ran
     #[arg(long = "target", value_enum, default_value = "local")]
-    place: Ran,
+    place: RunPlace,
     /// File with the AWS resources for `--target lambda`: the output `OmsResources` of the stack
     #[arg(long, value_name = "FILE")]
     resources: Option<PathBuf>,
@@ -25,7 +25,7 @@ pub(crate) struct StackOption {
 
 /// The place where orders ran.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ran {
+pub(crate) enum RunPlace {
     /// This machine, with `oms run` or `oms serve`
     Local,
     /// AWS Lambda, with the handlers of `oms generate lambda`
@@ -34,18 +34,18 @@ pub(crate) enum Ran {
 
 /// A request.
 #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "used with the feature `aws`"))]
-pub(crate) enum Asked<'a> {
+pub(crate) enum StackRequest<'a> {
     /// List orders.
     List(Wanted<'a>),
     /// Show an order.
     Show(&'a str),
     /// Retry parked orders.
-    Retry(Again<'a>),
+    Retry(RetrySelection<'a>),
 }
 
 /// The parked orders to retry.
 #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "used with the feature `aws`"))]
-pub(crate) struct Again<'a> {
+pub(crate) struct RetrySelection<'a> {
     /// Only orders with these keys, or all orders if there are none.
     pub(crate) keys: &'a [String],
     /// Only orders with this cause.
@@ -57,52 +57,58 @@ pub(crate) struct Again<'a> {
 impl StackOption {
     /// Returns the options for orders that ran on AWS Lambda.
     pub(crate) const fn lambda(resources: Option<PathBuf>) -> Self {
-        Self { place: Ran::Lambda, resources }
+        Self { place: RunPlace::Lambda, resources }
     }
 
     /// Executes a request if the orders ran on AWS Lambda, and returns the exit code. Returns `None` if they ran on this machine.
     ///
     /// # Errors
     /// When this program was built without AWS, or a service does not respond.
-    pub(crate) fn asked(
+    pub(crate) fn send(
         &self,
-        asked: &Asked<'_>,
-        found: &Found,
+        request: &StackRequest<'_>,
+        found: &ResolvedState,
         format: Format,
         kinds: &[StepKind],
     ) -> anyhow::Result<Option<u8>> {
         match self.place {
-            Ran::Local if self.resources.is_some() => {
+            RunPlace::Local if self.resources.is_some() => {
                 Err(Usage("`--resources` is for `--target lambda`".to_owned()).into())
             }
-            Ran::Local => Ok(None),
-            Ran::Lambda => self.deployed(asked, found, format, kinds).map(Some),
+            RunPlace::Local => Ok(None),
+            RunPlace::Lambda => self.deployed(request, found, format, kinds).map(Some),
         }
     }
 
     #[cfg(feature = "aws")]
     fn deployed(
         &self,
-        asked: &Asked<'_>,
-        found: &Found,
+        request: &StackRequest<'_>,
+        found: &ResolvedState,
         format: Format,
         kinds: &[StepKind],
     ) -> anyhow::Result<u8> {
         use crate::exit::FINDINGS;
-        use crate::target::effect_target::Cloud;
+        use crate::target::cloud::Cloud;
 
         let cloud = Cloud::open(self.resources.as_deref())?;
         let Some(stack) = deployed::Stack::open(found, cloud, kinds)? else { return Ok(FINDINGS) };
-        match asked {
-            Asked::List(wanted) => stack.list(*wanted, format),
-            Asked::Show(key) => stack.show(key, format),
-            Asked::Retry(again) => stack.retry(again, format),
+        match request {
+            StackRequest::List(wanted) => stack.list(*wanted, format),
+            StackRequest::Show(key) => stack.show(key, format),
+            StackRequest::Retry(selection) => stack.retry(selection, format),
         }
     }
 
     #[cfg(not(feature = "aws"))]
     #[expect(clippy::unused_self, reason = "same signature as with the feature")]
-    fn deployed(&self, _: &Asked<'_>, _: &Found, _: Format, _: &[StepKind]) -> anyhow::Result<u8> {
-        Err(crate::target::effect_target::not_built("aws").into())
+    fn deployed(
+        &self,
+        _: &StackRequest<'_>,
+        _: &ResolvedState,
+        _: Format,
+        _: &[StepKind],
+    ) -> anyhow::Result<u8> {
+        Err(Usage::not_built("aws").into())
     }
 }

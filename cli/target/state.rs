@@ -18,17 +18,17 @@ use crate::exit::Usage;
 
 /// The pipeline or its state directory, and the other arguments.
 #[derive(Args, Debug)]
-pub(crate) struct Target {
+pub(crate) struct StateArgs {
     /// State directory, by default `.oms/<name>` next to the pipeline file
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
     /// Pipeline file (optional with `--state-dir`), followed by the command's arguments, such as keys
     #[arg(value_name = "PIPELINE")]
-    words: Vec<String>,
+    arguments: Vec<String>,
 }
 
 /// A state directory and the other arguments.
-pub(crate) struct Found {
+pub(crate) struct ResolvedState {
     /// The pipeline file, if it was given.
     pub(crate) pipeline: Option<PathBuf>,
     /// The state directory.
@@ -36,19 +36,19 @@ pub(crate) struct Found {
     /// Whether the state directory was given.
     named: bool,
     /// The other arguments.
-    pub(crate) words: Vec<String>,
+    pub(crate) arguments: Vec<String>,
 }
 
-impl Target {
+impl StateArgs {
     /// Splits the arguments and finds the state directory.
     ///
     /// # Errors
     /// When neither a pipeline nor a state directory is given, or the pipeline cannot be read.
-    pub(crate) fn find(self) -> anyhow::Result<Found> {
-        let mut words = self.words;
+    pub(crate) fn find(self) -> anyhow::Result<ResolvedState> {
+        let mut arguments = self.arguments;
         let is_pipeline = |word: &str| word.ends_with(".yaml") || word.ends_with(".yml");
-        let first = words.first().is_some_and(|word| is_pipeline(word));
-        let pipeline = first.then(|| PathBuf::from(words.remove(0)));
+        let first = arguments.first().is_some_and(|word| is_pipeline(word));
+        let pipeline = first.then(|| PathBuf::from(arguments.remove(0)));
         let named = self.state_dir.is_some();
         let directory = match (self.state_dir, &pipeline) {
             (Some(directory), _) => directory,
@@ -58,7 +58,7 @@ impl Target {
                 return Err(Usage(message.to_owned()).into());
             }
         };
-        Ok(Found { pipeline, directory, named, words })
+        Ok(ResolvedState { pipeline, directory, named, arguments })
     }
 }
 
@@ -88,16 +88,16 @@ pub(crate) fn directory(pipeline: &Path, name: &str) -> PathBuf {
 }
 
 /// A state that is opened for reading.
-pub(crate) struct Reading {
+pub(crate) struct StateReader {
     pub(crate) reader: Reader,
     pub(crate) bundles: Bundles,
 }
 
-impl Found {
+impl ResolvedState {
     /// Removes duplicate arguments, so that no run is processed twice.
-    pub(crate) fn with_each_word_once(mut self) -> Self {
+    pub(crate) fn without_duplicates(mut self) -> Self {
         let mut known = BTreeSet::new();
-        self.words.retain(|word| known.insert(word.clone()));
+        self.arguments.retain(|word| known.insert(word.clone()));
         self
     }
 
@@ -105,9 +105,9 @@ impl Found {
     ///
     /// # Errors
     /// When there is no state, or it cannot be read.
-    pub(crate) fn read(&self, kinds: &[StepKind]) -> anyhow::Result<Reading> {
+    pub(crate) fn read(&self, kinds: &[StepKind]) -> anyhow::Result<StateReader> {
         let reader = Reader::open(&self.directory)?;
-        Ok(Reading { reader, bundles: Bundles::new(check::checker(kinds)?) })
+        Ok(StateReader { reader, bundles: Bundles::new(check::checker(kinds)?) })
     }
 
     /// Returns the arguments that name the state in suggested commands.
@@ -134,7 +134,7 @@ pub(crate) fn word(text: &str) -> String {
     }
 }
 
-impl Reading {
+impl StateReader {
     /// Returns the latest plan.
     ///
     /// # Errors
@@ -150,7 +150,7 @@ impl Reading {
 /// When no pipeline is given, or it cannot be read.
 pub(crate) fn current_plan(
     checker: &Checker,
-    found: &Found,
+    found: &ResolvedState,
 ) -> anyhow::Result<Option<(PathBuf, Arc<Plan>)>> {
     let Some(pipeline) = &found.pipeline else {
         return Err(Usage(

@@ -10,14 +10,13 @@ use oms_engine::value::format_quantity;
 use oms_runtime::control::{Request, Response};
 use serde_json::json;
 
-use crate::check;
 use crate::exit;
 use crate::output::{self, Format};
 use crate::runtime;
-use crate::target::effect_target::WorldOption;
+use crate::target::effect_target::TargetOption;
 use crate::target::email_destination::MailOption;
-use crate::target::operation::{Here, ask, astray};
-use crate::target::state::{Target, current_plan};
+use crate::target::operation::{LocalContext, in_server_or_here};
+use crate::target::state::StateArgs;
 
 /// Delete old completed and cancelled runs with their orders, journals, objects and e-mails
 ///
@@ -27,14 +26,14 @@ use crate::target::state::{Target, current_plan};
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
-    target: Target,
+    target: StateArgs,
     /// Minimum time since the end of a run, such as `90d`, `12w` or `1y`
     #[arg(long, value_name = "TIME", value_parser = span)]
     older_than: Span,
     #[command(flatten)]
     mail: MailOption,
     #[command(flatten)]
-    world: WorldOption,
+    world: TargetOption,
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -55,26 +54,25 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let now = SystemClock.now().to_zoned(TimeZone::UTC);
     let before = now.checked_sub(older_than).context("the time is too long")?.timestamp();
     let request = Request::Prune { before: before.as_millisecond() };
-    let pruned = match ask(&found.directory, &request)? {
-        Some(Response::Pruned(count)) => count,
-        Some(_) => return Err(astray()),
-        None => {
-            let checker = check::checker(kinds)?;
-            let Some((pipeline, plan)) = current_plan(&checker, &found)? else {
-                return Ok(exit::FINDINGS);
-            };
-            let here = Here { checker: &checker, pipeline, plan, mail, outside: world.outside()? };
-            let runner = here.open(&found.directory)?;
-            let pruned = runtime::current_thread()?.block_on(runner.prune(before, true));
-            runner.close()?;
-            pruned?
-        }
+    let accept = |response| match response {
+        Response::Pruned(count) => Some(Some(count)),
+        _ => None,
     };
+    let pruned = in_server_or_here(&found.directory, &request, accept, || {
+        let Some(context) = LocalContext::new(&found, mail, &world, kinds)? else {
+            return Ok(None);
+        };
+        let runner = context.open(&found.directory)?;
+        let pruned = runtime::current_thread()?.block_on(runner.prune(before, true));
+        runner.close()?;
+        Ok(Some(pruned?))
+    })?;
+    let Some(pruned) = pruned else { return Ok(exit::FINDINGS) };
     match format {
         Format::Json => output::json(&json!({ "format_version": 1, "pruned": pruned }))?,
         Format::Human => {
-            output::answer(&format!("deleted {}\n", format_quantity(pruned, "run")))?;
+            output::result(&format!("deleted {}\n", format_quantity(pruned, "run")))?;
         }
     }
-    Ok(exit::FINE)
+    Ok(exit::SUCCESS)
 }

@@ -10,14 +10,13 @@ use oms_runtime::control::Done;
 use oms_sqlite::RunRow;
 use serde_json::json;
 
-use crate::check;
 use crate::exit::{self, Usage};
 use crate::output::{self, Format};
-use crate::target::effect_target::WorldOption;
+use crate::target::effect_target::TargetOption;
 use crate::target::email_destination::MailOption;
-use crate::target::operation::{Deed, Here, operate};
-use crate::target::stack::{Again, Asked};
-use crate::target::state::{Found, Reading, Target, current_plan};
+use crate::target::operation::{LocalContext, Operation, operate};
+use crate::target::stack::{RetrySelection, StackRequest};
+use crate::target::state::{ResolvedState, StateArgs, StateReader};
 
 /// Retry parked runs with the current pipeline file
 ///
@@ -27,7 +26,7 @@ use crate::target::state::{Found, Reading, Target, current_plan};
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
-    target: Target,
+    target: StateArgs,
     /// Retry all parked runs
     #[arg(long, conflicts_with = "cause")]
     all: bool,
@@ -42,7 +41,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     mail: MailOption,
     #[command(flatten)]
-    world: WorldOption,
+    world: TargetOption,
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -68,33 +67,33 @@ impl From<Held> for oms_runtime::Held {
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, all, cause, held, mail, world, format } = args;
-    let found = &target.find()?.with_each_word_once();
-    if !found.words.is_empty() && (all || cause.is_some()) {
+    let found = &target.find()?.without_duplicates();
+    if !found.arguments.is_empty() && (all || cause.is_some()) {
         let message = "use either keys, or `--all` or `--cause`";
         return Err(Usage(message.to_owned()).into());
     }
-    if !all && cause.is_none() && found.words.is_empty() {
+    if !all && cause.is_none() && found.arguments.is_empty() {
         return Err(
             Usage("specify the runs to retry: keys, `--cause` or `--all`".to_owned()).into()
         );
     }
     if let Some(stack) = world.stack() {
         let sent = held.map(|held| matches!(held, Held::Sent));
-        let again = Again { keys: &found.words, cause: cause.as_deref(), sent };
-        let answered = stack.asked(&Asked::Retry(again), found, format, kinds)?;
-        return Ok(answered.unwrap_or(exit::FINE));
+        let again = RetrySelection { keys: &found.arguments, cause: cause.as_deref(), sent };
+        let answered = stack.send(&StackRequest::Retry(again), found, format, kinds)?;
+        return Ok(answered.unwrap_or(exit::SUCCESS));
     }
-    let checker = check::checker(kinds)?;
-    let Some((pipeline, plan)) = current_plan(&checker, found)? else { return Ok(exit::FINDINGS) };
+    let Some(context) = LocalContext::new(found, mail, &world, kinds)? else {
+        return Ok(exit::FINDINGS);
+    };
     let rows = {
         let reading = found.read(kinds)?;
         chosen(&reading, found, cause.as_deref())?
     };
-    let here = Here { checker: &checker, pipeline, plan, mail, outside: world.outside()? };
-    let done = operate(Deed::Retry(held.map(Into::into)), found, &rows, here)?;
+    let done = operate(Operation::Retry(held.map(Into::into)), &found.directory, &rows, context)?;
     answer(&done, format)?;
     let failed = |done: &Done| done.refused.is_some() || done.state == RunState::Parked;
-    Ok(if done.iter().any(failed) { exit::FINDINGS } else { exit::FINE })
+    Ok(if done.iter().any(failed) { exit::FINDINGS } else { exit::SUCCESS })
 }
 
 /// Writes the outcome: counts, and the causes of the runs that are parked again or whose failure was caught again.
@@ -128,7 +127,7 @@ fn answer(done: &[Done], format: Format) -> anyhow::Result<()> {
                 text.push_str(&format!("; {refused} not retried"));
             }
             text.push('\n');
-            output::answer(&text)
+            output::result(&text)
         }
     }
 }
@@ -152,22 +151,26 @@ fn among(causes: &BTreeMap<&str, u64>) -> String {
 }
 
 /// Returns the selected runs: those with the given keys, or else the parked ones.
-fn chosen(reading: &Reading, found: &Found, cause: Option<&str>) -> anyhow::Result<Vec<RunRow>> {
-    if found.words.is_empty() {
+fn chosen(
+    reading: &StateReader,
+    found: &ResolvedState,
+    cause: Option<&str>,
+) -> anyhow::Result<Vec<RunRow>> {
+    if found.arguments.is_empty() {
         let rows = RunRow::list(&reading.reader, Some(RunState::Parked), cause, u32::MAX)?;
         let caught = match cause {
             Some(_) if rows.is_empty() => RunRow::count_caught(&reading.reader, cause)?,
             _ => 0,
         };
         if caught > 0 {
-            output::say(&format!(
+            output::message(&format!(
                 "{caught} completed runs have a caught failure with this cause; to retry them, specify their keys"
             ));
         }
         return Ok(rows);
     }
     let mut rows = Vec::new();
-    for key in &found.words {
+    for key in &found.arguments {
         let row = RunRow::find(&reading.reader, key)?
             .with_context(|| format!("there is no run `{key}`"))?;
         anyhow::ensure!(

@@ -61,7 +61,7 @@ impl Source for PipelineFile {
     }
 
     fn say(&self, text: &str) {
-        output::say(text);
+        output::message(text);
     }
 
     fn look(&self) -> Looked {

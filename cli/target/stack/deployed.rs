@@ -19,9 +19,9 @@ use crate::exit::{self, Usage};
 use crate::output::{self, Format};
 use crate::render;
 use crate::runtime;
-use crate::target::effect_target::Cloud;
-use crate::target::stack::Again;
-use crate::target::state::Found;
+use crate::target::cloud::Cloud;
+use crate::target::stack::RetrySelection;
+use crate::target::state::ResolvedState;
 
 /// Maximum number of orders in one query.
 const PAGE: u32 = 500;
@@ -37,7 +37,7 @@ pub(crate) struct Stack {
 impl Stack {
     /// Opens a deployed pipeline. Returns `None` if the pipeline has findings, which were printed.
     pub(crate) fn open(
-        found: &Found,
+        found: &ResolvedState,
         cloud: Cloud,
         kinds: &[StepKind],
     ) -> anyhow::Result<Option<Self>> {
@@ -52,18 +52,19 @@ impl Stack {
     }
 
     /// Returns the branches whose handlers write notes: those that use the database.
-    fn noting(&self) -> impl Iterator<Item = &Branch> {
+    fn noting_branches(&self) -> impl Iterator<Item = &Branch> {
         let notes = |branch: &&Branch| !grants_of_branch(&self.plan, branch).is_empty();
         self.choreography.branches.iter().filter(notes)
     }
 
     /// Reads the requested orders page by page, because a response of the RDS Data API has at most one megabyte.
-    fn ask(&self, wanted: Wanted<'_>) -> anyhow::Result<Vec<Noted>> {
+    fn query(&self, wanted: Wanted<'_>) -> anyhow::Result<Vec<Noted>> {
         let mut found = Vec::new();
         let mut left = wanted.limit;
         while left > 0 {
             let page = Wanted { limit: left.min(PAGE), offset: wanted.limit - left, ..wanted };
-            let asked = noted(&*self.database, self.plan.name(), self.noting().count(), page);
+            let asked =
+                noted(&*self.database, self.plan.name(), self.noting_branches().count(), page);
             let notes = runtime::current_thread()?.block_on(asked)?;
             let keys = notes.chunk_by(|a, b| a.key == b.key).count();
             found.extend(notes);
@@ -77,7 +78,7 @@ impl Stack {
 
     /// Lists orders, latest first.
     pub(crate) fn list(&self, wanted: Wanted<'_>, format: Format) -> anyhow::Result<u8> {
-        let notes = self.ask(wanted)?;
+        let notes = self.query(wanted)?;
         let runs: Vec<Json> =
             notes.chunk_by(|a, b| a.key == b.key).map(|notes| self.listed(notes)).collect();
         match format {
@@ -88,10 +89,10 @@ impl Stack {
                 let names = ["key", "state", "updated_at", "cause"];
                 let rows: Vec<Vec<String>> =
                     runs.iter().map(|run| names.map(|name| text(run, name)).into()).collect();
-                output::answer(&render::table(&rows))?;
+                output::result(&render::table(&rows))?;
             }
         }
-        Ok(exit::FINE)
+        Ok(exit::SUCCESS)
     }
 
     fn listed(&self, notes: &[Noted]) -> Json {
@@ -102,7 +103,7 @@ impl Stack {
         let causes: Vec<&str> = causes.into_iter().collect();
         let state = if notes.iter().any(|note| note.parked) {
             RunState::Parked
-        } else if notes.len() >= self.noting().count() {
+        } else if notes.len() >= self.noting_branches().count() {
             RunState::Completed
         } else {
             RunState::InProgress
@@ -117,14 +118,14 @@ impl Stack {
 
     /// Shows the notes of all handlers on an order.
     pub(crate) fn show(&self, key: &str, format: Format) -> anyhow::Result<u8> {
-        let notes = self.ask(Wanted { key: Some(key), limit: 1, ..Wanted::default() })?;
+        let notes = self.query(Wanted { key: Some(key), limit: 1, ..Wanted::default() })?;
         anyhow::ensure!(
             !notes.is_empty(),
             "no handler has a note on `{key}`: the order was not accepted, or it is still in progress"
         );
         let mut shown = self.listed(&notes);
         let handlers: Vec<Json> = self
-            .noting()
+            .noting_branches()
             .map(|branch| {
                 let note = notes.iter().find(|note| *note.handler == *branch.name);
                 let state = match note {
@@ -150,29 +151,33 @@ impl Stack {
             Format::Human => {
                 let text =
                     |value: &Json, name: &str| value[name].as_str().unwrap_or_default().to_owned();
-                output::answer(&format!("{key}  {}\n", text(&shown, "state")))?;
+                output::result(&format!("{key}  {}\n", text(&shown, "state")))?;
                 let names = ["handler", "state", "at", "reason"];
                 let rows: Vec<Vec<String>> = handlers
                     .iter()
                     .map(|handler| names.map(|name| text(handler, name)).into())
                     .collect();
-                output::answer(&render::table(&rows))?;
+                output::result(&render::table(&rows))?;
             }
         }
-        Ok(exit::FINE)
+        Ok(exit::SUCCESS)
     }
 
     /// Sends parked orders to their handlers again and deletes their dead letters.
-    pub(crate) fn retry(&self, again: &Again<'_>, format: Format) -> anyhow::Result<u8> {
-        let notes = self.parked(again)?;
+    pub(crate) fn retry(
+        &self,
+        selection: &RetrySelection<'_>,
+        format: Format,
+    ) -> anyhow::Result<u8> {
+        let notes = self.parked(selection)?;
         let is_unknown = |note: &Noted| {
             let mut causes = note.cause.iter().flat_map(|causes| causes.split(','));
             causes.any(|one| one == cause::UNKNOWN_OUTCOME)
         };
         let (held, notes): (Vec<&Noted>, Vec<&Noted>) =
-            notes.iter().partition(|note| again.sent.is_none() && is_unknown(note));
+            notes.iter().partition(|note| selection.sent.is_none() && is_unknown(note));
         for Noted { key, .. } in &held {
-            output::say(&format!(
+            output::message(&format!(
                 "error: `{key}` is held: it is unknown whether its e-mail was sent; use `--held sent` to mark it as sent, \
                  or `--held resend` to send it again"
             ));
@@ -187,10 +192,10 @@ impl Stack {
             // Dead letters are deleted first, because a handler may park an order again at once, with a new dead letter. If this call ends in
             // between, the notes still show what is parked.
             for (handler, objects) in &letters {
-                self.take_dead_letters(handler, objects).await?;
+                self.delete_dead_letters(handler, objects).await?;
             }
             for note in notes {
-                match self.tell(note, again.sent.filter(|_| is_unknown(note))).await? {
+                match self.resend(note, selection.sent.filter(|_| is_unknown(note))).await? {
                     true => count += 1,
                     false => held += 1,
                 }
@@ -201,23 +206,23 @@ impl Stack {
             Format::Json => {
                 output::json(&json!({ "format_version": 1, "told": count, "held": held }))?
             }
-            Format::Human => output::answer(&format!(
+            Format::Human => output::result(&format!(
                 "sent {} to the handlers again; `oms runs list` shows the outcome\n",
                 format_quantity(count, "order")
             ))?,
         }
-        Ok(if held == 0 { exit::FINE } else { exit::FINDINGS })
+        Ok(if held == 0 { exit::SUCCESS } else { exit::FINDINGS })
     }
 
     /// Returns the notes on the selected parked orders.
-    fn parked(&self, again: &Again<'_>) -> anyhow::Result<Vec<Noted>> {
-        let (state, cause) = (Some(RunState::Parked), again.cause);
+    fn parked(&self, selection: &RetrySelection<'_>) -> anyhow::Result<Vec<Noted>> {
+        let (state, cause) = (Some(RunState::Parked), selection.cause);
         let mut notes = Vec::new();
-        if again.keys.is_empty() {
-            notes = self.ask(Wanted { state, cause, limit: u32::MAX, ..Wanted::default() })?;
+        if selection.keys.is_empty() {
+            notes = self.query(Wanted { state, cause, limit: u32::MAX, ..Wanted::default() })?;
         }
-        for key in again.keys {
-            let found = self.ask(Wanted { key: Some(key), state, cause, limit: 1, offset: 0 })?;
+        for key in selection.keys {
+            let found = self.query(Wanted { key: Some(key), state, cause, limit: 1, offset: 0 })?;
             anyhow::ensure!(
                 !found.is_empty(),
                 "`{key}` is not parked; only parked orders can be retried"
@@ -228,7 +233,7 @@ impl Stack {
         Ok(notes)
     }
 
-    async fn take_dead_letters(
+    async fn delete_dead_letters(
         &self,
         handler: &str,
         objects: &BTreeSet<&str>,
@@ -244,7 +249,7 @@ impl Stack {
 
     /// Records whether the e-mail was sent, as the user found out, and sends the order to its handler again. Returns false while an earlier attempt may
     /// still be in progress.
-    async fn tell(&self, note: &Noted, sent: Option<bool>) -> anyhow::Result<bool> {
+    async fn resend(&self, note: &Noted, sent: Option<bool>) -> anyhow::Result<bool> {
         let claims = Claims::new(Arc::clone(&self.database) as _);
         let run = run_id(self.plan.name(), &note.key);
         let branch = self.choreography.branches.iter().find(|one| *one.name == *note.handler);
@@ -258,7 +263,7 @@ impl Stack {
         };
         if !settled {
             let key = &note.key;
-            output::say(&format!(
+            output::message(&format!(
                 "error: an attempt to send the e-mail of `{key}` may still be in progress; try again in two minutes"
             ));
             return Ok(false);

@@ -1,0 +1,149 @@
+//! `oms runs show`: shows the steps of a run.
+
+use anyhow::Context as _;
+use oms_engine::effects::cause::UNKNOWN_OUTCOME;
+use oms_engine::step::StepKind;
+use oms_engine::value::format_timestamp;
+use oms_runtime::{HeldMail, Shown, held_mails};
+use oms_sqlite::{RunRow, StoredRun};
+use serde_json::{Value as Json, json};
+
+use crate::exit::{self, Usage};
+use crate::output::{self, Format};
+use crate::target::stack::{StackOption, StackRequest};
+use crate::target::state::{ResolvedState, StateArgs};
+
+/// Show the steps of a run, with masked personal data
+///
+/// Example: oms runs show pipelines/storefront.yaml NW-10248
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: StateArgs,
+    #[command(flatten)]
+    stack: StackOption,
+    /// Output format
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let Args { target, stack, format } = args;
+    let found = target.find()?;
+    let asked = StackRequest::Show(key(&found)?);
+    match stack.send(&asked, &found, format, kinds)? {
+        Some(code) => Ok(code),
+        None => show(&found, format, kinds),
+    }
+}
+
+fn show(found: &ResolvedState, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let key = key(found)?;
+    let reading = found.read(kinds)?;
+    let row = RunRow::find(&reading.reader, key)?.with_context(|| {
+        format!("there is no run `{key}`; `oms runs list {}` lists the runs", found.shown())
+    })?;
+    let stored = StoredRun::load(&reading.reader, row.id)?;
+    let plan = reading.bundles.plan(&reading.reader, row.bundle)?;
+    let steps = oms_runtime::steps(&stored, &plan, Shown::Masked)?;
+    let is_held = row.cause.as_deref().is_some_and(|causes| causes.contains(UNKNOWN_OUTCOME));
+    let held = if is_held { held_mails(&stored, &plan, Shown::Masked)? } else { Vec::new() };
+    match format {
+        Format::Json => {
+            let mut shown = super::listed(&row);
+            shown["format_version"] = json!(1);
+            shown["steps"] = Json::Array(steps);
+            if !held.is_empty() {
+                let held = held.iter().map(|held| {
+                    json!({ "step": &*held.step, "element": held.element, "message_id": held.message_id })
+                });
+                shown["held_mails"] = held.collect();
+            }
+            output::json(&shown)?;
+        }
+        Format::Human => output::result(&page(&row, &steps, &held))?,
+    }
+    Ok(exit::SUCCESS)
+}
+
+fn page(row: &RunRow, steps: &[Json], held: &[HeldMail]) -> String {
+    let mut text = format!("{}  {}", row.key, row.state.as_str());
+    let note = super::note(row);
+    if !note.is_empty() {
+        text.push_str(&format!(" ({note})"));
+    }
+    let (accepted, updated) = (format_timestamp(row.accepted_at), format_timestamp(row.updated_at));
+    text.push_str(&format!("\naccepted {accepted}, last changed {updated}\n"));
+    for step in steps {
+        let word = |key: &str| step[key].as_str().unwrap_or_default().to_owned();
+        text.push_str(&format!("\n{}  {}\n", word("id"), word("kind")));
+        if !step["input"].is_null() {
+            text.push_str(&format!("  input    {}\n", shortened(&step["input"])));
+        }
+        let events = step["events"].as_array().map(Vec::as_slice).unwrap_or_default();
+        if events.is_empty() {
+            text.push_str("  not started\n");
+        }
+        for event in events {
+            text.push_str(&format!("  {}\n", happened(event)));
+        }
+    }
+    if !held.is_empty() {
+        text.push_str("\nIt is unknown whether these e-mails were sent. Search the mail server for their Message-IDs:\n");
+    }
+    for HeldMail { step, element, message_id, .. } in held {
+        let element = element.map(|at| format!(" element {at}")).unwrap_or_default();
+        text.push_str(&format!("  {step}{element}  <{message_id}>\n"));
+    }
+    text
+}
+
+fn happened(event: &Json) -> String {
+    let mut text = event["state"].as_str().unwrap_or_default().replace('_', " ");
+    if let Some(element) = event["element"].as_u64() {
+        text.push_str(&format!(" element {element}"));
+    }
+    if let Some(attempt) = event["attempt"].as_u64().filter(|attempt| *attempt > 1) {
+        text.push_str(&format!(" attempt {attempt}"));
+    }
+    if let Some(micros) = event["micros"].as_u64() {
+        text.push_str(&format!(" in {micros} µs"));
+    }
+    if let Some(message) = event["message"].as_str() {
+        text.push_str(&format!(": {} ({message})", event["cause"].as_str().unwrap_or_default()));
+    }
+    if let Some(at) = event["retry_at"].as_str() {
+        text.push_str(&format!(", again at {at}"));
+    }
+    if let Some(why) = event["why"].as_str() {
+        text.push_str(&format!(": {why}"));
+    }
+    if let Some(input) = event.get("input") {
+        text.push_str(&format!("\n  input    {}", shortened(input)));
+    }
+    match event.get("output") {
+        Some(output) if output.as_object().is_none_or(|map| !map.is_empty()) => {
+            text.push_str(&format!("\n  output   {}", shortened(output)));
+        }
+        _ => {}
+    }
+    text
+}
+
+/// Returns JSON on one line, truncated if it is long.
+fn shortened(value: &Json) -> String {
+    const CHARS_MAX: usize = 400;
+    let text = value.to_string();
+    if text.chars().count() <= CHARS_MAX {
+        return text;
+    }
+    let mut cut: String = text.chars().take(CHARS_MAX).collect();
+    cut.push('…');
+    cut
+}
+
+fn key(found: &ResolvedState) -> anyhow::Result<&str> {
+    found.arguments.first().map(String::as_str).ok_or_else(|| {
+        Usage("specify the key of the order; `oms runs list` lists the keys".to_owned()).into()
+    })
+}
