@@ -108,12 +108,12 @@ pub(crate) fn is_closed(error: &anyhow::Error) -> bool {
 }
 
 /// Returns whether messages on standard error may have colors.
-pub(crate) fn colour_on_stderr() -> bool {
+pub(crate) fn color_on_stderr() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
 /// Returns whether the result may have colors.
-pub(crate) fn colour_on_stdout() -> bool {
+pub(crate) fn color_on_stdout() -> bool {
     anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }
 

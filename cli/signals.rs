@@ -21,13 +21,13 @@ pub(crate) enum Signals {
 ///
 /// # Errors
 /// When the signal handlers cannot be installed.
-pub(crate) fn listen(asks: Signals) -> anyhow::Result<watch::Receiver<bool>> {
-    let (asked, receiver) = watch::channel(false);
+pub(crate) fn listen(signals: Signals) -> anyhow::Result<watch::Receiver<bool>> {
+    let (stop, receiver) = watch::channel(false);
     // On a separate thread, so that other work cannot delay it.
     let runtime = runtime::current_thread()?;
     let (mut interrupts, mut terminations) = {
         let _inside = runtime.enter();
-        let terminations = match asks {
+        let terminations = match signals {
             Signals::Interrupt => None,
             Signals::InterruptOrTerminate => Some(signal(SignalKind::terminate())?),
         };
@@ -37,12 +37,12 @@ pub(crate) fn listen(asks: Signals) -> anyhow::Result<watch::Receiver<bool>> {
         loop {
             tokio::select! {
                 _ = interrupts.recv() => {
-                    if asked.send_replace(true) {
+                    if stop.send_replace(true) {
                         exit::terminate(exit::INTERRUPTED);
                     }
                 }
-                () = next(terminations.as_mut()) => {
-                    asked.send_replace(true);
+                () = recv(terminations.as_mut()) => {
+                    stop.send_replace(true);
                 }
             }
         }
@@ -52,7 +52,7 @@ pub(crate) fn listen(asks: Signals) -> anyhow::Result<watch::Receiver<bool>> {
     Ok(receiver)
 }
 
-async fn next(signal: Option<&mut Signal>) {
+async fn recv(signal: Option<&mut Signal>) {
     match signal {
         Some(signal) => {
             signal.recv().await;

@@ -46,7 +46,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     mail: MailOption,
     #[command(flatten)]
-    world: TargetOption,
+    effects: TargetOption,
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -86,7 +86,7 @@ fn forgetting(response: Response) -> Option<Forgetting> {
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { target, dry_run, yes, mail, world, format } = args;
+    let Args { target, dry_run, yes, mail, effects, format } = args;
     let found = target.find()?;
     let [who] = found.arguments.as_slice() else {
         return Err(Usage("specify one customer by id or e-mail address".to_owned()).into());
@@ -100,7 +100,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let request = Request::Forget { who: who.clone(), dry_run: true };
     let accept = |response| Some(Some((Owner::Server(directory), forgetting(response)?)));
     let listed = in_server_or_here(directory, &request, accept, || {
-        let Some(context) = LocalContext::new(&found, mail, &world, kinds)? else {
+        let Some(context) = LocalContext::new(&found, mail, &effects, kinds)? else {
             return Ok(None);
         };
         // Opening a state creates tables and loads seeds, so a dry run works on a copy.
@@ -112,7 +112,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Some((owner, listed)) = listed else { return Ok(exit::FINDINGS) };
     let code = match dry_run {
         true => show(&listed, &found, format),
-        false => decide(&owner, &found, who, listed, Options { yes, format }),
+        false => confirm_and_erase(&owner, &found, who, listed, Options { yes, format }),
     };
     if let Owner::Here { runner, _copy } = owner {
         runner.close()?;
@@ -135,17 +135,17 @@ struct Options {
 
 /// Shows what would be erased.
 fn show(listed: &Forgetting, found: &ResolvedState, format: Format) -> anyhow::Result<u8> {
-    let Forgetting::Found(listed) = listed else { return refuse(listed, found, format) };
+    let Forgetting::Found(listed) = listed else { return report_unknown(listed, found, format) };
     match format {
         Format::Json => output::json(&as_json(listed, true))?,
         Format::Human => output::result(&list(listed))?,
     }
-    say_left(listed, found);
+    report_remaining(listed, found);
     Ok(code(listed))
 }
 
 /// Shows what would be erased, asks for confirmation, and erases it.
-fn decide(
+fn confirm_and_erase(
     owner: &Owner<'_>,
     found: &ResolvedState,
     who: &str,
@@ -154,10 +154,10 @@ fn decide(
 ) -> anyhow::Result<u8> {
     let listed = match listed {
         Forgetting::Found(listed) => listed,
-        other => return refuse(&other, found, options.format),
+        other => return report_unknown(&other, found, options.format),
     };
     output::message(list(&listed).trim_end());
-    say_left(&listed, found);
+    report_remaining(&listed, found);
     let is_nothing = listed.runs == 0 && listed.rows.is_empty();
     if !is_nothing && !options.yes && !confirm()? {
         output::message("nothing was erased");
@@ -165,7 +165,7 @@ fn decide(
     }
     let done = match owner.forget(who)? {
         Forgetting::Found(done) => done,
-        other => return refuse(&other, found, options.format),
+        other => return report_unknown(&other, found, options.format),
     };
     match options.format {
         Format::Json => output::json(&as_json(&done, false))?,
@@ -176,7 +176,7 @@ fn decide(
         ))?,
     }
     if done.left.len() > listed.left.len() {
-        say_left(&done, found);
+        report_remaining(&done, found);
     }
     Ok(code(&done))
 }
@@ -232,7 +232,7 @@ fn list(forgotten: &Forgotten) -> String {
 }
 
 /// Prints the runs that stay, and how to end them.
-fn say_left(forgotten: &Forgotten, found: &ResolvedState) {
+fn report_remaining(forgotten: &Forgotten, found: &ResolvedState) {
     for left in &forgotten.left {
         let state = left.state.as_str().replace('_', " ");
         output::message(&format!("run {} stays, because it is {state}", left.key));
@@ -246,7 +246,11 @@ fn say_left(forgotten: &Forgotten, found: &ResolvedState) {
 }
 
 /// Prints why nothing is erased, and what to do.
-fn refuse(forgetting: &Forgetting, found: &ResolvedState, format: Format) -> anyhow::Result<u8> {
+fn report_unknown(
+    forgetting: &Forgetting,
+    found: &ResolvedState,
+    format: Format,
+) -> anyhow::Result<u8> {
     let candidates: &[Candidate] = match forgetting {
         Forgetting::Unknown(candidates) => candidates,
         Forgetting::Undeclared | Forgetting::Found(_) => &[],

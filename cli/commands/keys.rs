@@ -6,7 +6,6 @@ mod revoke;
 
 use clap::Subcommand;
 
-use crate::exit::Usage;
 use crate::target::state::ResolvedState;
 
 /// Add, list or revoke the API keys of `oms serve`
@@ -32,7 +31,5 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
 }
 
 fn name(found: &ResolvedState) -> anyhow::Result<&str> {
-    let message = "specify the name of the key, such as `shop`";
-    let word = found.arguments.first().map(String::as_str);
-    word.ok_or_else(|| Usage(message.to_owned()).into())
+    found.first_argument("specify the name of the key, such as `shop`")
 }

@@ -97,7 +97,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             "skipped {files} that are not pipelines: no top-level `oms`, or tests of a pipeline"
         ));
     }
-    output::result(&args.format.render(&report, &summaries, output::colour_on_stdout()))?;
+    output::result(&args.format.render(&report, &summaries, output::color_on_stdout()))?;
     let denied = args.deny == Some(Deny::Warnings) && report.warnings() > 0;
     Ok(if report.is_ok() && !denied { exit::SUCCESS } else { exit::FINDINGS })
 }

@@ -66,10 +66,10 @@ pub(crate) fn serve(subject: Subject, address: &str, kinds: &[StepKind]) -> anyh
     let folders = current.folders();
     let (announce, versions) = tokio::sync::watch::channel(current.version());
     let current = Arc::new(Mutex::new(current));
-    let renewed = Arc::clone(&current);
-    let _watching = watch::changes(&folders, move || {
-        let mut current = renewed.lock().unwrap_or_else(PoisonError::into_inner);
-        current.renew();
+    let reloaded = Arc::clone(&current);
+    let _watching = watch::on_change(&folders, move || {
+        let mut current = reloaded.lock().unwrap_or_else(PoisonError::into_inner);
+        current.reload();
         // Without an open page, there is no receiver.
         let _unheard = announce.send(current.version());
         current.folders()
@@ -130,13 +130,13 @@ async fn state(State(shared): State<Shared>) -> Response {
 }
 
 #[derive(Deserialize)]
-struct Wanted {
+struct MailQuery {
     id: String,
     locale: Option<String>,
 }
 
-async fn mail(State(shared): State<Shared>, Query(wanted): Query<Wanted>) -> Response {
-    let Wanted { id, locale } = wanted;
+async fn mail(State(shared): State<Shared>, Query(query): Query<MailQuery>) -> Response {
+    let MailQuery { id, locale } = query;
     respond(shared, move |current| current.mail(&id, locale.as_deref())).await
 }
 

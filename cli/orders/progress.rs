@@ -8,7 +8,7 @@ use oms_engine::value::{format_count, format_quantity};
 use crate::output;
 
 /// Delay before the bar appears.
-const QUIET: Duration = Duration::from_secs(1);
+const DELAY: Duration = Duration::from_secs(1);
 /// Updates of the bar per second.
 const DRAWS_PER_SECOND: u8 = 10;
 
@@ -35,7 +35,7 @@ impl Progress {
 
     /// Updates the bar.
     pub(crate) fn update(&mut self, bytes: u64, ended: u64, elapsed: Duration) {
-        if elapsed < QUIET || !output::is_terminal() {
+        if elapsed < DELAY || !output::is_terminal() {
             return;
         }
         if !self.visible {
@@ -50,7 +50,7 @@ impl Progress {
     }
 
     /// Prints a message without breaking the bar.
-    pub(crate) fn say(&self, text: &str) {
+    pub(crate) fn message(&self, text: &str) {
         self.bar.suspend(|| output::message(text));
     }
 

@@ -19,9 +19,9 @@ const FINDINGS_MAX: u64 = 100;
 const UNANSWERED_MAX: usize = 4_096;
 
 /// Creates the queue of answers: one end for the reader of orders, the other for the printer of findings.
-pub(crate) fn answers() -> (AnswerQueue, Findings) {
+pub(crate) fn answer_queue() -> (AnswerQueue, RejectionPrinter) {
     let (sender, receiver) = mpsc::channel(UNANSWERED_MAX);
-    (AnswerQueue(sender), Findings { receiver, next: None, count: 0 })
+    (AnswerQueue(sender), RejectionPrinter { receiver, next: None, count: 0 })
 }
 
 type Waiting = (Origin, oneshot::Receiver<Answer>);
@@ -32,7 +32,7 @@ pub(crate) struct AnswerQueue(mpsc::Sender<Waiting>);
 
 impl AnswerQueue {
     /// Prints the answer to an order if it is a rejection. Blocks while too many orders wait for their answers.
-    pub(crate) fn note(&self, order: &mut Order, origin: Origin) {
+    pub(crate) fn expect(&self, order: &mut Order, origin: Origin) {
         let (answer, receiver) = oneshot::channel();
         order.answer = Some(answer);
         self.wait(origin, receiver);
@@ -45,22 +45,22 @@ impl AnswerQueue {
 }
 
 /// The orders of one file. It records whether all of them were accepted.
-pub(crate) struct File<'a> {
+pub(crate) struct FileAnswers<'a> {
     answers: &'a AnswerQueue,
     waiting: VecDeque<Waiting>,
     /// Whether an order was not accepted.
-    pub(crate) refused: bool,
+    pub(crate) rejected: bool,
     /// Whether an answer is missing because the process is shutting down.
     pub(crate) unanswered: bool,
 }
 
-impl<'a> File<'a> {
+impl<'a> FileAnswers<'a> {
     pub(crate) const fn new(answers: &'a AnswerQueue) -> Self {
-        Self { answers, waiting: VecDeque::new(), refused: false, unanswered: false }
+        Self { answers, waiting: VecDeque::new(), rejected: false, unanswered: false }
     }
 
     /// Records the order that is sent next. Blocks while too many orders wait for their answers.
-    pub(crate) fn note(&mut self, order: &mut Order, origin: Origin) {
+    pub(crate) fn expect(&mut self, order: &mut Order, origin: Origin) {
         let (answer, receiver) = oneshot::channel();
         order.answer = Some(answer);
         self.waiting.push_back((origin, receiver));
@@ -80,11 +80,11 @@ impl<'a> File<'a> {
         let Some((origin, receiver)) = self.waiting.pop_front() else { return };
         match receiver.blocking_recv() {
             Ok(Answer::Accepted { .. } | Answer::Same { .. }) => {}
-            Ok(refusal @ (Answer::Conflict(_) | Answer::Rejected { .. })) => {
-                self.refused = true;
+            Ok(rejection @ (Answer::Conflict(_) | Answer::Rejected { .. })) => {
+                self.rejected = true;
                 let (sender, receiver) = oneshot::channel();
                 // The receiver is in scope.
-                let _unheard = sender.send(refusal);
+                let _unheard = sender.send(rejection);
                 self.answers.wait(origin, receiver);
             }
             Err(_) => self.unanswered = true,
@@ -93,13 +93,13 @@ impl<'a> File<'a> {
 }
 
 /// The end for the printer of findings.
-pub(crate) struct Findings {
+pub(crate) struct RejectionPrinter {
     receiver: mpsc::Receiver<Waiting>,
     next: Option<Waiting>,
     count: u64,
 }
 
-impl Findings {
+impl RejectionPrinter {
     /// Waits for the answer to the next order. Returns `None` after the last order. Dropping the future loses no answer.
     pub(crate) async fn next(&mut self) -> Option<(Origin, Answer)> {
         loop {
@@ -131,18 +131,18 @@ impl Findings {
                         pointer => pointer,
                     };
                     let message = format!("{subject} {}", problem.message);
-                    self.say(origin, place, rejection.code, &message, progress);
+                    self.print_finding(origin, place, rejection.code, &message, progress);
                 }
             }
             Answer::Conflict(conflict) => {
                 let place = (origin.line, origin.column);
                 let code = codes::ORDER_CONFLICT;
-                self.say(origin, place, code, &conflict.to_string(), progress);
+                self.print_finding(origin, place, code, &conflict.to_string(), progress);
             }
         }
     }
 
-    fn say(
+    fn print_finding(
         &mut self,
         origin: &Origin,
         (line, column): (u64, u64),
@@ -153,7 +153,7 @@ impl Findings {
         self.count += 1;
         if self.count <= FINDINGS_MAX {
             let path = &origin.path;
-            progress.say(&format!("{path}:{line}:{column}: error[{code}]: {message}"));
+            progress.message(&format!("{path}:{line}:{column}: error[{code}]: {message}"));
         }
     }
 

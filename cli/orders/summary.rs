@@ -12,14 +12,14 @@ use oms_sqlite::{MailRow, ObjectRow, Reader, count_rows};
 use crate::orders::tally::Tally;
 use crate::render;
 use crate::target::effect_target::ExternalTables;
-use crate::target::state::word;
+use crate::target::state::quote;
 
 /// The place of the state, and the arguments for commands on it.
 pub(crate) struct State<'a> {
     pub(crate) directory: &'a Path,
     pub(crate) pipeline: &'a Path,
     /// The options for the target of the effects, for commands that resume runs.
-    pub(crate) world: String,
+    pub(crate) options: String,
     /// The place of the tables, if they are not in the state directory.
     pub(crate) tables: Option<ExternalTables>,
 }
@@ -44,9 +44,9 @@ pub(crate) fn text(
     interrupted: bool,
     state: &State<'_>,
 ) -> anyhow::Result<String> {
-    let mut text = happened(plan, tally, seconds);
+    let mut text = counts(plan, tally, seconds);
     let target = state.argument(plan);
-    let world = &state.world;
+    let options = &state.options;
     text.push('\n');
     text.push_str(&render::table(&places(plan, tally, state, &target)?));
     if tally.parked > 0 {
@@ -55,12 +55,12 @@ pub(crate) fn text(
         let is_held = |cause: &&String| *cause == UNKNOWN_OUTCOME;
         if let Some(cause) = tally.causes.keys().find(|cause| !is_held(cause)) {
             text.push_str(&format!(
-                "fix the cause, then: oms runs retry {target}{world} --cause {cause}\n"
+                "fix the cause, then: oms runs retry {target}{options} --cause {cause}\n"
             ));
         }
         if let Some(cause) = tally.causes.keys().find(is_held) {
             text.push_str(&format!(
-                "check the outcome, then: oms runs retry {target}{world} --cause {cause} --held sent (or: resend)\n"
+                "check the outcome, then: oms runs retry {target}{options} --cause {cause} --held sent (or: resend)\n"
             ));
         }
     }
@@ -73,7 +73,7 @@ pub(crate) fn text(
     }
     if interrupted {
         text.push_str(&format!(
-            "\ninterrupted; `oms run {target}{world}` continues with the accepted orders\n"
+            "\ninterrupted; `oms run {target}{options}` continues with the accepted orders\n"
         ));
     }
     Ok(text)
@@ -93,7 +93,7 @@ fn by_cause(plan: &Plan, causes: &BTreeMap<String, (u64, Arc<str>)>, target: &st
     render::table(&causes.iter().map(line).collect::<Vec<_>>())
 }
 
-fn happened(plan: &Plan, tally: &Tally, seconds: f64) -> String {
+fn counts(plan: &Plan, tally: &Tally, seconds: f64) -> String {
     let mut read = vec![format!("{} read", format_quantity(tally.read(), "order"))];
     for (count, what) in [
         (tally.accepted, "accepted"),
@@ -153,7 +153,7 @@ fn places(
     let objects = ObjectRow::total(&reader)?;
     if objects > 0 {
         let command = match example_object(&reader, plan)? {
-            Some(object) => format!("oms objects get {target} {}", word(&object)),
+            Some(object) => format!("oms objects get {target} {}", quote(&object)),
             None => format!("oms objects list {target}"),
         };
         rows.push(vec!["objects".to_owned(), format_count(objects), command]);

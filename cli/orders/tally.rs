@@ -33,7 +33,7 @@ pub(crate) struct Tally {
 
 /// The counts as `--format json` prints them, on one line.
 #[derive(Serialize)]
-pub(crate) struct Line<'a> {
+pub(crate) struct TallyJson<'a> {
     format_version: u32,
     pipeline: &'a str,
     read: u64,
@@ -68,13 +68,13 @@ impl Tally {
                 self.accepted = self.accepted.saturating_sub(u64::from(!resumed));
             }
             Settled::Run { key, state, cause, resumed, .. } => {
-                self.ended_in(key, *state, cause.as_deref(), *resumed)
+                self.add_run(key, *state, cause.as_deref(), *resumed)
             }
             Settled::OnlyWaits { .. } => {}
         }
     }
 
-    fn ended_in(&mut self, key: &Arc<str>, state: RunState, cause: Option<&str>, resumed: bool) {
+    fn add_run(&mut self, key: &Arc<str>, state: RunState, cause: Option<&str>, resumed: bool) {
         self.accepted += u64::from(!resumed);
         match state {
             RunState::Completed => {
@@ -115,9 +115,9 @@ impl Tally {
     }
 
     /// Returns the counts for `--format json`.
-    pub(crate) fn line<'a>(&self, pipeline: &'a str, seconds: f64) -> Line<'a> {
+    pub(crate) fn to_json<'a>(&self, pipeline: &'a str, seconds: f64) -> TallyJson<'a> {
         let known = self.completed + self.parked + self.waiting + self.cancelled;
-        Line {
+        TallyJson {
             format_version: 1,
             pipeline,
             read: self.read(),

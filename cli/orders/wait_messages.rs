@@ -27,7 +27,7 @@ impl WaitMessages {
     ///
     /// # Errors
     /// When the state cannot be read.
-    pub(crate) fn line(
+    pub(crate) fn next(
         &mut self,
         runner: &Runner,
         id: i64,

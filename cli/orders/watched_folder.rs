@@ -16,19 +16,19 @@ use crate::orders::input::{Reader, Source};
 use crate::orders::rejections::{self, AnswerQueue};
 
 /// Interval between two scans of the folder. A file that is unchanged in both is complete.
-const LOOK: Duration = Duration::from_millis(500);
+const SCAN_INTERVAL: Duration = Duration::from_millis(500);
 /// The extensions of files of orders.
-const ENDINGS: [&str; 3] = ["json", "jsonl", "ndjson"];
+const EXTENSIONS: [&str; 3] = ["json", "jsonl", "ndjson"];
 
 /// Maximum number of moved files that are still watched.
 const MOVED_MAX: usize = 1_000;
 
 /// The folders for files that were read.
 const DONE: &str = "done";
-const REFUSED: &str = "refused";
+const REJECTED: &str = "refused";
 
 /// A watched folder.
-pub(crate) struct Folder {
+pub(crate) struct WatchedFolder {
     pub(crate) path: PathBuf,
     pub(crate) reader: Reader,
     pub(crate) work: mpsc::Sender<Work>,
@@ -37,9 +37,9 @@ pub(crate) struct Folder {
 }
 
 /// The size and the modification time of a file.
-type Look = (u64, Option<SystemTime>);
+type Stamp = (u64, Option<SystemTime>);
 
-impl Folder {
+impl WatchedFolder {
     /// Reads files until the command is interrupted.
     ///
     /// # Errors
@@ -48,19 +48,19 @@ impl Folder {
         let mut before = BTreeMap::new();
         let mut moved = Moved::default();
         while !self.is_stopped() {
-            let mut now = self.look().map_err(|error| (self.path.clone(), error))?;
-            now.extend(moved.look());
-            for (path, look) in &now {
-                if before.get(path) != Some(look) || moved.was_read(path, *look) {
+            let mut now = self.scan().map_err(|error| (self.path.clone(), error))?;
+            now.extend(moved.stamps());
+            for (path, stamp) in &now {
+                if before.get(path) != Some(stamp) || moved.was_read(path, *stamp) {
                     continue;
                 }
-                let taken = self.take(path, *look, &mut moved);
-                if !taken.map_err(|error| (path.clone(), error))? {
+                let read = self.read_file(path, *stamp, &mut moved);
+                if !read.map_err(|error| (path.clone(), error))? {
                     return Ok(());
                 }
             }
             before = now;
-            std::thread::sleep(LOOK);
+            std::thread::sleep(SCAN_INTERVAL);
         }
         Ok(())
     }
@@ -70,29 +70,29 @@ impl Folder {
     }
 
     /// Returns the files that may contain orders, sorted by name.
-    fn look(&self) -> io::Result<BTreeMap<PathBuf, Look>> {
+    fn scan(&self) -> io::Result<BTreeMap<PathBuf, Stamp>> {
         let mut files = BTreeMap::new();
         for entry in std::fs::read_dir(&self.path)? {
             let path = entry?.path();
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-            if name.starts_with('.') || !ENDINGS.contains(&ending) {
+            if name.starts_with('.') || !EXTENSIONS.contains(&ending) {
                 continue;
             }
-            if let Some(look) = look_at(&path) {
-                files.insert(path, look);
+            if let Some(stamp) = stamp_of(&path) {
+                files.insert(path, stamp);
             }
         }
         Ok(files)
     }
 
     /// Reads the orders of a file and moves the file. Returns whether to continue.
-    fn take(&self, path: &Path, look: Look, moved: &mut Moved) -> io::Result<bool> {
-        let mut file = rejections::File::new(&self.answers);
+    fn read_file(&self, path: &Path, stamp: Stamp, moved: &mut Moved) -> io::Result<bool> {
+        let mut file = rejections::FileAnswers::new(&self.answers);
         let mut sent = true;
         let source = moved.source(path);
         self.reader.read(&source, &mut |mut order, origin| {
-            file.note(&mut order, origin);
+            file.expect(&mut order, origin);
             sent = self.work.blocking_send(Work::Order(order)).is_ok();
             sent
         })?;
@@ -102,10 +102,10 @@ impl Folder {
         }
         // If the file changed while it was read, it is read again once it is stable.
         match source {
-            Source::Moved { path, from } => moved.note(path, from, look),
-            _ if look_at(path) == Some(look) => {
-                let place = self.put_away(path, if file.refused { REFUSED } else { DONE })?;
-                moved.note(place, path.to_owned(), look);
+            Source::Moved { path, from } => moved.record(path, from, stamp),
+            _ if stamp_of(path) == Some(stamp) => {
+                let place = self.move_to(path, if file.rejected { REJECTED } else { DONE })?;
+                moved.record(place, path.to_owned(), stamp);
             }
             _ => {}
         }
@@ -113,7 +113,7 @@ impl Folder {
     }
 
     /// Moves a file into a folder, under an unused name.
-    fn put_away(&self, path: &Path, folder: &str) -> io::Result<PathBuf> {
+    fn move_to(&self, path: &Path, folder: &str) -> io::Result<PathBuf> {
         let folder = self.path.join(folder);
         std::fs::create_dir_all(&folder)?;
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -129,22 +129,22 @@ impl Folder {
 }
 
 /// Returns the size and time of a file, or `None` if it does not exist.
-fn look_at(path: &Path) -> Option<Look> {
+fn stamp_of(path: &Path) -> Option<Stamp> {
     let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     Some((metadata.len(), metadata.modified().ok()))
 }
 
 /// Moved files: the current path, the previous path, and size and time at the last read.
 #[derive(Default)]
-struct Moved(VecDeque<(PathBuf, PathBuf, Look)>);
+struct Moved(VecDeque<(PathBuf, PathBuf, Stamp)>);
 
 impl Moved {
-    fn look(&self) -> impl Iterator<Item = (PathBuf, Look)> {
-        self.0.iter().filter_map(|(path, ..)| Some((path.clone(), look_at(path)?)))
+    fn stamps(&self) -> impl Iterator<Item = (PathBuf, Stamp)> {
+        self.0.iter().filter_map(|(path, ..)| Some((path.clone(), stamp_of(path)?)))
     }
 
-    fn was_read(&self, path: &Path, look: Look) -> bool {
-        self.0.iter().any(|(moved, _, read)| moved == path && *read == look)
+    fn was_read(&self, path: &Path, stamp: Stamp) -> bool {
+        self.0.iter().any(|(moved, _, read)| moved == path && *read == stamp)
     }
 
     /// Returns the source for a file. A moved file keeps its previous name for the keys of its orders.
@@ -155,9 +155,9 @@ impl Moved {
         }
     }
 
-    fn note(&mut self, path: PathBuf, from: PathBuf, look: Look) {
+    fn record(&mut self, path: PathBuf, from: PathBuf, stamp: Stamp) {
         self.0.retain(|(moved, ..)| *moved != path);
-        self.0.push_back((path, from, look));
+        self.0.push_back((path, from, stamp));
         if self.0.len() > MOVED_MAX {
             self.0.pop_front();
         }

@@ -6,5 +6,6 @@ pub(crate) mod effect_target;
 pub(crate) mod email_destination;
 pub(crate) mod external;
 pub(crate) mod operation;
+pub(crate) mod run_options;
 pub(crate) mod stack;
 pub(crate) mod state;

@@ -138,8 +138,8 @@ fn operate_here(
         let mut done = Vec::with_capacity(rows.len());
         for row in rows {
             done.push(match operation {
-                Operation::Retry(held) => Done::of(row, runner.retry(row, held).await?),
-                Operation::Cancel => Done::of(row, runner.cancel(row).await?),
+                Operation::Retry(held) => Done::of(row, runner.retry(row, held).await)?,
+                Operation::Cancel => Done::of(row, runner.cancel(row).await)?,
             });
         }
         Ok(done)

@@ -46,8 +46,9 @@ impl StateArgs {
     /// When neither a pipeline nor a state directory is given, or the pipeline cannot be read.
     pub(crate) fn find(self) -> anyhow::Result<ResolvedState> {
         let mut arguments = self.arguments;
-        let is_pipeline = |word: &str| word.ends_with(".yaml") || word.ends_with(".yml");
-        let first = arguments.first().is_some_and(|word| is_pipeline(word));
+        let is_pipeline =
+            |argument: &str| argument.ends_with(".yaml") || argument.ends_with(".yml");
+        let first = arguments.first().is_some_and(|argument| is_pipeline(argument));
         let pipeline = first.then(|| PathBuf::from(arguments.remove(0)));
         let named = self.state_dir.is_some();
         let directory = match (self.state_dir, &pipeline) {
@@ -97,8 +98,16 @@ impl ResolvedState {
     /// Removes duplicate arguments, so that no run is processed twice.
     pub(crate) fn without_duplicates(mut self) -> Self {
         let mut known = BTreeSet::new();
-        self.arguments.retain(|word| known.insert(word.clone()));
+        self.arguments.retain(|argument| known.insert(argument.clone()));
         self
+    }
+
+    /// Returns the first of the other arguments.
+    ///
+    /// # Errors
+    /// With this message, if there are no other arguments.
+    pub(crate) fn first_argument(&self, missing: &str) -> anyhow::Result<&str> {
+        self.arguments.first().map(String::as_str).ok_or_else(|| Usage(missing.to_owned()).into())
     }
 
     /// Opens the state for reading.
@@ -118,14 +127,14 @@ impl ResolvedState {
 
 /// Returns the arguments that name a state in suggested commands: the pipeline, the state directory, or both.
 pub(crate) fn argument(pipeline: Option<&Path>, directory: Option<&Path>) -> String {
-    let pipeline = pipeline.map(|pipeline| word(&pipeline.display().to_string()));
+    let pipeline = pipeline.map(|pipeline| quote(&pipeline.display().to_string()));
     let directory = directory
-        .map(|directory| format!("--state-dir {}", word(&directory.display().to_string())));
+        .map(|directory| format!("--state-dir {}", quote(&directory.display().to_string())));
     pipeline.into_iter().chain(directory).collect::<Vec<_>>().join(" ")
 }
 
 /// Quotes an argument for a shell.
-pub(crate) fn word(text: &str) -> String {
+pub(crate) fn quote(text: &str) -> String {
     let is_plain = |letter: char| letter.is_alphanumeric() || "-_./=:,+@".contains(letter);
     if !text.is_empty() && text.chars().all(is_plain) {
         text.to_owned()

@@ -32,13 +32,21 @@ pub struct Opened {
     pub source: Arc<dyn Source>,
 }
 
+/// A pipeline file that has errors.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` is not valid; `oms validate {path}` shows the errors")]
+pub struct InvalidPipeline {
+    /// The path of the file.
+    pub path: String,
+}
+
 /// The source of a pipeline, which is read again so that changes apply without a restart.
 pub trait Source: Send + Sync {
     /// Reads the current pipeline.
     ///
     /// # Errors
-    /// Returns a description of the errors in the pipeline.
-    fn read(&self) -> Result<Renewed, String>;
+    /// When the pipeline has errors.
+    fn read(&self) -> Result<Renewed, InvalidPipeline>;
 
     /// Returns the name of the file as it is shown to users.
     fn name(&self) -> String;

@@ -7,7 +7,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
@@ -24,7 +23,7 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use crate::audit;
-use crate::flow::{Flow, Renewed};
+use crate::flow::{Flow, InvalidPipeline, Renewed};
 use crate::site::Site;
 
 /// Maximum size of a request in bytes. It allows for two million runs.
@@ -36,6 +35,40 @@ const CONVERSATIONS_MAX: usize = 64;
 /// Delay after a failed `accept`, such as without free file descriptors.
 const REST: Duration = Duration::from_millis(50);
 
+/// Why a request failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    /// The state cannot be used.
+    #[error(transparent)]
+    Store(#[from] oms_sqlite::Error),
+    /// The pipeline file has errors.
+    #[error(transparent)]
+    Pipeline(#[from] InvalidPipeline),
+    /// The pipeline has no table with this name.
+    #[error("the served pipeline has no such table")]
+    NoTable,
+    /// A row to import is invalid.
+    #[error("{0}")]
+    Row(String),
+    /// The time is out of range.
+    #[error(transparent)]
+    Time(#[from] jiff::Error),
+    /// The pipeline file could not be read to the end.
+    #[error(transparent)]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Returns an error with its causes.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(&format!(": {error}"));
+        cause = error.source();
+    }
+    text
+}
+
 impl Flow {
     /// Retries a run.
     pub(crate) async fn retry(
@@ -43,11 +76,11 @@ impl Flow {
         row: &RunRow,
         held: Option<Held>,
     ) -> Result<Done, oms_sqlite::Error> {
-        let retried = self.runner.retry(row, held).await?;
+        let retried = self.runner.retry(row, held).await;
         if let Ok(settled) = &retried {
             self.metrics.settled(settled);
         }
-        let done = Done::of(row, retried);
+        let done = Done::of(row, retried)?;
         if done.refused.is_none() && done.state == RunState::Waiting {
             let until = self.runner.row(row.id)?.and_then(|row| row.wait_until);
             let at = until.unwrap_or_else(|| SystemClock.now());
@@ -59,26 +92,26 @@ impl Flow {
 
     /// Cancels a run that waits or is parked.
     pub(crate) async fn cancel(&self, row: &RunRow) -> Result<Done, oms_sqlite::Error> {
-        let cancelled = self.runner.cancel(row).await?;
+        let cancelled = self.runner.cancel(row).await;
         if let Ok(settled) = &cancelled {
             self.metrics.settled(settled);
         }
-        Ok(Done::of(row, cancelled))
+        Done::of(row, cancelled)
     }
 
     /// Executes a request of the command line and records it in the audit log.
     async fn operate(&self, request: Request) -> Response {
-        let failed = |error: anyhow::Error| Response::Failed(format!("{error:#}"));
         let entry = match self.note_request(&request).await {
             Ok(entry) => entry,
-            Err(error) => return failed(error.into()),
+            Err(error) => return Response::Failed(with_causes(&error)),
         };
-        let response = self.answer(request).await.unwrap_or_else(failed);
+        let response = self.answer(request).await;
+        let response = response.unwrap_or_else(|error| Response::Failed(with_causes(&error)));
         self.noted(entry, &audit::outcome(&response)).await;
         response
     }
 
-    async fn answer(&self, request: Request) -> anyhow::Result<Response> {
+    async fn answer(&self, request: Request) -> Result<Response, RequestError> {
         let (runs, held) = match request {
             Request::Retry { runs, held } => {
                 self.renew().await?;
@@ -120,19 +153,19 @@ impl Flow {
         Ok(Response::Done(done))
     }
 
-    async fn import(&self, table: &str, rows: &str) -> anyhow::Result<()> {
+    async fn import(&self, table: &str, rows: &str) -> Result<(), RequestError> {
         let plan = self.runner.plan();
         let table = plan.tables().iter().find(|known| *known.name == *table);
-        let table = table.context("the served pipeline has no such table")?;
-        let rows = read_rows(table, rows).map_err(|error| anyhow::anyhow!(error.message))?;
+        let table = table.ok_or(RequestError::NoTable)?;
+        let rows = read_rows(table, rows).map_err(|error| RequestError::Row(error.message))?;
         Ok(self.runner.import(table, rows).await?)
     }
 
     /// Reads the pipeline file again, so that its changes apply to new runs and to retries.
-    pub(crate) async fn renew(&self) -> anyhow::Result<()> {
+    pub(crate) async fn renew(&self) -> Result<(), RequestError> {
         let source = Arc::clone(&self.source);
         let read = tokio::task::spawn_blocking(move || source.read()).await?;
-        let Renewed { plan, file, seeds } = read.map_err(anyhow::Error::msg)?;
+        let Renewed { plan, file, seeds } = read?;
         for skipped in self.runner.replace(&plan, &file, seeds).await? {
             self.source.say(&skipped.to_string());
         }

@@ -51,11 +51,13 @@ pub enum StartError {
     },
     /// Other machines can connect, and the pipeline has no API key.
     #[error(
-        "a server that other machines can reach requires API keys, and the pipeline `{pipeline}` has none; create a key: `oms keys add PIPELINE NAME --state-dir {directory}`"
+        "a server that other machines can reach requires API keys, and the pipeline `{pipeline}` has none; create a key: `oms keys add {file} --state-dir {directory} shop`"
     )]
     NoKeys {
         /// The pipeline.
         pipeline: String,
+        /// Its file.
+        file: String,
         /// Its state directory.
         directory: String,
     },
@@ -315,7 +317,8 @@ fn check(opened: &Opened, loopback: bool) -> Result<(), StartError> {
             keys.map_err(|source| StartError::State { pipeline: pipeline.clone(), source })?;
         if !keys.iter().any(oms_sqlite::Key::is_valid) {
             let directory = opened.directory.display().to_string();
-            return Err(StartError::NoKeys { pipeline, directory });
+            let file = opened.source.name();
+            return Err(StartError::NoKeys { pipeline, file, directory });
         }
     }
     Ok(())

@@ -69,7 +69,7 @@ fn write() -> anyhow::Result<()> {
 /// Returns the generated files by their paths in the project.
 fn files() -> anyhow::Result<BTreeMap<String, String>> {
     let registry = Registry::new(oms_steps::ALL.iter().copied())?;
-    let checker = Checker::new(registry).map_err(anyhow::Error::msg)?;
+    let checker = Checker::new(registry)?;
     let report = schemars::schema_for!(ReportOutput).to_value();
     let mut files = BTreeMap::from([
         ("schema/pipeline.schema.json".to_owned(), pretty(checker.schema())?),

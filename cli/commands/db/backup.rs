@@ -4,7 +4,7 @@ use std::path::Path;
 
 use oms_sqlite::backup;
 
-use crate::exit::{self, Usage};
+use crate::exit;
 use crate::output;
 use crate::target::state::StateArgs;
 
@@ -20,9 +20,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let Args { target } = args;
     let found = target.find()?;
-    let Some(path) = found.arguments.first() else {
-        return Err(Usage("specify the file for the backup".to_owned()).into());
-    };
+    let path = found.first_argument("specify the file for the backup")?;
     backup(&found.directory, Path::new(path))?;
     output::message(&format!("backed up `{}` to `{path}`", found.directory.display()));
     Ok(exit::SUCCESS)

@@ -24,11 +24,11 @@ pub(crate) struct Args {
     #[command(flatten)]
     target: StateArgs,
     #[command(flatten)]
-    world: TargetOption,
+    effects: TargetOption,
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { target, world } = args;
+    let Args { target, effects } = args;
     let found = target.find()?;
     let checker = check::checker(kinds)?;
     let Some((_, plan)) = current_plan(&checker, &found)? else { return Ok(exit::FINDINGS) };
@@ -51,7 +51,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             return Ok(exit::FINDINGS);
         }
     };
-    match world.external()? {
+    match effects.external()? {
         Some(outside) => outside.import(&plan, &table, &rows)?,
         None => {
             let request = Request::Import { table: table.name.to_string(), rows: text };

@@ -29,12 +29,12 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR", conflicts_with = "target")]
     state_dir: Option<PathBuf>,
     #[command(flatten)]
-    world: TargetOption,
+    effects: TargetOption,
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { pipeline, state_dir, world } = args;
-    let outside = world.external()?;
+    let Args { pipeline, state_dir, effects } = args;
+    let outside = effects.external()?;
     let checker = check::checker(kinds)?;
     let Some(plan) = check::plan(&checker, &pipeline)? else { return Ok(exit::FINDINGS) };
     let Some(outside) = outside else {

@@ -6,7 +6,7 @@ use oms_engine::effects::cause;
 use oms_engine::value::format_quantity;
 use oms_sqlite::{Restored, restore};
 
-use crate::exit::{self, Usage};
+use crate::exit;
 use crate::output;
 use crate::target::state::{StateArgs, name};
 
@@ -25,9 +25,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let Args { target } = args;
     let found = target.find()?;
-    let Some(path) = found.arguments.first() else {
-        return Err(Usage("specify the backup file".to_owned()).into());
-    };
+    let path = found.first_argument("specify the backup file")?;
     let name = found.pipeline.as_deref().map(name).transpose()?;
     let Restored { parked, before } = restore(&found.directory, Path::new(path), name.as_deref())?;
     output::message(&format!("restored `{path}` to `{}`", found.directory.display()));

@@ -4,7 +4,7 @@ use oms_engine::step::StepKind;
 use oms_sqlite::StoredMail;
 
 use crate::emails::part::EmailPart;
-use crate::exit::{self, Usage};
+use crate::exit;
 use crate::output;
 use crate::target::state::StateArgs;
 
@@ -26,12 +26,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, open, part } = args;
     let found = target.find()?;
-    let Some(key) = found.arguments.first() else {
-        return Err(Usage(
-            "specify the key of the order; `oms mail list` lists the keys".to_owned(),
-        )
-        .into());
-    };
+    let key =
+        found.first_argument("specify the key of the order; `oms mail list` lists the keys")?;
     let reading = found.read(kinds)?;
     let mut mails = Vec::new();
     StoredMail::each(&reading.reader, Some(key), |mail| {

@@ -7,7 +7,6 @@ use oms_engine::value::format_quantity;
 use oms_runtime::NotExported;
 use oms_sqlite::{ObjectRow, private};
 
-use crate::exit::Usage;
 use crate::output;
 use crate::target::state::StateArgs;
 
@@ -27,9 +26,7 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target } = args;
     let found = target.find()?;
-    let Some(directory) = found.arguments.first().map(PathBuf::from) else {
-        return Err(Usage("specify the output folder".to_owned()).into());
-    };
+    let directory = PathBuf::from(found.first_argument("specify the output folder")?);
     let reading = found.read(kinds)?;
     let objects = ObjectRow::list(&reading.reader, None)?;
     private::create_directory(&directory)?;

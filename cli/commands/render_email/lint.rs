@@ -28,7 +28,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let checked = check::check(&checker, &selection.pipeline);
     let mut found = checked.report.errors() + checked.report.warnings();
     if found > 0 {
-        output::result(&render::human(&checked.report, output::colour_on_stdout()))?;
+        output::result(&render::human(&checked.report, output::color_on_stdout()))?;
     }
     if let Some(plan) = checked.plan.map(Arc::new) {
         let rehearsed = rehearse(&plan, &selection.pipeline, selection.order.as_deref())?;

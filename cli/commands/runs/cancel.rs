@@ -25,19 +25,19 @@ pub(crate) struct Args {
     #[command(flatten)]
     mail: MailOption,
     #[command(flatten)]
-    world: TargetOption,
+    effects: TargetOption,
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { target, mail, world, format } = args;
+    let Args { target, mail, effects, format } = args;
     let found = &target.find()?.without_duplicates();
     if found.arguments.is_empty() {
         return Err(Usage("specify the keys of the orders to cancel".to_owned()).into());
     }
-    let Some(context) = LocalContext::new(found, mail, &world, kinds)? else {
+    let Some(context) = LocalContext::new(found, mail, &effects, kinds)? else {
         return Ok(exit::FINDINGS);
     };
     let rows = {

@@ -33,7 +33,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     mail: MailOption,
     #[command(flatten)]
-    world: TargetOption,
+    effects: TargetOption,
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -49,7 +49,7 @@ fn span(text: &str) -> Result<Span, String> {
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { target, older_than, mail, world, format } = args;
+    let Args { target, older_than, mail, effects, format } = args;
     let found = target.find()?;
     let now = SystemClock.now().to_zoned(TimeZone::UTC);
     let before = now.checked_sub(older_than).context("the time is too long")?.timestamp();
@@ -59,7 +59,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         _ => None,
     };
     let pruned = in_server_or_here(&found.directory, &request, accept, || {
-        let Some(context) = LocalContext::new(&found, mail, &world, kinds)? else {
+        let Some(context) = LocalContext::new(&found, mail, &effects, kinds)? else {
             return Ok(None);
         };
         let runner = context.open(&found.directory)?;

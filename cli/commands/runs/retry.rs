@@ -41,7 +41,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     mail: MailOption,
     #[command(flatten)]
-    world: TargetOption,
+    effects: TargetOption,
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -66,7 +66,7 @@ impl From<Held> for oms_runtime::Held {
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { target, all, cause, held, mail, world, format } = args;
+    let Args { target, all, cause, held, mail, effects, format } = args;
     let found = &target.find()?.without_duplicates();
     if !found.arguments.is_empty() && (all || cause.is_some()) {
         let message = "use either keys, or `--all` or `--cause`";
@@ -77,27 +77,27 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             Usage("specify the runs to retry: keys, `--cause` or `--all`".to_owned()).into()
         );
     }
-    if let Some(stack) = world.stack() {
+    if let Some(stack) = effects.stack() {
         let sent = held.map(|held| matches!(held, Held::Sent));
         let again = RetrySelection { keys: &found.arguments, cause: cause.as_deref(), sent };
         let answered = stack.send(&StackRequest::Retry(again), found, format, kinds)?;
         return Ok(answered.unwrap_or(exit::SUCCESS));
     }
-    let Some(context) = LocalContext::new(found, mail, &world, kinds)? else {
+    let Some(context) = LocalContext::new(found, mail, &effects, kinds)? else {
         return Ok(exit::FINDINGS);
     };
     let rows = {
         let reading = found.read(kinds)?;
-        chosen(&reading, found, cause.as_deref())?
+        selected(&reading, found, cause.as_deref())?
     };
     let done = operate(Operation::Retry(held.map(Into::into)), &found.directory, &rows, context)?;
-    answer(&done, format)?;
+    report(&done, format)?;
     let failed = |done: &Done| done.refused.is_some() || done.state == RunState::Parked;
     Ok(if done.iter().any(failed) { exit::FINDINGS } else { exit::SUCCESS })
 }
 
 /// Writes the outcome: counts, and the causes of the runs that are parked again or whose failure was caught again.
-fn answer(done: &[Done], format: Format) -> anyhow::Result<()> {
+fn report(done: &[Done], format: Format) -> anyhow::Result<()> {
     let tried = || done.iter().filter(|done| done.refused.is_none());
     let count = |state| tried().filter(|done| done.state == state).count() as u64;
     let (completed, parked) = (count(RunState::Completed), count(RunState::Parked));
@@ -112,8 +112,8 @@ fn answer(done: &[Done], format: Format) -> anyhow::Result<()> {
             "causes": parked_by, "caught_causes": caught_by,
         })),
         Format::Human => {
-            let (retried, caught) = (format_quantity(retried, "run"), among(&caught_by));
-            let (parked_by, mut text) = (among(&parked_by), String::new());
+            let (retried, caught) = (format_quantity(retried, "run"), causes_text(&caught_by));
+            let (parked_by, mut text) = (causes_text(&parked_by), String::new());
             text.push_str(&format!("{retried} retried: {completed} completed"));
             if !caught.is_empty() {
                 text.push_str(&format!(" (caught again: {caught})"));
@@ -142,7 +142,7 @@ fn causes<'a>(done: impl Iterator<Item = &'a Done>) -> BTreeMap<&'a str, u64> {
 }
 
 /// Returns causes with their counts. A count of 1 is omitted.
-fn among(causes: &BTreeMap<&str, u64>) -> String {
+fn causes_text(causes: &BTreeMap<&str, u64>) -> String {
     let one = |(cause, count): (&&str, &u64)| match count {
         1 => (*cause).to_owned(),
         count => format!("{cause}: {}", format_count(*count)),
@@ -151,7 +151,7 @@ fn among(causes: &BTreeMap<&str, u64>) -> String {
 }
 
 /// Returns the selected runs: those with the given keys, or else the parked ones.
-fn chosen(
+fn selected(
     reading: &StateReader,
     found: &ResolvedState,
     cause: Option<&str>,

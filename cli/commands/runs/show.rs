@@ -8,7 +8,7 @@ use oms_runtime::{HeldMail, Shown, held_mails};
 use oms_sqlite::{RunRow, StoredRun};
 use serde_json::{Value as Json, json};
 
-use crate::exit::{self, Usage};
+use crate::exit;
 use crate::output::{self, Format};
 use crate::target::stack::{StackOption, StackRequest};
 use crate::target::state::{ResolvedState, StateArgs};
@@ -61,12 +61,12 @@ fn show(found: &ResolvedState, format: Format, kinds: &[StepKind]) -> anyhow::Re
             }
             output::json(&shown)?;
         }
-        Format::Human => output::result(&page(&row, &steps, &held))?,
+        Format::Human => output::result(&human(&row, &steps, &held))?,
     }
     Ok(exit::SUCCESS)
 }
 
-fn page(row: &RunRow, steps: &[Json], held: &[HeldMail]) -> String {
+fn human(row: &RunRow, steps: &[Json], held: &[HeldMail]) -> String {
     let mut text = format!("{}  {}", row.key, row.state.as_str());
     let note = super::note(row);
     if !note.is_empty() {
@@ -85,7 +85,7 @@ fn page(row: &RunRow, steps: &[Json], held: &[HeldMail]) -> String {
             text.push_str("  not started\n");
         }
         for event in events {
-            text.push_str(&format!("  {}\n", happened(event)));
+            text.push_str(&format!("  {}\n", event_line(event)));
         }
     }
     if !held.is_empty() {
@@ -98,7 +98,7 @@ fn page(row: &RunRow, steps: &[Json], held: &[HeldMail]) -> String {
     text
 }
 
-fn happened(event: &Json) -> String {
+fn event_line(event: &Json) -> String {
     let mut text = event["state"].as_str().unwrap_or_default().replace('_', " ");
     if let Some(element) = event["element"].as_u64() {
         text.push_str(&format!(" element {element}"));
@@ -143,7 +143,5 @@ fn shortened(value: &Json) -> String {
 }
 
 fn key(found: &ResolvedState) -> anyhow::Result<&str> {
-    found.arguments.first().map(String::as_str).ok_or_else(|| {
-        Usage("specify the key of the order; `oms runs list` lists the keys".to_owned()).into()
-    })
+    found.first_argument("specify the key of the order; `oms runs list` lists the keys")
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use oms_engine::diagnostic::{Diagnostic, Severity};
 use oms_engine::document::{Files as _, MemoryFiles};
 use oms_engine::plan::{Checker, Plan};
-use oms_serve::{Finding, Looked, LookedFile, Renewed, Source};
+use oms_serve::{Finding, InvalidPipeline, Looked, LookedFile, Renewed, Source};
 
 use crate::directory::DirectoryFiles;
 use crate::emails::preview::rehearse;
@@ -26,12 +26,11 @@ pub(crate) struct PipelineFile {
 }
 
 impl Source for PipelineFile {
-    fn read(&self) -> Result<Renewed, String> {
+    fn read(&self) -> Result<Renewed, InvalidPipeline> {
         let (files, file) = DirectoryFiles::of(&self.path);
         let checked = self.checker.check(&file, &files);
         let Some(plan) = checked.plan else {
-            let path = self.path.display();
-            return Err(format!("`{path}` is not valid; `oms validate {path}` shows the errors"));
+            return Err(InvalidPipeline { path: self.path.display().to_string() });
         };
         let seeds = plan.seeds().iter().filter_map(|seed| {
             let bytes = files.read(&seed.path).ok()?;

@@ -14,6 +14,7 @@ use super::pages::Page;
 use super::run::is_held;
 use super::session::Notice;
 use super::{audit, words};
+use crate::operate::with_causes;
 
 /// An action on a run.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -167,7 +168,7 @@ async fn done(visit: &Visit, deed: Deed, row: &RunRow) -> Notice {
         return Notice::bad(format!("{key} is not held."));
     }
     if let Err(why) = flow.renew().await {
-        return Notice::bad(format!("The run was not retried: {why:#}."));
+        return Notice::bad(format!("The run was not retried: {}.", with_causes(&why)));
     }
     let done = match flow.retry(row, held).await {
         Ok(done) => done,

@@ -17,6 +17,7 @@ use super::pages::{Page, parked_now, part};
 use super::session::Notice;
 use super::{audit, words};
 use crate::flow::Flow;
+use crate::operate::with_causes;
 use crate::site::Site;
 
 /// Number of keys that are shown for a cause.
@@ -128,7 +129,8 @@ pub(crate) async fn retry(
     let back = format!("/console/{pipeline}/parked");
     let (Some(flow), Some(at)) = (visit.flow(), visit.at) else { return to(&back) };
     if let Err(why) = flow.renew().await {
-        return visit.lead(&back, Notice::bad(format!("No run was retried: {why:#}.")));
+        return visit
+            .lead(&back, Notice::bad(format!("No run was retried: {}.", with_causes(&why))));
     }
     let rows = match rows(flow, &form.cause) {
         Ok(rows) => rows,
