@@ -18,7 +18,7 @@ use axum::routing::get;
 use axum::{Json, Router};
 use futures_util::stream::{self, Stream};
 use oms_engine::step::StepKind;
-use oms_serve::is_this_machine;
+use oms_serve::{PALETTE, is_this_machine};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -99,7 +99,7 @@ fn routes(shared: Shared) -> Router {
     };
     Router::new()
         .route("/", text("text/html; charset=utf-8", include_str!("page.html")))
-        .route("/page.css", text("text/css; charset=utf-8", include_str!("page.css")))
+        .route("/page.css", get(style))
         .route("/page.js", text("text/javascript; charset=utf-8", include_str!("page.js")))
         .route("/state", get(state))
         .route("/mail", get(mail))
@@ -123,6 +123,11 @@ async fn security_headers(request: Request, next: Next) -> Response {
         response.headers_mut().insert(name, header::HeaderValue::from_static(value));
     }
     response
+}
+
+async fn style() -> impl IntoResponse {
+    let sheet = [PALETTE, include_str!("page.css")].concat();
+    ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], sheet)
 }
 
 async fn state(State(shared): State<Shared>) -> Response {

@@ -170,3 +170,78 @@ impl RejectionPrinter {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use oms_engine::run::RunState;
+
+    use super::*;
+
+    fn order() -> Order {
+        Order { name: "a".to_owned(), body: Vec::new(), named: false, answer: None }
+    }
+
+    fn origin(line: u64) -> Origin {
+        Origin { path: Arc::from("orders.ndjson"), line, column: 1 }
+    }
+
+    fn accepted() -> Answer {
+        let (key, run) = (Arc::from("a"), Arc::from("1"));
+        Answer::Accepted { key, run, state: RunState::InProgress }
+    }
+
+    fn conflict() -> Answer {
+        let (key, run) = (Arc::from("a"), Arc::from("1"));
+        Answer::Conflict(oms_engine::intake::Conflict { key, run, differences: None })
+    }
+
+    /// Expects one order for each answer, and sends the answers. An order with `None` gets no answer.
+    fn answered(file: &mut FileAnswers<'_>, answers: Vec<Option<Answer>>) {
+        for (answer, line) in answers.into_iter().zip(1..) {
+            let mut order = order();
+            file.expect(&mut order, origin(line));
+            if let (Some(sender), Some(answer)) = (order.answer, answer) {
+                assert!(sender.send(answer).is_ok());
+            }
+        }
+        file.end();
+    }
+
+    #[test]
+    fn a_file_is_rejected_if_one_order_is() {
+        let (queue, mut printer) = answer_queue();
+        let mut file = FileAnswers::new(&queue);
+        answered(&mut file, vec![Some(accepted()), Some(conflict()), Some(accepted())]);
+        assert_eq!((file.rejected, file.unanswered), (true, false));
+        drop(queue);
+        let runtime = crate::runtime::current_thread().unwrap();
+        let (place, _) = runtime.block_on(printer.next()).unwrap();
+        assert_eq!(place, origin(2));
+        assert!(runtime.block_on(printer.next()).is_none());
+    }
+
+    #[test]
+    fn a_missing_answer_is_no_rejection() {
+        let (queue, _printer) = answer_queue();
+        let mut file = FileAnswers::new(&queue);
+        answered(&mut file, vec![Some(accepted()), None]);
+        assert_eq!((file.rejected, file.unanswered), (false, true));
+    }
+
+    #[test]
+    fn answers_are_printed_in_the_order_of_the_input() {
+        let (queue, mut printer) = answer_queue();
+        let (mut first, mut second) = (order(), order());
+        queue.expect(&mut first, origin(1));
+        queue.expect(&mut second, origin(2));
+        for order in [second, first] {
+            assert!(order.answer.unwrap().send(conflict()).is_ok());
+        }
+        drop(queue);
+        let runtime = crate::runtime::current_thread().unwrap();
+        let lines = [(); 2].map(|()| runtime.block_on(printer.next()).unwrap().0.line);
+        assert_eq!(lines, [1, 2]);
+    }
+}

@@ -144,3 +144,55 @@ fn count(counts: &mut BTreeMap<String, (u64, Arc<str>)>, causes: &str, key: &Arc
         counts.entry(cause.to_owned()).or_insert_with(|| (0, Arc::clone(key))).0 += 1;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(key: &str, state: RunState, cause: Option<&str>, resumed: bool) -> Settled {
+        let (key, cause) = (Arc::from(key), cause.map(str::to_owned));
+        Settled::Run { key, resumed, state, cause, caught: 0 }
+    }
+
+    #[test]
+    fn every_order_is_counted_once() {
+        let mut tally = Tally { resumed: 1, ..Tally::default() };
+        for settled in [
+            run("a", RunState::Completed, None, false),
+            run("b", RunState::Parked, Some("no_rate,no_row"), false),
+            run("c", RunState::Parked, Some("no_rate"), true),
+            run("d", RunState::Completed, Some("timeout"), false),
+            Settled::Rejected,
+            Settled::Duplicate,
+            Settled::Conflict,
+            Settled::Waits { resumed: false },
+        ] {
+            tally.add(&settled);
+        }
+        assert_eq!((tally.read(), tally.accepted, tally.ended()), (7, 4, 4));
+        assert_eq!((tally.completed, tally.parked, tally.waiting), (2, 2, 1));
+        assert!(tally.has_findings());
+        assert_eq!(tally.causes["no_rate"], (2, Arc::from("b")));
+        assert_eq!(tally.causes["no_row"], (1, Arc::from("b")));
+        assert_eq!((tally.caught, &tally.caught_causes["timeout"].1), (1, &Arc::from("d")));
+        assert_eq!(tally.example.as_deref(), Some("a"));
+        let json = serde_json::to_value(tally.to_json("shop", 2.0)).unwrap();
+        assert_eq!((&json["in_progress"], &json["orders_per_second"]), (&0.into(), &2.0.into()));
+    }
+
+    #[test]
+    fn a_run_that_continues_after_a_wait_is_accepted_once() {
+        let mut tally = Tally::default();
+        tally.add(&Settled::Waits { resumed: false });
+        tally.add(&Settled::GoesOn { resumed: false });
+        tally.add(&run("a", RunState::Completed, None, false));
+        assert_eq!((tally.read(), tally.waiting, tally.completed), (1, 0, 1));
+        assert!(!tally.has_findings());
+    }
+
+    #[test]
+    fn without_time_the_rate_is_zero() {
+        let tally = Tally { completed: 3, ..Tally::default() };
+        assert_eq!((tally.rate(0.0), tally.rate(1.5)), (0.0, 2.0));
+    }
+}

@@ -163,3 +163,29 @@ impl Moved {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moved_file_keeps_its_previous_name() {
+        let (from, place) = (PathBuf::from("in/a.json"), PathBuf::from("in/done/a.json"));
+        let mut moved = Moved::default();
+        moved.record(place.clone(), from.clone(), (1, None));
+        assert!(moved.was_read(&place, (1, None)) && !moved.was_read(&place, (2, None)));
+        let Source::Moved { path, from: previous } = moved.source(&place) else { panic!() };
+        assert_eq!((path, previous), (place, from));
+        assert!(matches!(moved.source(Path::new("in/b.json")), Source::File(_)));
+    }
+
+    #[test]
+    fn only_the_latest_moved_files_are_watched() {
+        let mut moved = Moved::default();
+        for number in 0..=MOVED_MAX {
+            moved.record(PathBuf::from(number.to_string()), PathBuf::new(), (0, None));
+        }
+        assert_eq!(moved.0.len(), MOVED_MAX);
+        assert!(!moved.was_read(Path::new("0"), (0, None)));
+    }
+}

@@ -202,6 +202,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_external_table_has_a_command_only_with_an_address() {
+        let place = "on the PostgreSQL server";
+        let address = Some("postgresql://localhost/shop".to_owned());
+        let line = ExternalTables { place, address }.line("bills");
+        let command = "psql postgresql://localhost/shop -c 'table \"bills\"'";
+        assert_eq!(line, ["table", "bills: on the PostgreSQL server", command]);
+        assert_eq!(ExternalTables { place, address: None }.line("bills").len(), 2);
+    }
+
+    #[test]
     fn an_address_is_shown_only_without_a_password() {
         for address in ["postgresql://shop@127.0.0.1:5432/shop", "postgres://localhost/shop"] {
             assert!(is_plain_address(address), "{address}");

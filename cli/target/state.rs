@@ -174,6 +174,37 @@ pub(crate) fn current_plan(
 mod tests {
     use super::*;
 
+    fn args(arguments: &[&str], state_dir: Option<&str>) -> StateArgs {
+        let arguments = arguments.iter().map(ToString::to_string).collect();
+        StateArgs { state_dir: state_dir.map(PathBuf::from), arguments }
+    }
+
+    #[test]
+    fn the_first_argument_may_be_the_pipeline() {
+        let state = args(&["p.yaml", "A1", "A1", "q.yaml"], Some("st")).find().unwrap();
+        assert_eq!(state.pipeline.as_deref(), Some(Path::new("p.yaml")));
+        assert_eq!(state.without_duplicates().arguments, ["A1", "q.yaml"]);
+        let state = args(&["A1"], Some("st")).find().unwrap();
+        assert_eq!((state.pipeline.as_deref(), state.first_argument("?").unwrap()), (None, "A1"));
+        assert!(args(&["A1"], None).find().is_err());
+    }
+
+    #[test]
+    fn a_missing_argument_is_a_usage_error() {
+        let state = args(&[], Some("st")).find().unwrap();
+        let error = state.first_argument("specify the key").unwrap_err();
+        assert!(error.is::<Usage>());
+        assert_eq!(error.to_string(), "specify the key");
+    }
+
+    #[test]
+    fn plain_arguments_are_not_quoted() {
+        for plain in ["a", "orders/NW-1.json", "a=b,c@d:e+f"] {
+            assert_eq!(quote(plain), plain);
+        }
+        assert_eq!(["", "a b", "$x", "it's"].map(quote), ["''", "'a b'", "'$x'", r"'it'\''s'"]);
+    }
+
     #[test]
     fn arguments_are_quoted_for_a_shell() {
         let (pipeline, directory) = (Path::new("p.yaml"), Path::new("it's here"));

@@ -30,6 +30,7 @@ mod traces;
 mod wait;
 
 pub use auth::is_this_machine;
+pub use console::PALETTE;
 pub use flow::{Finding, InvalidPipeline, Looked, LookedFile, Opened, Renewed, ServeError, Source};
 pub use listen::{Tls, TlsError, bind, listen};
 pub use site::{Site, StartError};

@@ -182,3 +182,23 @@ fn selected(
     }
     Ok(rows)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_are_counted_and_sorted() {
+        let done = |cause: Option<&str>| Done {
+            key: "a".to_owned(),
+            state: RunState::Parked,
+            cause: cause.map(str::to_owned),
+            caught: 0,
+            refused: None,
+        };
+        let done = [done(Some("no_row,no_rate")), done(Some("no_row")), done(None)];
+        let counts = causes(done.iter());
+        assert_eq!(causes_text(&counts), "no_rate, no_row: 2");
+        assert_eq!(causes_text(&BTreeMap::new()), "");
+    }
+}

@@ -145,3 +145,30 @@ fn shortened(value: &Json) -> String {
 fn key(found: &ResolvedState) -> anyhow::Result<&str> {
     found.first_argument("specify the key of the order; `oms runs list` lists the keys")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_one_line_with_its_result() {
+        let failed = json!({
+            "state": "attempt_failed", "attempt": 2, "micros": 7, "cause": "timeout", "message": "no reply",
+            "retry_at": "2025-06-01T00:00:00Z",
+        });
+        let text =
+            "attempt failed attempt 2 in 7 µs: timeout (no reply), again at 2025-06-01T00:00:00Z";
+        assert_eq!(event_line(&failed), text);
+        let succeeded =
+            json!({ "state": "succeeded", "element": 3, "attempt": 1, "output": { "a": 1 } });
+        assert_eq!(event_line(&succeeded), "succeeded element 3\n  output   {\"a\":1}");
+        assert_eq!(event_line(&json!({ "state": "skipped", "output": {} })), "skipped");
+    }
+
+    #[test]
+    fn long_values_are_cut_by_characters() {
+        let text = shortened(&json!("ä".repeat(500)));
+        assert_eq!((text.chars().count(), text.chars().last()), (401, Some('…')));
+        assert_eq!(shortened(&json!({ "a": [1] })), "{\"a\":[1]}");
+    }
+}

@@ -20,5 +20,6 @@ mod session;
 pub(crate) mod words;
 
 pub(crate) use lost::{is_console, lost};
+pub use pages::PALETTE;
 pub(crate) use routes::routes;
 pub(crate) use session::{SessionKey, Sessions, Token};

@@ -35,7 +35,12 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "parked", "pipeline", "progress", "run", "runs",
 ];
 
-pub(crate) const STYLE: &str = include_str!("../../../templates/console/console.css");
+/// The colors that the console shares with the preview of e-mails.
+pub const PALETTE: &str = include_str!("../../../templates/console/palette.css");
+pub(crate) const STYLE: &str = concat!(
+    include_str!("../../../templates/console/palette.css"),
+    include_str!("../../../templates/console/console.css")
+);
 pub(crate) const SCRIPT: &str = include_str!("../../../templates/console/console.js");
 
 fn registry() -> &'static Handlebars<'static> {
