@@ -131,14 +131,14 @@ impl ValidPipeline {
             "html": mail.html,
             "text": mail.text,
             "headers": headers,
-            "source": self.sources(template, pipeline),
+            "source": self.source_files(template, pipeline),
             "findings": lint_findings.chain(self.findings.iter().cloned()).collect::<Vec<_>>(),
             "bytes": { "html": mail.html.len(), "text": mail.text.len(), "eml": message.len() },
         }))
     }
 
     /// Returns the files of a template and the shared partials.
-    fn sources(&self, template: &str, pipeline: &Path) -> Vec<Json> {
+    fn source_files(&self, template: &str, pipeline: &Path) -> Vec<Json> {
         let Some(mail) = self.plan.mail() else { return Vec::new() };
         let of = |name: &str| format!("{}/{name}/", mail.templates);
         let folders = [of(template), of(oms_engine::template::PARTIALS_FOLDER)];

@@ -150,13 +150,13 @@ async fn respond(
     shared: Shared,
     ask: impl FnOnce(&Current) -> Option<anyhow::Result<serde_json::Value>> + Send + 'static,
 ) -> Response {
-    let asked = tokio::task::spawn_blocking(move || {
+    let rendered = tokio::task::spawn_blocking(move || {
         ask(&shared.current.lock().unwrap_or_else(PoisonError::into_inner))
     });
     let failed = |error: String| {
         (StatusCode::INTERNAL_SERVER_ERROR, Json(json!({ "error": error }))).into_response()
     };
-    match asked.await {
+    match rendered.await {
         Ok(Some(Ok(answer))) => Json(answer).into_response(),
         Ok(Some(Err(error))) => failed(format!("{error:#}")),
         Ok(None) => {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_engine::value::format_quantity;
-use oms_runtime::Runner;
+use oms_runtime::{NextAttempt, Runner};
 
 /// Minimum wait for a message.
 const SHORT: SignedDuration = SignedDuration::from_secs(2);
@@ -40,13 +40,41 @@ impl WaitMessages {
         }
         let Some(next) = runner.next_attempt(id)? else { return Ok(None) };
         self.quiet_until = now.checked_add(INTERVAL).unwrap_or(now);
-        let wait = if waiting == 1 { "waits" } else { "wait" };
-        let (key, step) = (&next.key, &next.step);
-        let cause = next.cause.map_or_else(String::new, |cause| format!(", after `{cause}`"));
-        Ok(Some(format!(
-            "{} {wait} for the next attempt: `{step}` of `{key}` at {until:.0}{cause}; to retry now, press Ctrl-C, then: oms runs retry {} {key}",
-            format_quantity(waiting, "run"),
-            self.target,
-        )))
+        Ok(Some(message(&next, until, waiting, &self.target)))
+    }
+}
+
+fn message(next: &NextAttempt, until: Timestamp, waiting: u64, target: &str) -> String {
+    let wait = if waiting == 1 { "waits" } else { "wait" };
+    let (key, step) = (&next.key, &next.step);
+    let cause = next.cause.as_ref().map_or_else(String::new, |cause| format!(", after `{cause}`"));
+    format!(
+        "{} {wait} for the next attempt: `{step}` of `{key}` at {until:.0}{cause}; to retry now, press Ctrl-C, then: oms runs retry {target} {key}",
+        format_quantity(waiting, "run"),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_names_the_attempt_and_the_command_that_retries_now() {
+        let until = "2025-06-01T12:00:00.5Z".parse().unwrap();
+        let next = |cause: Option<&str>| NextAttempt {
+            key: "A1".to_owned(),
+            step: "bill".to_owned(),
+            cause: cause.map(str::to_owned),
+        };
+        assert_eq!(
+            message(&next(Some("timeout")), until, 1, "p.yaml"),
+            "1 run waits for the next attempt: `bill` of `A1` at 2025-06-01T12:00:00Z, after `timeout`; \
+             to retry now, press Ctrl-C, then: oms runs retry p.yaml A1"
+        );
+        let several = message(&next(None), until, 2, "p.yaml");
+        assert!(
+            several.starts_with("2 runs wait for") && several.contains("Z; to retry"),
+            "{several}"
+        );
     }
 }

@@ -53,7 +53,7 @@ impl StateArgs {
         let named = self.state_dir.is_some();
         let directory = match (self.state_dir, &pipeline) {
             (Some(directory), _) => directory,
-            (None, Some(pipeline)) => beside(pipeline)?,
+            (None, Some(pipeline)) => default_directory(pipeline)?,
             (None, None) => {
                 let message = "specify the pipeline file first, such as `pipelines/storefront.yaml`, or use `--state-dir`";
                 return Err(Usage(message.to_owned()).into());
@@ -64,7 +64,7 @@ impl StateArgs {
 }
 
 /// Returns the default state directory of a pipeline file.
-fn beside(pipeline: &Path) -> anyhow::Result<PathBuf> {
+fn default_directory(pipeline: &Path) -> anyhow::Result<PathBuf> {
     Ok(directory(pipeline, &name(pipeline)?))
 }
 

@@ -97,7 +97,8 @@ fn where_there_is_a_key_it_is_asked_for_and_a_revoked_one_is_none() {
     let scratch = Scratch::new();
     let site = || Site::storefront(scratch.path("state"));
     let beyond = site().call(&["serve"], &["--listen", "0.0.0.0:0"]).exits(4);
-    assert!(beyond.stderr.contains("oms keys add"), "{}", beyond.stderr);
+    let command = format!("oms keys add {} --state-dir ", site().pipeline.display());
+    assert!(beyond.stderr.contains(&command), "{}", beyond.stderr);
     let server = Server::start(site(), &[]);
     let (key, order) = order();
     let path = format!("/storefront/order/{key}");

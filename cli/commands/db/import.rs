@@ -52,7 +52,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
     };
     match effects.external()? {
-        Some(outside) => outside.import(&plan, &table, &rows)?,
+        Some(external) => external.import(&plan, &table, &rows)?,
         None => {
             let request = Request::Import { table: table.name.to_string(), rows: text };
             in_server_or_here(

@@ -34,10 +34,10 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { pipeline, state_dir, effects } = args;
-    let outside = effects.external()?;
+    let external = effects.external()?;
     let checker = check::checker(kinds)?;
     let Some(plan) = check::plan(&checker, &pipeline)? else { return Ok(exit::FINDINGS) };
-    let Some(outside) = outside else {
+    let Some(external) = external else {
         let directory = state_dir.unwrap_or_else(|| directory(&pipeline, plan.name()));
         anyhow::ensure!(
             directory.join(DATABASE_FILE).exists(),
@@ -51,8 +51,8 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         });
         return Ok(exit::SUCCESS);
     };
-    outside.migrate(&plan)?;
-    let roles = outside.set_roles(&plan)?;
+    external.migrate(&plan)?;
+    let roles = external.set_roles(&plan)?;
     let names: Vec<&str> = plan.tables().iter().map(|table| table.name.as_ref()).collect();
     output::message(&format!("the tables are ready: {}", names.join(", ")));
     if roles > 0 {

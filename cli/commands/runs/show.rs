@@ -30,8 +30,8 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, stack, format } = args;
     let found = target.find()?;
-    let asked = StackRequest::Show(key(&found)?);
-    match stack.send(&asked, &found, format, kinds)? {
+    let request = StackRequest::Show(key(&found)?);
+    match stack.send(&request, &found, format, kinds)? {
         Some(code) => Ok(code),
         None => show(&found, format, kinds),
     }

@@ -63,9 +63,9 @@ impl Stack {
         let mut left = wanted.limit;
         while left > 0 {
             let page = Wanted { limit: left.min(PAGE), offset: wanted.limit - left, ..wanted };
-            let asked =
+            let query =
                 noted(&*self.database, self.plan.name(), self.noting_branches().count(), page);
-            let notes = runtime::current_thread()?.block_on(asked)?;
+            let notes = runtime::current_thread()?.block_on(query)?;
             let keys = notes.chunk_by(|a, b| a.key == b.key).count();
             found.extend(notes);
             if keys < PAGE as usize {
