@@ -232,7 +232,7 @@ fn imports(text: &str) -> BTreeSet<String> {
                 let is_letter = |letter: char| letter.is_ascii_lowercase() || letter == '_';
                 let end = name.trim().find(|letter| !is_letter(letter));
                 let name = name.trim();
-                found.insert(end.map_or(name, |end| &name[..end]).to_owned());
+                found.insert(end.and_then(|end| name.get(..end)).unwrap_or(name).to_owned());
                 if !part.starts_with('{') {
                     break;
                 }
