@@ -1,12 +1,13 @@
 //! The target of the steps' effects: this machine, a PostgreSQL server, or AWS.
 
+#[cfg(any(feature = "postgres", feature = "aws"))]
 use std::sync::Arc;
 
 use oms_engine::plan::Target;
-use oms_runtime::Remote;
-use oms_sql::Database;
 #[cfg(any(feature = "postgres", feature = "aws"))]
-use oms_sql::SqlTables;
+use oms_runtime::Remote;
+#[cfg(any(feature = "postgres", feature = "aws"))]
+use oms_sql::{Database, SqlTables};
 
 use crate::exit::Usage;
 #[cfg(feature = "aws")]
