@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use oms_engine::step::StepKind;
 
 use crate::commands::{
     completions, db, explain, forget, generate, graph, keys, mail, objects, render_email, run,
@@ -40,4 +41,28 @@ pub(crate) enum Command {
     Steps(steps::Args),
     Explain(explain::Args),
     Completions(completions::Args),
+}
+
+impl Command {
+    /// Runs the command and returns its exit code.
+    pub(crate) fn run(self, kinds: &[StepKind]) -> anyhow::Result<u8> {
+        match self {
+            Self::Run(args) => run::run(args, kinds),
+            Self::Serve(args) => serve::run(args, kinds),
+            Self::Validate(args) => validate::run(args, kinds),
+            Self::RenderEmail(args) => render_email::run(args, kinds),
+            Self::Runs(args) => runs::run(args, kinds),
+            Self::Objects(args) => objects::run(args, kinds),
+            Self::Mail(args) => mail::run(args, kinds),
+            Self::Forget(args) => forget::run(args, kinds),
+            Self::Keys(args) => keys::run(args),
+            Self::Db(args) => db::run(args, kinds),
+            Self::Generate(args) => generate::run(args, kinds),
+            Self::Graph(args) => graph::run(args, kinds),
+            Self::Schema(args) => schema::run(args, kinds),
+            Self::Steps(args) => steps::run(args, kinds),
+            Self::Explain(args) => explain::run(args),
+            Self::Completions(args) => completions::run(args, &mut Args::command()),
+        }
+    }
 }

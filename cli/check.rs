@@ -25,10 +25,7 @@ pub(crate) fn checker(kinds: &[StepKind]) -> anyhow::Result<Arc<Checker>> {
 /// When two kinds have the same name, or the settings of a kind have no schema.
 pub(crate) fn checker_for(kinds: &[StepKind], target: Target) -> anyhow::Result<Arc<Checker>> {
     let registry = Registry::new(kinds.iter().copied())?;
-    let checker = Checker::new(registry)
-        .map_err(anyhow::Error::msg)
-        .context("the settings of a step kind have no valid schema")?;
-    Ok(Arc::new(checker.for_target(target)))
+    Ok(Arc::new(Checker::new(registry)?.for_target(target)))
 }
 
 /// Checks one file.
@@ -46,11 +43,11 @@ pub(crate) fn check_and_print(checker: &Checker, path: &Path) -> anyhow::Result<
     let checked = check(checker, path);
     let counts = render::counts(checked.report.errors(), checked.report.warnings());
     if !checked.report.is_ok() {
-        let report = render::human(&checked.report, output::colour_on_stderr());
-        output::say(report.trim_end());
-        output::say(&format!("{}: {counts}", path.display()));
+        let report = render::human(&checked.report, output::color_on_stderr());
+        output::message(report.trim_end());
+        output::message(&format!("{}: {counts}", path.display()));
     } else if checked.report.warnings() > 0 {
-        output::say(&format!(
+        output::message(&format!(
             "{path}: {counts}; `oms validate {path}` shows them",
             path = path.display()
         ));

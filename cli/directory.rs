@@ -71,7 +71,7 @@ impl Files for DirectoryFiles {
         let path = self.folder.join(path);
         let failed = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => FileError::Missing,
-            _ => FileError::Unreadable(in_words(&error)),
+            _ => FileError::Unreadable(system_message(&error)),
         };
         // Checked before opening: opening a pipe without a writer blocks.
         let kind = std::fs::metadata(&path).map_err(failed)?.file_type();
@@ -124,10 +124,10 @@ impl Files for DirectoryFiles {
 }
 
 /// Returns the system's error message without its number, and with a lower-case first letter.
-fn in_words(error: &std::io::Error) -> String {
-    let said = error.to_string();
-    let said = said.split(" (os error").next().unwrap_or_default();
-    let mut letters = said.chars();
+fn system_message(error: &std::io::Error) -> String {
+    let message = error.to_string();
+    let message = message.split(" (os error").next().unwrap_or_default();
+    let mut letters = message.chars();
     letters
         .next()
         .map_or_else(String::new, |first| format!("{}{}", first.to_lowercase(), letters.as_str()))
@@ -142,7 +142,7 @@ mod tests {
         let files = DirectoryFiles::new(Path::new("."));
         assert_eq!(files.read(".").unwrap_err().to_string(), "it is a folder");
         let error = std::io::Error::from_raw_os_error(13);
-        assert!(!in_words(&error).contains("os error"));
+        assert!(!system_message(&error).contains("os error"));
     }
 
     #[test]

@@ -6,28 +6,16 @@ mod args;
 mod check;
 mod commands;
 mod directory;
-mod dropped;
+mod emails;
 mod exit;
 pub mod graph;
-mod input;
-mod interrupt;
-mod judge;
 mod live;
-mod mailing;
-mod matrix;
-mod operate;
+mod orders;
 mod output;
-mod preview;
-mod progress;
-mod refused;
 pub mod render;
-mod source;
-mod stack;
-mod state;
-mod summary;
-mod tally;
-mod waits;
-mod world;
+mod runtime;
+mod signals;
+mod target;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
@@ -35,15 +23,15 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use oms_engine::step::StepKind;
 
-pub use commands::show::kind_page;
 pub use directory::DirectoryFiles;
+pub use render::kind_page;
 
 /// Runs the program with these step kinds, on the arguments of the process.
 pub fn main(kinds: &[StepKind]) -> ExitCode {
     let args = match args::Args::try_parse() {
         Ok(args) => args,
         Err(error) => {
-            let code = if error.use_stderr() { exit::USAGE } else { exit::FINE };
+            let code = if error.use_stderr() { exit::USAGE } else { exit::SUCCESS };
             // If the output is closed, the message is lost.
             let _unprinted = error.print();
             return ExitCode::from(code);
@@ -51,20 +39,19 @@ pub fn main(kinds: &[StepKind]) -> ExitCode {
     };
     directory::allow(args.allow_files);
     // A panic is a bug. Its message was printed, and the accepted orders are on disk.
-    let outcome =
-        std::panic::catch_unwind(AssertUnwindSafe(|| commands::dispatch(args.command, kinds)));
+    let outcome = std::panic::catch_unwind(AssertUnwindSafe(|| args.command.run(kinds)));
     let Ok(outcome) = outcome else {
-        output::say(
+        output::message(
             "this is a bug in oms; run the command again to continue with the accepted orders",
         );
         return ExitCode::from(exit::BUG);
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
-        Err(error) if output::is_closed(&error) => ExitCode::from(exit::FINE),
+        Err(error) if output::is_closed(&error) => ExitCode::from(exit::SUCCESS),
         Err(error) => {
             output::error(&error);
-            ExitCode::from(exit::of(&error))
+            ExitCode::from(exit::code_of(&error))
         }
     }
 }

@@ -2,13 +2,25 @@
 
 use std::io::{self, IsTerminal as _, Write as _};
 
+use oms_engine::value::format_quantity;
+
 use crate::exit;
+
+/// The output format.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Text
+    #[default]
+    Human,
+    /// One JSON object with a `format_version`
+    Json,
+}
 
 /// Writes a part of the result.
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn answer(text: &str) -> anyhow::Result<()> {
+pub(crate) fn result(text: &str) -> anyhow::Result<()> {
     let mut stdout = anstream::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()?;
@@ -19,7 +31,7 @@ pub(crate) fn answer(text: &str) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn answer_bytes(bytes: &[u8]) -> anyhow::Result<()> {
+pub(crate) fn result_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes)?;
     stdout.flush()?;
@@ -30,13 +42,13 @@ pub(crate) fn answer_bytes(bytes: &[u8]) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// When standard output cannot be written.
-pub(crate) fn answer_content(text: &str) -> anyhow::Result<()> {
+pub(crate) fn result_content(text: &str) -> anyhow::Result<()> {
     if !io::stdout().is_terminal() {
-        return answer_bytes(text.as_bytes());
+        return result_bytes(text.as_bytes());
     }
     let is_printed = |char: char| !char.is_control() || matches!(char, '\n' | '\t');
     let shown = |char: char| if is_printed(char) { char } else { char::REPLACEMENT_CHARACTER };
-    answer_bytes(text.chars().map(shown).collect::<String>().as_bytes())
+    result_bytes(text.chars().map(shown).collect::<String>().as_bytes())
 }
 
 /// Writes one JSON document and a line end.
@@ -44,27 +56,27 @@ pub(crate) fn answer_content(text: &str) -> anyhow::Result<()> {
 /// # Errors
 /// When standard output cannot be written.
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
-    answer(&format!("{}\n", serde_json::to_string(value)?))
+    result(&format!("{}\n", serde_json::to_string(value)?))
 }
 
 /// Prints a message.
-pub(crate) fn say(text: &str) {
+pub(crate) fn message(text: &str) {
     // If standard error is closed, the message is lost.
-    let _unsaid = writeln!(anstream::stderr().lock(), "{text}");
+    let _unprinted = writeln!(anstream::stderr().lock(), "{text}");
 }
 
 /// Prints the number of skipped seed rows, with a line for each table.
-pub(crate) fn say_skipped_seeds(runner: &oms_runtime::Runner) {
+pub(crate) fn skipped_seeds(runner: &oms_runtime::Runner) {
     for skipped in runner.skipped_seeds() {
-        say(&skipped.to_string());
+        message(&skipped.to_string());
     }
 }
 
 /// Returns the export to a folder. It warns of each object and e-mail that cannot be written.
 pub(crate) fn export(directory: std::path::PathBuf) -> oms_runtime::Export {
     let report = |failed: &oms_runtime::NotExported| {
-        say(&format!(
-            "warning: {failed}; fix the cause, and the next start with `--export` exports it"
+        message(&format!(
+            "warning: {failed}; correct the cause, then the next start with `--export` exports it"
         ));
     };
     oms_runtime::Export { directory, report: std::sync::Arc::new(report) }
@@ -72,22 +84,22 @@ pub(crate) fn export(directory: std::path::PathBuf) -> oms_runtime::Export {
 
 /// Warns that an object or an e-mail was not exported.
 pub(crate) fn not_exported(failed: &oms_runtime::NotExported) {
-    say(&format!("warning: {failed}; fix the cause, then run the command again"));
+    message(&format!("warning: {failed}; correct the cause, then run the command again"));
 }
 
 /// Returns the exit code of an export, and prints the number of missing files.
 pub(crate) fn exported(failed: u64, noun: &str) -> u8 {
     if failed == 0 {
-        return exit::FINE;
+        return exit::SUCCESS;
     }
-    say(&format!("{} not exported; see the warnings above", counted(failed, noun)));
+    message(&format!("{} not exported; see the warnings above", format_quantity(failed, noun)));
     exit::FINDINGS
 }
 
 /// Prints an error with its causes.
 pub(crate) fn error(error: &anyhow::Error) {
     let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-    say(&format!("error: {}", causes.join(": ")));
+    message(&format!("error: {}", causes.join(": ")));
 }
 
 /// Returns whether an error means that the reader has closed standard output.
@@ -96,73 +108,16 @@ pub(crate) fn is_closed(error: &anyhow::Error) -> bool {
 }
 
 /// Returns whether messages on standard error may have colors.
-pub(crate) fn colour_on_stderr() -> bool {
+pub(crate) fn color_on_stderr() -> bool {
     anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never
 }
 
 /// Returns whether the result may have colors.
-pub(crate) fn colour_on_stdout() -> bool {
+pub(crate) fn color_on_stdout() -> bool {
     anstream::AutoStream::choice(&io::stdout()) != anstream::ColorChoice::Never
 }
 
 /// Returns whether standard error is a terminal.
-pub(crate) fn is_watched() -> bool {
+pub(crate) fn is_terminal() -> bool {
     io::stderr().is_terminal()
-}
-
-/// Formats a number with thousands separators.
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// Formats a number with its noun: "1 order", "2 orders".
-pub(crate) fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{} {noun}{plural}", grouped(number))
-}
-
-/// Formats rows as columns with two spaces between them.
-pub(crate) fn columns(rows: &[Vec<String>]) -> String {
-    let count = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> = (0..count)
-        .map(|at| {
-            rows.iter()
-                .filter_map(|row| row.get(at))
-                .map(|cell| cell.chars().count())
-                .max()
-                .unwrap_or(0)
-        })
-        .collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = String::new();
-        for (cell, width) in row.iter().zip(&widths) {
-            line.push_str(cell);
-            line.extend(std::iter::repeat_n(' ', width + 2 - cell.chars().count().min(*width)));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn numbers_are_grouped_by_thousands() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(counted(1, "order"), "1 order");
-    }
 }

@@ -1,8 +1,5 @@
 //! `oms completions`: completion scripts for shells.
 
-use clap::CommandFactory as _;
-
-use crate::args;
 use crate::exit;
 use crate::output;
 
@@ -16,9 +13,9 @@ pub(crate) struct Args {
     shell: clap_complete::Shell,
 }
 
-pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
+pub(crate) fn run(args: Args, program: &mut clap::Command) -> anyhow::Result<u8> {
     let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut args::Args::command(), "oms", &mut script);
-    output::answer_bytes(&script)?;
-    Ok(exit::FINE)
+    clap_complete::generate(args.shell, program, "oms", &mut script);
+    output::result_bytes(&script)?;
+    Ok(exit::SUCCESS)
 }

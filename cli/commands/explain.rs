@@ -4,6 +4,7 @@ use oms_engine::diagnostic::{Code, codes, did_you_mean};
 
 use crate::exit::{self, Usage};
 use crate::output;
+use crate::render;
 
 /// Explain the code of a finding
 ///
@@ -20,8 +21,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let Some(name) = args.code else {
         let rows: Vec<Vec<String>> =
             codes::ALL.iter().map(|code| vec![code.to_string(), code.title().to_owned()]).collect();
-        output::answer(&output::columns(&rows))?;
-        return Ok(exit::FINE);
+        output::result(&render::table(&rows))?;
+        return Ok(exit::SUCCESS);
     };
     let Some(code) = Code::find(&name) else {
         let known: Vec<String> = codes::ALL.iter().map(ToString::to_string).collect();
@@ -29,6 +30,6 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
             .unwrap_or_else(|| "`oms explain` lists all codes".to_owned());
         return Err(Usage(format!("unknown code `{name}`; {help}")).into());
     };
-    output::answer(code.page())?;
-    Ok(exit::FINE)
+    output::result(code.page())?;
+    Ok(exit::SUCCESS)
 }

@@ -1,22 +1,24 @@
 //! `oms forget`: erases a customer's personal data.
 
 use std::io::IsTerminal as _;
+use std::path::Path;
 
 use anyhow::Context as _;
 use oms_engine::step::StepKind;
+use oms_engine::value::{format_count, format_quantity};
 use oms_runtime::control::{Request, Response};
 use oms_runtime::{Candidate, Forgetting, Forgotten, Runner};
 use oms_sqlite::{DATABASE_FILE, backup};
 use serde_json::json;
+use tempfile::TempDir;
 
-use crate::check;
-use crate::commands::Format;
 use crate::exit::{self, Usage};
-use crate::mailing::MailOption;
-use crate::operate::{Here, ask, astray};
-use crate::output::{self, counted};
-use crate::state::{Found, Target, current_plan};
-use crate::world::{WorldOption, runtime};
+use crate::output::{self, Format};
+use crate::runtime;
+use crate::target::effect_target::TargetOption;
+use crate::target::email_destination::MailOption;
+use crate::target::operation::{LocalContext, in_server_or_here};
+use crate::target::state::{ResolvedState, StateArgs};
 
 /// Erase a customer's personal data and keep the amounts
 ///
@@ -37,7 +39,7 @@ use crate::world::{WorldOption, runtime};
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]
-    target: Target,
+    target: StateArgs,
     /// Only list what would be erased
     #[arg(long)]
     dry_run: bool,
@@ -47,7 +49,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     mail: MailOption,
     #[command(flatten)]
-    world: WorldOption,
+    effects: TargetOption,
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -55,32 +57,41 @@ pub(crate) struct Args {
 
 /// The owner of the state: a server, or this process.
 enum Owner<'a> {
-    Server(&'a Found),
-    Here(Box<Runner>),
+    Server(&'a Path),
+    Here {
+        runner: Box<Runner>,
+        /// The directory of a copy, which is deleted after the runner is closed.
+        _copy: Option<TempDir>,
+    },
 }
 
 impl Owner<'_> {
-    fn forget(&self, who: &str, dry_run: bool) -> anyhow::Result<Forgetting> {
+    fn forget(&self, who: &str) -> anyhow::Result<Forgetting> {
         match self {
-            Self::Server(found) => {
-                let request = Request::Forget { who: who.to_owned(), dry_run };
-                match ask(&found.directory, &request)? {
-                    Some(Response::Forgotten(forgetting)) => Ok(forgetting),
-                    Some(_) => Err(astray()),
-                    None => anyhow::bail!("the server has stopped; run the command again"),
-                }
+            Self::Server(directory) => {
+                let request = Request::Forget { who: who.to_owned(), dry_run: false };
+                in_server_or_here(directory, &request, forgetting, || {
+                    anyhow::bail!("the server has stopped; run the command again")
+                })
             }
-            Self::Here(runner) => Ok(runtime()?.block_on(async {
-                if dry_run { runner.would_forget(who).await } else { runner.forget(who).await }
-            })?),
+            Self::Here { runner, .. } => {
+                Ok(runtime::current_thread()?.block_on(runner.forget(who))?)
+            }
         }
     }
 }
 
+fn forgetting(response: Response) -> Option<Forgetting> {
+    match response {
+        Response::Forgotten(forgetting) => Some(forgetting),
+        _ => None,
+    }
+}
+
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { target, dry_run, yes, mail, world, format } = args;
+    let Args { target, dry_run, yes, mail, effects, format } = args;
     let found = target.find()?;
-    let [who] = found.words.as_slice() else {
+    let [who] = found.arguments.as_slice() else {
         return Err(Usage("specify one customer by id or e-mail address".to_owned()).into());
     };
     if who.trim().is_empty() {
@@ -88,33 +99,35 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     }
     // A state directory that does not exist is not created.
     drop(found.read(kinds)?);
+    let directory = found.directory.as_path();
     let request = Request::Forget { who: who.clone(), dry_run: true };
-    let (owner, listed) = match ask(&found.directory, &request)? {
-        Some(Response::Forgotten(listed)) => (Owner::Server(&found), listed),
-        Some(_) => return Err(astray()),
-        None => {
-            let checker = check::checker(kinds)?;
-            let Some((pipeline, plan)) = current_plan(&checker, &found)? else {
-                return Ok(exit::FINDINGS);
-            };
-            let here = Here { checker: &checker, pipeline, plan, mail, outside: world.outside()? };
-            if dry_run {
-                let listed = looked_at(here, &found, who)?;
-                return show(&listed, &found, format);
-            }
-            let owner = Owner::Here(Box::new(here.open(&found.directory)?));
-            let listed = owner.forget(who, true)?;
-            (owner, listed)
-        }
+    let accept = |response| Some(Some((Owner::Server(directory), forgetting(response)?)));
+    let listed = in_server_or_here(directory, &request, accept, || {
+        let Some(context) = LocalContext::new(&found, mail, &effects, kinds)? else {
+            return Ok(None);
+        };
+        // Opening a state creates tables and loads seeds, so a dry run works on a copy.
+        let copy = dry_run.then(|| copy_of(directory)).transpose()?;
+        let runner = context.open(copy.as_ref().map_or(directory, TempDir::path))?;
+        let listed = runtime::current_thread()?.block_on(runner.would_forget(who))?;
+        Ok(Some((Owner::Here { runner: Box::new(runner), _copy: copy }, listed)))
+    })?;
+    let Some((owner, listed)) = listed else { return Ok(exit::FINDINGS) };
+    let code = match dry_run {
+        true => show(&listed, &found, format),
+        false => confirm_and_erase(&owner, &found, who, listed, Options { yes, format }),
     };
-    if dry_run {
-        return show(&listed, &found, format);
-    }
-    let code = decide(&owner, &found, who, listed, Options { yes, format });
-    if let Owner::Here(runner) = owner {
+    if let Owner::Here { runner, _copy } = owner {
         runner.close()?;
     }
     code
+}
+
+/// Copies a state to a temporary directory.
+fn copy_of(directory: &Path) -> anyhow::Result<TempDir> {
+    let folder = tempfile::tempdir().context("cannot create a temporary directory")?;
+    backup(directory, &folder.path().join(DATABASE_FILE))?;
+    Ok(folder)
 }
 
 #[derive(Clone, Copy)]
@@ -123,75 +136,65 @@ struct Options {
     format: Format,
 }
 
-/// Lists what would be erased from a copy of the state, because opening a state creates tables and loads seeds.
-fn looked_at(here: Here<'_>, found: &Found, who: &str) -> anyhow::Result<Forgetting> {
-    let folder = tempfile::tempdir().context("cannot create a temporary directory")?;
-    backup(&found.directory, &folder.path().join(DATABASE_FILE))?;
-    let runner = here.open(folder.path())?;
-    let listed = runtime()?.block_on(runner.would_forget(who))?;
-    runner.close()?;
-    Ok(listed)
-}
-
 /// Shows what would be erased.
-fn show(listed: &Forgetting, found: &Found, format: Format) -> anyhow::Result<u8> {
-    let Forgetting::Found(listed) = listed else { return refuse(listed, found, format) };
+fn show(listed: &Forgetting, found: &ResolvedState, format: Format) -> anyhow::Result<u8> {
+    let Forgetting::Found(listed) = listed else { return report_unknown(listed, found, format) };
     match format {
         Format::Json => output::json(&as_json(listed, true))?,
-        Format::Human => output::answer(&list(listed))?,
+        Format::Human => output::result(&list(listed))?,
     }
-    say_left(listed, found);
+    report_remaining(listed, found);
     Ok(code(listed))
 }
 
 /// Shows what would be erased, asks for confirmation, and erases it.
-fn decide(
+fn confirm_and_erase(
     owner: &Owner<'_>,
-    found: &Found,
+    found: &ResolvedState,
     who: &str,
     listed: Forgetting,
     options: Options,
 ) -> anyhow::Result<u8> {
     let listed = match listed {
         Forgetting::Found(listed) => listed,
-        other => return refuse(&other, found, options.format),
+        other => return report_unknown(&other, found, options.format),
     };
-    output::say(list(&listed).trim_end());
-    say_left(&listed, found);
+    output::message(list(&listed).trim_end());
+    report_remaining(&listed, found);
     let is_nothing = listed.runs == 0 && listed.rows.is_empty();
     if !is_nothing && !options.yes && !confirm()? {
-        output::say("nothing was erased");
+        output::message("nothing was erased");
         return Ok(exit::FINDINGS);
     }
-    let done = match owner.forget(who, false)? {
+    let done = match owner.forget(who)? {
         Forgetting::Found(done) => done,
-        other => return refuse(&other, found, options.format),
+        other => return report_unknown(&other, found, options.format),
     };
     match options.format {
         Format::Json => output::json(&as_json(&done, false))?,
-        Format::Human => output::answer(&format!(
+        Format::Human => output::result(&format!(
             "erased {} and {}\n",
-            counted(done.runs, "run"),
-            counted(done.rows.values().sum(), "row")
+            format_quantity(done.runs, "run"),
+            format_quantity(done.rows.values().sum(), "row")
         ))?,
     }
     if done.left.len() > listed.left.len() {
-        say_left(&done, found);
+        report_remaining(&done, found);
     }
     Ok(code(&done))
 }
 
 const fn code(forgotten: &Forgotten) -> u8 {
-    if forgotten.left.is_empty() { exit::FINE } else { exit::FINDINGS }
+    if forgotten.left.is_empty() { exit::SUCCESS } else { exit::FINDINGS }
 }
 
-/// Asks for confirmation.
+/// Signals for confirmation.
 fn confirm() -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         let message = "erasing cannot be undone; use `--yes` to erase, or `--dry-run` to list only";
         return Err(Usage(message.to_owned()).into());
     }
-    output::say("Erase this data? This cannot be undone. [y/N]");
+    output::message("Erase this? It cannot be undone. [y/N]");
     let mut line = String::new();
     std::io::stdin().read_line(&mut line)?;
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
@@ -215,14 +218,13 @@ fn list(forgotten: &Forgotten) -> String {
         several => format!("{} customers: {}", several.len(), several.join(", ")),
     }];
     let more = runs - (keys.len() as u64).min(*runs);
-    let more =
-        if more > 0 { format!(" and {} more", output::grouped(more)) } else { String::new() };
+    let more = if more > 0 { format!(" and {} more", format_count(more)) } else { String::new() };
     lines.push(match runs {
         0 => "  no runs to delete".to_owned(),
-        _ => format!("  {} to delete: {}{more}", counted(*runs, "run"), keys.join(", ")),
+        _ => format!("  {} to delete: {}{more}", format_quantity(*runs, "run"), keys.join(", ")),
     });
     for (table, count) in rows {
-        lines.push(format!("  {} to erase in `{table}`", counted(*count, "row")));
+        lines.push(format!("  {} to erase in `{table}`", format_quantity(*count, "row")));
     }
     for table in unlinked {
         lines.push(format!(
@@ -233,30 +235,34 @@ fn list(forgotten: &Forgotten) -> String {
 }
 
 /// Prints the runs that stay, and how to end them.
-fn say_left(forgotten: &Forgotten, found: &Found) {
+fn report_remaining(forgotten: &Forgotten, found: &ResolvedState) {
     for left in &forgotten.left {
         let state = left.state.as_str().replace('_', " ");
-        output::say(&format!("run {} is kept, because it is {state}", left.key));
+        output::message(&format!("run {} stays, because it is {state}", left.key));
     }
     if !forgotten.left.is_empty() {
-        output::say(&format!(
-            "the customer's rows are kept until these runs have ended; use `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again",
+        output::message(&format!(
+            "the customer's rows stay until these runs have ended: `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again",
             shown = found.shown()
         ));
     }
 }
 
 /// Prints why nothing is erased, and what to do.
-fn refuse(forgetting: &Forgetting, found: &Found, format: Format) -> anyhow::Result<u8> {
+fn report_unknown(
+    forgetting: &Forgetting,
+    found: &ResolvedState,
+    format: Format,
+) -> anyhow::Result<u8> {
     let candidates: &[Candidate] = match forgetting {
         Forgetting::Unknown(candidates) => candidates,
         Forgetting::Undeclared | Forgetting::Found(_) => &[],
     };
     if matches!(forgetting, Forgetting::Undeclared) {
-        output::say(
-            "error: the pipeline declares no field that identifies a customer; nothing was erased",
+        output::message(
+            "error: the pipeline does not declare what identifies a customer; nothing was erased",
         );
-        output::say(
+        output::message(
             "help: add `x-customer: true` to the member of the order schema with the customer's id, such as `customer_id: { type: string, x-customer: true }`, and `customer: true` to the columns with this id",
         );
         return Ok(exit::FINDINGS);
@@ -267,18 +273,18 @@ fn refuse(forgetting: &Forgetting, found: &Found, format: Format) -> anyhow::Res
         });
         output::json(&listed)?;
     }
-    output::say("error: no customer has this id or e-mail address; nothing was erased");
+    output::message("error: no customer has this id or e-mail address; nothing was erased");
     for Candidate { customer, order } in candidates {
         let order = order.as_ref().map(|order| format!(", as in order {order}"));
         let order = order.unwrap_or_default();
-        output::say(&match customer {
+        output::message(&match customer {
             Some(id) => format!("  it occurs in the personal data of customer {id}{order}"),
             None => format!("  it occurs in the personal data of a customer without an id{order}"),
         });
     }
     if !candidates.is_empty() {
-        output::say(&format!(
-            "help: to erase one of these customers, run `oms forget {} ID` with the customer's id or e-mail address",
+        output::message(&format!(
+            "help: if you mean one of them, run `oms forget {} ID` with the customer's id or e-mail address",
             found.shown()
         ));
     }

@@ -6,29 +6,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use oms_clock::SystemClock;
 use oms_engine::plan::Plan;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
-use oms_runtime::{Runner, Settings, Settled, Work};
+use oms_engine::value::format_quantity;
+use oms_runtime::{Runner, Settled, Work};
 use tokio::sync::{mpsc, watch};
 
 use crate::check;
-use crate::commands::Format;
 use crate::directory::DirectoryFiles;
-use crate::dropped::Folder;
 use crate::exit::{self, Usage};
-use crate::input::{Reader, Source};
-use crate::interrupt::{self, Asks};
-use crate::mailing::MailOption;
-use crate::output;
-use crate::progress::Progress;
-use crate::refused::{Asked, answers};
-use crate::state;
-use crate::summary;
-use crate::tally::Tally;
-use crate::waits::Waits;
-use crate::world::WorldOption;
+use crate::orders::input::{Reader, Source};
+use crate::orders::progress::Progress;
+use crate::orders::rejections::{AnswerQueue, answer_queue};
+use crate::orders::summary;
+use crate::orders::tally::Tally;
+use crate::orders::wait_messages::WaitMessages;
+use crate::orders::watched_folder::WatchedFolder;
+use crate::output::{self, Format};
+use crate::runtime;
+use crate::signals::{self, Signals};
+use crate::target::run_options::RunOptions;
+use crate::target::state;
 
 /// Run orders through a pipeline
 ///
@@ -60,19 +59,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     #[command(flatten)]
-    world: WorldOption,
-    /// Maximum number of concurrent runs
-    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
-    concurrency: u16,
-    /// Also write objects and e-mails to files in this folder
-    ///
-    /// Objects have the names of `oms objects export` in `objects`. E-mails are in the Maildir
-    /// `mail`. If a file cannot be written, the command reports it, and the next `oms run` with
-    /// `--export` writes it.
-    #[arg(long, value_name = "DIR")]
-    export: Option<PathBuf>,
-    #[command(flatten)]
-    mail: MailOption,
+    options: RunOptions,
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
@@ -80,8 +67,6 @@ pub(crate) struct Args {
 
 /// Maximum number of orders that are read ahead.
 const READ_AHEAD: usize = 512;
-/// Stack size of a worker in bytes. Restoring a deeply nested pipeline from its bundle needs more than the default of two megabytes.
-pub(crate) const STACK_BYTES: usize = 8 << 20;
 /// Interval between two updates of the progress bar, in milliseconds.
 const TICK_MS: u64 = 100;
 
@@ -92,7 +77,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             format!("`oms run` takes one pipeline; for a file with orders, use `--input {path}`");
         return Err(Usage(message).into());
     }
-    let checker = check::checker_for(kinds, args.world.target())?;
+    let checker = check::checker_for(kinds, args.options.target.target())?;
     let Some(plan) = check::plan(&checker, &args.pipeline)? else { return Ok(exit::FINDINGS) };
     let directory =
         args.state_dir.clone().unwrap_or_else(|| state::directory(&args.pipeline, plan.name()));
@@ -104,26 +89,17 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
     }
     let (files, name) = DirectoryFiles::of(&args.pipeline);
-    let outside = args.world.outside()?;
-    let settings = Settings {
-        concurrency: args.concurrency.into(),
-        export: args.export.clone().map(output::export),
-        mail: args.mail.mailing(&plan, outside.as_ref())?,
-        remote: outside.map(|outside| outside.remote),
-        ..Settings::new(SystemClock)
-    };
+    let settings = args.options.settings(&plan, false)?;
     let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
-    output::say_skipped_seeds(&runner);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_stack_size(STACK_BYTES)
-        .enable_all()
-        .build()?;
-    let (plan, watch) = (Arc::clone(&plan), args.watch.clone());
-    let world = format!("{}{}", args.world.shown(), args.mail.shown());
-    let tables = args.world.tables_elsewhere();
-    let shown = summary::State { directory: &directory, pipeline: &args.pipeline, world, tables };
-    let waits = Waits::new(format!("{}{}", shown.argument(&plan), shown.world));
-    say_parked(&runner, &shown.argument(&plan))?;
+    output::skipped_seeds(&runner);
+    let runtime = runtime::multi_thread()?;
+    let watch = args.watch.clone();
+    let has_input = !sources.is_empty() || watch.is_some();
+    let options = args.options.shown();
+    let tables = args.options.target.external_tables();
+    let shown = summary::State { directory: &directory, pipeline: &args.pipeline, options, tables };
+    let waits = WaitMessages::new(format!("{}{}", shown.argument(&plan), shown.options));
+    report_parked(&runner, &shown.argument(&plan))?;
     let call = Call { runner: Arc::clone(&runner), plan: Arc::clone(&plan), sources, watch, waits };
     let result = runtime.block_on(call.run());
     // After an interrupt, the thread that reads standard input may wait forever for a line.
@@ -134,10 +110,13 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     runner.close()?;
     let (tally, seconds, interrupted) = result?;
     match args.format {
-        Format::Json => output::json(&tally.line(plan.name(), seconds))?,
+        Format::Json => output::json(&tally.to_json(plan.name(), seconds))?,
         Format::Human => {
-            output::answer(&summary::text(&plan, &tally, seconds, interrupted, &shown)?)?;
+            output::result(&summary::text(&plan, &tally, seconds, interrupted, &shown)?)?;
         }
+    }
+    if !has_input && tally.resumed == 0 && !interrupted {
+        output::message(&no_input(&plan));
     }
     output::exported(not_exported, "file");
     Ok(if interrupted {
@@ -145,8 +124,17 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     } else if tally.has_findings() || not_exported > 0 {
         exit::FINDINGS
     } else {
-        exit::FINE
+        exit::SUCCESS
     })
+}
+
+/// Returns what to do if a call had neither orders nor runs to resume.
+fn no_input(plan: &Plan) -> String {
+    let samples = match plan.samples() {
+        [] => "",
+        _ => ", or `--samples` to run the pipeline's samples",
+    };
+    format!("no orders to run; use `--input FILE` to run the orders in a file{samples}")
 }
 
 fn sources(args: &Args, plan: &Plan, fresh: bool) -> anyhow::Result<Vec<Source>> {
@@ -168,7 +156,7 @@ fn sources(args: &Args, plan: &Plan, fresh: bool) -> anyhow::Result<Vec<Source>>
     }
     // Samples are not run by default if their e-mails leave this machine.
     let alone = sources.is_empty() && args.watch.is_none();
-    if args.samples || (alone && fresh && !args.mail.leaves(args.world.mails())) {
+    if args.samples || (alone && fresh && !args.options.mail.leaves(args.options.target.mails())) {
         let folder = args.pipeline.parent().map_or_else(PathBuf::new, std::path::Path::to_owned);
         sources.extend(plan.samples().iter().map(|path| Source::File(folder.join(path))));
     }
@@ -181,19 +169,19 @@ struct Call {
     plan: Arc<Plan>,
     sources: Vec<Source>,
     watch: Option<PathBuf>,
-    waits: Waits,
+    waits: WaitMessages,
 }
 
 impl Call {
     async fn run(mut self) -> anyhow::Result<(Tally, f64, bool)> {
-        let begun = now();
+        let started = start_time();
         let (orders, queue) = mpsc::channel(READ_AHEAD);
         let (settled, mut outcomes) = mpsc::unbounded_channel();
-        let stopped = interrupt::listen(Asks::Interrupt)?;
+        let stopped = signals::listen(Signals::Interrupt)?;
         let bytes_read = Arc::new(AtomicU64::new(0));
         let total = total_bytes(&self.sources);
-        let (asked, mut findings) = answers();
-        let reading = self.reading(orders, asked, &bytes_read, stopped.clone());
+        let (answers, mut findings) = answer_queue();
+        let reading = self.reading(orders, answers, &bytes_read, stopped.clone());
         let resume = self.runner.open_runs()?;
         let mut tally = Tally { resumed: resume.len() as u64, ..Tally::default() };
         let mut progress = Progress::new(total);
@@ -202,30 +190,30 @@ impl Call {
         let mut work =
             tokio::spawn(async move { runner.run(resume, queue, &settled, stopped).await });
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
-        let mut reads = true;
+        let mut has_answers = true;
         let outcome = loop {
             tokio::select! {
                 settled = outcomes.recv() => match settled {
                     Some(settled) => {
                         tally.add(&settled);
                         if let Settled::OnlyWaits { id, until } = settled
-                            && let Some(line) = self.waits.line(&self.runner, id, until, tally.waiting)?
+                            && let Some(line) = self.waits.next(&self.runner, id, until, tally.waiting)?
                         {
-                            progress.say(&line);
+                            progress.message(&line);
                         }
                     }
                     None => break (&mut work).await,
                 },
-                answer = findings.next(), if reads => match answer {
+                answer = findings.next(), if has_answers => match answer {
                     Some((origin, answer)) => findings.print(&origin, &answer, &progress),
-                    None => reads = false,
+                    None => has_answers = false,
                 },
                 _ = tick.tick() => {
-                    progress.update(bytes_read.load(Ordering::Relaxed), tally.ended(), begun.elapsed());
+                    progress.update(bytes_read.load(Ordering::Relaxed), tally.ended(), started.elapsed());
                 }
             }
         };
-        let seconds = begun.elapsed().as_secs_f64();
+        let seconds = started.elapsed().as_secs_f64();
         progress.finish();
         findings.end(&progress).await;
         let interrupted = *watched.borrow();
@@ -250,7 +238,7 @@ impl Call {
     fn reading(
         &self,
         work: mpsc::Sender<Work>,
-        asked: Asked,
+        answers: AnswerQueue,
         bytes_read: &Arc<AtomicU64>,
         stop: watch::Receiver<bool>,
     ) -> tokio::task::JoinHandle<Option<(String, std::io::Error)>> {
@@ -260,7 +248,7 @@ impl Call {
         tokio::task::spawn_blocking(move || {
             for source in &sources {
                 let mut each = |mut order, origin| {
-                    asked.note(&mut order, origin);
+                    answers.expect(&mut order, origin);
                     work.blocking_send(Work::Order(order)).is_ok()
                 };
                 if let Err(error) = reader.read(source, &mut each) {
@@ -273,30 +261,30 @@ impl Call {
                     return Some((path, error));
                 }
             }
-            let folder = Folder { path: folder?, reader, work, asked, stop };
+            let folder = WatchedFolder { path: folder?, reader, work, answers, stop };
             let failed = folder.watch().err();
             failed.map(|(path, error)| (path.display().to_string(), error))
         })
     }
 }
 
-/// Prints the number of runs that were parked earlier, because they do not continue by themselves.
-fn say_parked(runner: &Runner, target: &str) -> anyhow::Result<()> {
+/// Prints the number of runs that earlier calls parked, because they do not continue by themselves.
+fn report_parked(runner: &Runner, target: &str) -> anyhow::Result<()> {
     let open = runner.count_open()?;
     let parked = open.iter().find(|(state, _)| *state == RunState::Parked);
     if let Some((_, count)) = parked {
         let count = u64::try_from(*count).unwrap_or_default();
         let are = if count == 1 { "is" } else { "are" };
-        output::say(&format!(
-            "{} {are} still parked; list with: oms runs list {target} --state parked",
-            output::counted(count, "run")
+        output::message(&format!(
+            "{} {are} parked from earlier calls; list with: oms runs list {target} --state parked",
+            format_quantity(count, "run")
         ));
     }
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the summary contains the duration")]
-fn now() -> Instant {
+#[expect(clippy::disallowed_methods, reason = "the summary says how long the call took")]
+fn start_time() -> Instant {
     Instant::now()
 }
 

@@ -31,6 +31,6 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let help = did_you_mean(&args.name, known.iter().copied()).unwrap_or_default();
         return Err(Usage(format!("unknown schema `{}`; {help}", args.name)).into());
     };
-    output::answer(&format!("{}\n", serde_json::to_string_pretty(&schema)?))?;
-    Ok(exit::FINE)
+    output::result(&format!("{}\n", serde_json::to_string_pretty(&schema)?))?;
+    Ok(exit::SUCCESS)
 }

@@ -1,28 +1,28 @@
 //! `oms serve`: orders over HTTP.
 
+mod pipeline_file;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use oms_clock::SystemClock;
 use oms_engine::plan::{Plan, overlapping_intakes};
 use oms_engine::step::StepKind;
 use oms_runtime::{Listener, Runner, Settings};
 use oms_serve::{Opened, Site, Tls, Traces};
 
+use self::pipeline_file::PipelineFile;
 use crate::check;
-use crate::commands::run::STACK_BYTES;
 use crate::directory::DirectoryFiles;
 use crate::exit::{self, Usage};
-use crate::interrupt::{self, Asks};
-use crate::mailing::MailOption;
 use crate::output;
 use crate::render;
-use crate::source::PipelineFile;
-use crate::state;
-use crate::world::WorldOption;
+use crate::runtime;
+use crate::signals::{self, Signals};
+use crate::target::run_options::RunOptions;
+use crate::target::state;
 
 /// Accept orders over HTTP and run them
 ///
@@ -44,18 +44,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     #[command(flatten)]
-    world: WorldOption,
-    /// Maximum number of concurrent runs per pipeline
-    #[arg(long, default_value_t = 1024, value_parser = clap::value_parser!(u16).range(1..))]
-    concurrency: u16,
-    /// Also write objects and e-mails to files in this folder
-    ///
-    /// Objects have the names of `oms objects export` in `objects`. E-mails are in the Maildir `mail`. With several pipelines, each has a
-    /// subfolder. If a file cannot be written, the server reports it, and the next start with `--export` writes it.
-    #[arg(long, value_name = "DIR")]
-    export: Option<PathBuf>,
-    #[command(flatten)]
-    mail: MailOption,
+    options: RunOptions,
     /// PEM file with the TLS certificate chain; without it, connections are not encrypted
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_cert: Option<PathBuf>,
@@ -72,12 +61,12 @@ const LAST_SPANS: Duration = Duration::from_secs(2);
 
 /// Returns whether the standard environment variables enable traces (OpenTelemetry specification, "General SDK Configuration").
 #[expect(clippy::disallowed_methods, reason = "these variables are a standard")]
-fn traced() -> bool {
-    let said = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+fn traces_enabled() -> bool {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let endpoints = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
-    let off = said("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
-        || said("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
-    !off && endpoints.into_iter().any(|name| said(name).is_some())
+    let off = variable("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"))
+        || variable("OTEL_TRACES_EXPORTER").is_some_and(|value| value == "none");
+    !off && endpoints.into_iter().any(|name| variable(name).is_some())
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
@@ -102,12 +91,12 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     if !overlapping.is_empty() {
         let mut report = oms_engine::diagnostic::Report::new();
         overlapping.into_iter().for_each(|diagnostic| report.push(diagnostic));
-        output::say(render::human(&report, output::colour_on_stderr()).trim_end());
+        output::message(render::human(&report, output::color_on_stderr()).trim_end());
         return Ok(exit::FINDINGS);
     }
     let plans: Vec<Arc<Plan>> =
         checked.into_iter().filter_map(|checked| checked.plan).map(Arc::new).collect();
-    let (traces, sender) = match traced() {
+    let (traces, sender) = match traces_enabled() {
         true => {
             let (traces, sender) = Traces::start()?;
             (Some(Arc::new(traces) as Arc<dyn Listener>), Some(sender))
@@ -118,36 +107,23 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     for (pipeline, plan) in args.pipelines.iter().zip(&plans) {
         let directory =
             args.state_dir.clone().unwrap_or_else(|| state::directory(pipeline, plan.name()));
-        let outside = args.world.outside()?;
-        let export = args.export.as_ref().map(|folder| {
-            output::export(match args.pipelines.len() {
-                1 => folder.clone(),
-                _ => folder.join(&**plan.name()),
-            })
-        });
         let settings = Settings {
-            concurrency: args.concurrency.into(),
-            export,
-            mail: args.mail.mailing(plan, outside.as_ref())?,
-            remote: outside.map(|outside| outside.remote),
             listener: traces.clone(),
             waits_for_room: true,
             accepts_while_stalled: true,
-            ..Settings::new(SystemClock)
+            ..args.options.settings(plan, args.pipelines.len() > 1)?
         };
         let (files, name) = DirectoryFiles::of(pipeline);
         let runner = Runner::open(&directory, plan, &checker, &name, &files, settings)?;
-        output::say_skipped_seeds(&runner);
+        output::skipped_seeds(&runner);
         let source = PipelineFile { path: pipeline.clone(), checker: Arc::clone(&checker) };
         let (plan, source) = (Arc::clone(plan), Arc::new(source));
         opened.push(Opened { plan, runner, directory, source });
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .thread_stack_size(STACK_BYTES)
-        .enable_all()
-        .build()?;
+    let runtime = runtime::multi_thread()?;
     drop(traces);
-    let sending = sender.map(|sender| runtime.spawn(sender.run(|said| output::say(&said))));
+    let sending =
+        sender.map(|sender| runtime.spawn(sender.run(|message| output::message(&message))));
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (site, result) = runtime.block_on(async {
         let listener = oms_serve::bind(args.listen);
@@ -156,16 +132,16 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let (site, workers) = Site::start(opened, address, args.access_log, tls.is_some())?;
         for plan in &plans {
             let path = plan.intake().map(|intake| intake.path.as_str()).unwrap_or_default();
-            output::answer(&format!("PUT {scheme}://{address}{path}\n"))?;
+            output::result(&format!("PUT {scheme}://{address}{path}\n"))?;
         }
-        output::answer(&format!("console {scheme}://{address}/console/\n"))?;
-        output::say(
+        output::result(&format!("console {scheme}://{address}/console/\n"))?;
+        output::message(
             "press Ctrl-C or send SIGTERM to stop; accepted orders continue after the next start",
         );
-        let mut asked = interrupt::listen(Asks::InterruptOrTerminate)?;
+        let mut signals = signals::listen(Signals::InterruptOrTerminate)?;
         let stop = async move {
             // The sender lives as long as the process.
-            let _ended = asked.wait_for(|asked| *asked).await;
+            let _ended = signals.wait_for(|stop| *stop).await;
         };
         let result = oms_serve::listen(&site, workers, listener, tls, stop).await;
         anyhow::Ok((site, result))
@@ -186,5 +162,5 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     // The writer's error is the cause of the others.
     closed?;
     result?;
-    Ok(exit::FINE)
+    Ok(exit::SUCCESS)
 }

@@ -8,6 +8,7 @@ use oms_engine::diagnostic::Report;
 use oms_engine::document::{self, Files as _};
 use oms_engine::plan::{Target, overlapping_intakes};
 use oms_engine::step::StepKind;
+use oms_engine::value::format_quantity;
 
 use crate::check;
 use crate::directory::DirectoryFiles;
@@ -29,8 +30,8 @@ pub(crate) struct Args {
     /// With `postgres` and `aws`, also reports operations that are unsafe with tables in an
     /// external database. With `lambda`, also reports features that AWS Lambda does not support.
     #[arg(long, value_enum, default_value = "local")]
-    target: Where,
-    /// Fail on these findings too, not only on errors
+    target: TargetArg,
+    /// Findings, besides errors, that make the command fail
     #[arg(long, value_enum)]
     deny: Option<Deny>,
     /// Output format
@@ -39,7 +40,7 @@ pub(crate) struct Args {
 }
 
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum Where {
+enum TargetArg {
     /// One process with a state directory
     Local,
     /// One process with tables on a PostgreSQL server
@@ -50,12 +51,12 @@ enum Where {
     Lambda,
 }
 
-impl From<Where> for Target {
-    fn from(target: Where) -> Self {
+impl From<TargetArg> for Target {
+    fn from(target: TargetArg) -> Self {
         match target {
-            Where::Local => Self::Local,
-            Where::Postgres | Where::Aws => Self::Database,
-            Where::Lambda => Self::Lambda,
+            TargetArg::Local => Self::Local,
+            TargetArg::Postgres | TargetArg::Aws => Self::Database,
+            TargetArg::Lambda => Self::Lambda,
         }
     }
 }
@@ -69,11 +70,11 @@ enum Deny {
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let checker = check::checker_for(kinds, args.target.into())?;
     let paths = if args.paths.is_empty() { vec![PathBuf::from("pipelines")] } else { args.paths };
-    let mut found = Found::default();
+    let mut found = PipelineFiles::default();
     for path in &paths {
         found.add(path)?;
     }
-    let Found { files, skipped } = found;
+    let PipelineFiles { files, skipped } = found;
     let checked: Vec<_> = files.iter().map(|path| check::check(&checker, path)).collect();
     let overlaps = overlapping_intakes(&checked);
     let mut summaries = Vec::with_capacity(files.len());
@@ -93,23 +94,25 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         report.push(overlap);
     }
     if skipped > 0 {
-        let files = output::counted(skipped as u64, "YAML file");
-        output::say(&format!("skipped {files}: no top-level `oms`, or a test of a pipeline"));
+        let files = format_quantity(skipped as u64, "YAML file");
+        output::message(&format!(
+            "skipped {files} that are not pipelines: no top-level `oms`, or tests of a pipeline"
+        ));
     }
-    output::answer(&args.format.render(&report, &summaries, output::colour_on_stdout()))?;
+    output::result(&args.format.render(&report, &summaries, output::color_on_stdout()))?;
     let denied = args.deny == Some(Deny::Warnings) && report.warnings() > 0;
-    Ok(if report.is_ok() && !denied { exit::FINE } else { exit::FINDINGS })
+    Ok(if report.is_ok() && !denied { exit::SUCCESS } else { exit::FINDINGS })
 }
 
 /// The pipeline files that were found.
 #[derive(Default)]
-struct Found {
+struct PipelineFiles {
     files: Vec<PathBuf>,
     /// Number of YAML files in folders that are not pipelines.
     skipped: usize,
 }
 
-impl Found {
+impl PipelineFiles {
     /// Adds a file, or the pipeline files directly in a folder.
     fn add(&mut self, path: &Path) -> anyhow::Result<()> {
         let failed = || format!("cannot read `{}`", path.display());

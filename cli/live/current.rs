@@ -9,11 +9,11 @@ use oms_engine::document::Files as _;
 use oms_engine::plan::{Checker, Plan};
 use serde_json::{Value as Json, json};
 
-use super::Subject;
+use super::server::Subject;
 use super::watch::folder_of;
 use crate::directory::DirectoryFiles;
-use crate::judge::judge;
-use crate::preview::{Preview, Rehearsed, rehearse};
+use crate::emails::lint::lint;
+use crate::emails::preview::{Preview, Rehearsed, rehearse};
 use crate::{check, render};
 
 /// The current content of the page.
@@ -23,11 +23,11 @@ pub(super) struct Current {
     version: u64,
     /// The errors in the current files.
     error: Option<String>,
-    good: Option<Good>,
+    valid: Option<ValidPipeline>,
 }
 
 /// A valid pipeline whose orders ran in memory.
-struct Good {
+struct ValidPipeline {
     plan: Arc<Plan>,
     rehearsed: Rehearsed,
     locales: Vec<String>,
@@ -38,8 +38,8 @@ struct Good {
 
 impl Current {
     pub(super) fn new(subject: Subject, checker: Arc<Checker>) -> Self {
-        let mut current = Self { subject, checker, version: 0, error: None, good: None };
-        current.renew();
+        let mut current = Self { subject, checker, version: 0, error: None, valid: None };
+        current.reload();
         current
     }
 
@@ -48,27 +48,27 @@ impl Current {
     }
 
     /// Reads the files again.
-    pub(super) fn renew(&mut self) {
+    pub(super) fn reload(&mut self) {
         self.version += 1;
         match self.read() {
-            Ok(good) => (self.good, self.error) = (Some(good), None),
+            Ok(valid) => (self.valid, self.error) = (Some(valid), None),
             Err(error) => self.error = Some(error),
         }
     }
 
-    fn read(&self) -> Result<Good, String> {
+    fn read(&self) -> Result<ValidPipeline, String> {
         let Subject { pipeline, orders, .. } = &self.subject;
         let checked = check::check(&self.checker, pipeline);
         let Some(plan) = checked.plan.map(Arc::new) else {
             return Err(render::human(&checked.report, false));
         };
-        let in_words = |error: anyhow::Error| format!("error: {error:#}");
-        let rehearsed = rehearse(&plan, pipeline, orders.as_deref()).map_err(in_words)?;
-        let mails = rehearsed.mails(None, self.subject.template.as_deref()).map_err(in_words)?;
+        let to_text = |error: anyhow::Error| format!("error: {error:#}");
+        let rehearsed = rehearse(&plan, pipeline, orders.as_deref()).map_err(to_text)?;
+        let mails = rehearsed.mails(None, self.subject.template.as_deref()).map_err(to_text)?;
         let mails = mails.iter().map(|Preview { key, step, template, .. }| {
             json!({ "id": format!("{key}/{step}"), "order": key, "step": step, "template": template })
         });
-        Ok(Good {
+        Ok(ValidPipeline {
             mails: mails.collect(),
             locales: rehearsed.locales(),
             findings: warnings(&checked.report),
@@ -80,7 +80,7 @@ impl Current {
     /// Returns the folders with the files of the page.
     pub(super) fn folders(&self) -> BTreeSet<PathBuf> {
         let folder = folder_of(&self.subject.pipeline);
-        let mail = self.good.as_ref().and_then(|good| good.plan.mail());
+        let mail = self.valid.as_ref().and_then(|valid| valid.plan.mail());
         let templates = mail.map(|mail| folder.join(&*mail.templates));
         let orders = self.subject.orders.as_deref().map(folder_of);
         std::iter::once(folder).chain(templates).chain(orders).collect()
@@ -88,56 +88,57 @@ impl Current {
 
     /// Returns the state of the page: the e-mails, the locales and the errors.
     pub(super) fn state(&self) -> anyhow::Result<Json> {
-        let good = self.good.as_ref();
-        let name = good.map_or_else(
+        let valid = self.valid.as_ref();
+        let name = valid.map_or_else(
             || self.subject.pipeline.display().to_string(),
-            |good| good.plan.name().to_string(),
+            |valid| valid.plan.name().to_string(),
         );
         Ok(json!({
             "version": self.version,
             "pipeline": name,
             "error": self.error,
-            "mails": good.map_or(&[][..], |good| &good.mails),
-            "locales": good.map_or(&[][..], |good| &good.locales),
-            "unsent": good.map_or(&[][..], |good| &good.rehearsed.unsent),
+            "mails": valid.map_or(&[][..], |valid| &valid.mails),
+            "locales": valid.map_or(&[][..], |valid| &valid.locales),
+            "unsent": valid.map_or(&[][..], |valid| &valid.rehearsed.unsent),
         }))
     }
 
     /// Returns an e-mail by order and step, if it exists.
     pub(super) fn mail(&self, id: &str, locale: Option<&str>) -> Option<anyhow::Result<Json>> {
-        let good = self.good.as_ref()?;
+        let valid = self.valid.as_ref()?;
         let (key, step) = id.rsplit_once('/')?;
-        good.rehearsed
+        valid
+            .rehearsed
             .mail(key, step, locale)
             .and_then(|preview| {
-                preview.map(|preview| good.shown(&preview, &self.subject.pipeline)).transpose()
+                preview.map(|preview| valid.shown(&preview, &self.subject.pipeline)).transpose()
             })
             .transpose()
     }
 }
 
-impl Good {
+impl ValidPipeline {
     fn shown(&self, preview: &Preview, pipeline: &Path) -> anyhow::Result<Json> {
         let Preview { mail, template, .. } = preview;
         let message = mail.to_rfc5322()?;
         let text = String::from_utf8_lossy(&message);
         let headers = text.split("\r\n\r\n").next().unwrap_or_default().replace("\r\n", "\n");
-        let judged = judge(preview).into_iter();
-        let judged = judged
+        let lint_findings = lint(preview).into_iter();
+        let lint_findings = lint_findings
             .map(|message| json!({ "severity": "warning", "message": message, "place": null }));
         Ok(json!({
             "subject": mail.subject,
             "html": mail.html,
             "text": mail.text,
             "headers": headers,
-            "source": self.sources(template, pipeline),
-            "findings": judged.chain(self.findings.iter().cloned()).collect::<Vec<_>>(),
+            "source": self.source_files(template, pipeline),
+            "findings": lint_findings.chain(self.findings.iter().cloned()).collect::<Vec<_>>(),
             "bytes": { "html": mail.html.len(), "text": mail.text.len(), "eml": message.len() },
         }))
     }
 
     /// Returns the files of a template and the shared partials.
-    fn sources(&self, template: &str, pipeline: &Path) -> Vec<Json> {
+    fn source_files(&self, template: &str, pipeline: &Path) -> Vec<Json> {
         let Some(mail) = self.plan.mail() else { return Vec::new() };
         let of = |name: &str| format!("{}/{name}/", mail.templates);
         let folders = [of(template), of(oms_engine::template::PARTIALS_FOLDER)];

@@ -8,45 +8,46 @@ use std::time::Duration;
 use anyhow::Context as _;
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
 
-use crate::commands::run::STACK_BYTES;
+use crate::runtime;
 
 /// Editors save a file in several steps. Changes within this time belong together.
-const TOGETHER: Duration = Duration::from_millis(15);
+const DEBOUNCE: Duration = Duration::from_millis(15);
 /// Maximum number of changes that are combined.
-const TOGETHER_MAX: u32 = 20;
+const DEBOUNCED_MAX: u32 = 20;
 
 /// Calls `changed` on a separate thread whenever a file in the folders has changed, while the result is held. The folders that it returns
 /// are watched from then on.
 ///
 /// # Errors
 /// When the folders cannot be watched.
-pub(super) fn changes(
+pub(super) fn on_change(
     folders: &BTreeSet<PathBuf>,
     mut changed: impl FnMut() -> BTreeSet<PathBuf> + Send + 'static,
-) -> anyhow::Result<Watching> {
+) -> anyhow::Result<WatchHandle> {
     let (news, changes) = channel();
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        if event.is_ok_and(|event| concerns(&event)) {
+        if event.is_ok_and(|event| is_relevant(&event)) {
             // The receiver lives as long as the program.
             let _unheard = news.send(());
         }
     })?;
     let mut watched = BTreeSet::new();
     watch(&mut watcher, folders, &mut watched)?;
-    let thread = std::thread::Builder::new().name("oms-preview".to_owned()).stack_size(STACK_BYTES);
+    let thread =
+        std::thread::Builder::new().name("oms-preview".to_owned()).stack_size(runtime::STACK_BYTES);
     let thread = thread.spawn(move || {
         while changes.recv().is_ok() {
-            quiet(&changes);
+            debounce(&changes);
             let folders = changed();
             // A missing folder is tried again after the next change.
             let _unwatched = watch(&mut watcher, &folders, &mut watched);
         }
     })?;
-    Ok(Watching { _thread: thread })
+    Ok(WatchHandle { _thread: thread })
 }
 
 /// Watches the folders while it is held.
-pub(super) struct Watching {
+pub(super) struct WatchHandle {
     _thread: std::thread::JoinHandle<()>,
 }
 
@@ -68,16 +69,16 @@ fn watch(
 }
 
 /// Returns whether an event can change the page. Reads, and changes in a state directory, cannot.
-fn concerns(event: &notify::Event) -> bool {
+fn is_relevant(event: &notify::Event) -> bool {
     let state = |path: &PathBuf| path.components().any(|part| part.as_os_str() == ".oms");
     !event.kind.is_access() && !event.paths.iter().all(state)
 }
 
 /// Waits until no more changes arrive.
-fn quiet(changes: &Receiver<()>) {
+fn debounce(changes: &Receiver<()>) {
     // A file that is written constantly must not delay the changes of other files.
-    for _ in 0..TOGETHER_MAX {
-        if changes.recv_timeout(TOGETHER).is_err() {
+    for _ in 0..DEBOUNCED_MAX {
+        if changes.recv_timeout(DEBOUNCE).is_err() {
             return;
         }
     }

@@ -1,6 +1,9 @@
 //! The summary of a check: a line for each file, and a total.
 
 use oms_engine::diagnostic::Report;
+use oms_engine::value::format_quantity;
+
+use super::table::table_with_gap;
 
 /// The result for one file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +30,9 @@ impl FileSummary {
             return counts(self.errors, self.warnings);
         }
         let mut parts = vec!["ok".to_owned()];
-        parts.extend(self.steps.map(|steps| number(steps, "step")));
+        parts.extend(self.steps.map(|steps| quantity(steps, "step")));
         if self.warnings > 0 {
-            parts.push(number(self.warnings, "warning"));
+            parts.push(quantity(self.warnings, "warning"));
         }
         parts.join("   ")
     }
@@ -39,28 +42,26 @@ impl FileSummary {
 pub fn counts(errors: usize, warnings: usize) -> String {
     match (errors, warnings) {
         (0, 0) => "ok".to_owned(),
-        (0, _) => number(warnings, "warning"),
-        (_, 0) => number(errors, "error"),
-        _ => format!("{}, {}", number(errors, "error"), number(warnings, "warning")),
+        (0, _) => quantity(warnings, "warning"),
+        (_, 0) => quantity(errors, "error"),
+        _ => format!("{}, {}", quantity(errors, "error"), quantity(warnings, "warning")),
     }
 }
 
 /// Returns a line for each file, and a total if there are several files.
 pub fn summary(files: &[FileSummary]) -> String {
-    let width = files.iter().map(|file| file.path.chars().count()).max().unwrap_or(0);
-    let mut text: String =
-        files.iter().map(|file| format!("{:width$}   {}\n", file.path, file.verdict())).collect();
+    let rows: Vec<_> = files.iter().map(|file| vec![file.path.clone(), file.verdict()]).collect();
+    let mut text = table_with_gap(&rows, 3);
     if files.len() > 1 {
         let errors = files.iter().map(|file| file.errors).sum();
         let warnings = files.iter().map(|file| file.warnings).sum();
-        text += &format!("{}: {}\n", number(files.len(), "file"), counts(errors, warnings));
+        text += &format!("{}: {}\n", quantity(files.len(), "file"), counts(errors, warnings));
     }
     text
 }
 
-fn number(count: usize, noun: &str) -> String {
-    let ending = if count == 1 { "" } else { "s" };
-    format!("{count} {noun}{ending}")
+fn quantity(number: usize, noun: &str) -> String {
+    format_quantity(number as u64, noun)
 }
 
 #[cfg(test)]

@@ -11,11 +11,11 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use oms_engine::run::RunState;
-use oms_sqlite::RunRow;
+use oms_sqlite::{Error, RunRow};
 use serde::{Deserialize, Serialize};
 
 use crate::admission::Settled;
-use crate::operations::{Forgetting, Held};
+use crate::operations::{Forgetting, Held, OperationError};
 
 /// The socket's name in the state directory.
 const SOCKET: &str = "control.sock";
@@ -74,8 +74,14 @@ pub struct Done {
 }
 
 impl Done {
-    /// Returns the result for a run.
-    pub fn of<E: std::fmt::Display>(row: &RunRow, result: Result<Settled, E>) -> Self {
+    /// Returns the result of an operation on a run.
+    ///
+    /// # Errors
+    /// When the store failed.
+    pub fn of<R: std::error::Error>(
+        row: &RunRow,
+        result: Result<Settled, OperationError<R>>,
+    ) -> Result<Self, Error> {
         let unchanged = Self {
             key: row.key.clone(),
             state: row.state,
@@ -83,13 +89,16 @@ impl Done {
             caught: row.caught,
             refused: None,
         };
-        match result {
+        Ok(match result {
             Ok(Settled::Run { state, cause, caught, .. }) => {
                 Self { state, cause, caught, ..unchanged }
             }
             Ok(_) => unchanged,
-            Err(why) => Self { refused: Some(why.to_string()), ..unchanged },
-        }
+            Err(OperationError::Refused(why)) => {
+                Self { refused: Some(why.to_string()), ..unchanged }
+            }
+            Err(OperationError::Store(error)) => return Err(error),
+        })
     }
 }
 

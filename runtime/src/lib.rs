@@ -19,7 +19,10 @@ mod target;
 pub use admission::{Answer, Order, Settings, Settled, Work};
 pub use bundles::Bundles;
 pub use export::{Export, NotExported, write_mail, write_object};
-pub use operations::{Candidate, Forgetting, Forgotten, Held, LeftRun, NotCancelled, NotRetried};
+pub use operations::{
+    CancelError, Candidate, Forgetting, Forgotten, Held, LeftRun, NotCancelled, NotRetried,
+    OperationError, RetryError,
+};
 pub use run::{
     HeldMail, NextAttempt, Shown, StepDetails, StepEvent, StepStatus, events, held_mails, resume,
     steps,

@@ -1,7 +1,7 @@
 //! Formats numbers, durations and instants, and encodes parts of URLs.
 
 use jiff::Timestamp;
-use oms_engine::value::format_timestamp;
+use oms_engine::value::{format_count, format_quantity, format_timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 /// The characters that are encoded in a part of a URL: all but the unreserved characters of RFC 3986.
@@ -19,15 +19,8 @@ pub(crate) fn instant(at: Timestamp) -> String {
 
 /// Formats a number with thousands separators.
 pub(crate) fn count(number: i64) -> String {
-    let digits = number.unsigned_abs().to_string();
-    let mut text = String::new();
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    if number < 0 { format!("-{text}") } else { text }
+    let sign = if number < 0 { "-" } else { "" };
+    format!("{sign}{}", format_count(number.unsigned_abs()))
 }
 
 /// Formats a number of runs.
@@ -37,10 +30,7 @@ pub(crate) fn runs(number: usize) -> String {
 
 /// Formats a number with a noun in the singular or plural.
 pub(crate) fn of(number: usize, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        _ => format!("{} {what}s", count(i64::try_from(number).unwrap_or(i64::MAX))),
-    }
+    format_quantity(number as u64, what)
 }
 
 /// Formats a duration in milliseconds.

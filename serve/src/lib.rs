@@ -13,11 +13,12 @@ mod server;
 mod state;
 mod telemetry;
 
+pub use console::assets::PALETTE;
 pub use http::origin::names_this_machine;
 pub use http::tls::{Tls, TlsError};
 pub use server::listener::{bind, listen};
 pub use state::error::{ServeError, StartError};
 pub use state::flow::Opened;
 pub use state::site::Site;
-pub use state::source::{Finding, Inspected, InspectedFile, Reloaded, Source};
+pub use state::source::{Finding, Inspected, InspectedFile, InvalidPipeline, Reloaded, Source};
 pub use telemetry::traces::{Sender, Traces, TracesError};

@@ -85,6 +85,25 @@ const MODULES: &[(&str, &[&str])] = &[
         "serve/src",
         &["format", "telemetry", "http", "state", "intake", "admin", "console", "server"],
     ),
+    (
+        "cli",
+        &[
+            "exit",
+            "runtime",
+            "signals",
+            "directory",
+            "graph",
+            "render",
+            "output",
+            "check",
+            "target",
+            "orders",
+            "emails",
+            "live",
+            "commands",
+            "args",
+        ],
+    ),
 ];
 
 /// Packages that may use every other package.
@@ -185,7 +204,9 @@ fn modules_import_only_modules_before_them() {
             let relative = path.strip_prefix(&source_folder).unwrap();
             let module = relative.iter().next().unwrap().to_string_lossy();
             let module = module.trim_end_matches(".rs");
-            if module == "lib" || path.extension().is_none_or(|ending| ending != "rs") {
+            if matches!(module, "lib" | "main")
+                || path.extension().is_none_or(|ending| ending != "rs")
+            {
                 continue;
             }
             let Some(own) = place(module) else {
@@ -216,7 +237,7 @@ fn imports(text: &str) -> BTreeSet<String> {
                 let is_letter = |letter: char| letter.is_ascii_lowercase() || letter == '_';
                 let end = name.trim().find(|letter| !is_letter(letter));
                 let name = name.trim();
-                found.insert(end.map_or(name, |end| &name[..end]).to_owned());
+                found.insert(end.and_then(|end| name.get(..end)).unwrap_or(name).to_owned());
                 if !part.starts_with('{') {
                     break;
                 }
@@ -337,6 +358,4 @@ fn module_files_contain_only_declarations_and_re_exports() {
 const MODULES_WITH_LOGIC: &[&str] = &[
     // The `check` that all cases share.
     "engine/expression/src/tests/mod.rs",
-    "cli/graph/mod.rs",
-    "cli/render/mod.rs",
 ];

@@ -118,6 +118,19 @@ fn usage_errors_exit_with_2_and_print_nothing_to_standard_output() {
 }
 
 #[test]
+fn a_call_without_orders_says_how_to_pass_them() {
+    let scratch = Scratch::new();
+    let site = ran(&scratch);
+    let output = site.call(&["run"], &[]).exits(0);
+    assert_eq!(
+        output.stderr.lines().last(),
+        Some(
+            "no orders to run; use `--input FILE` to run the orders in a file, or `--samples` to run the pipeline's samples"
+        )
+    );
+}
+
+#[test]
 fn unreadable_input_exits_with_4() {
     for line in [
         "run nofile.yaml",

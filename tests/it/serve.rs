@@ -97,7 +97,8 @@ fn a_key_is_required_once_one_exists_and_revoked_keys_are_rejected() {
     let scratch = Scratch::new();
     let site = || Site::storefront(scratch.path("state"));
     let beyond = site().call(&["serve"], &["--listen", "0.0.0.0:0"]).exits(4);
-    assert!(beyond.stderr.contains("oms keys add"), "{}", beyond.stderr);
+    let command = format!("oms keys add {} --state-dir ", site().pipeline.display());
+    assert!(beyond.stderr.contains(&command), "{}", beyond.stderr);
     let server = Server::start(site(), &[]);
     let (key, order) = order();
     let path = format!("/storefront/order/{key}");

@@ -9,6 +9,7 @@ use oms_cli::render::ReportOutput;
 use oms_engine::plan::Checker;
 use oms_engine::step::Registry;
 use serde_json::Value as Json;
+use similar::TextDiff;
 
 use crate::workspace::{root, say};
 
@@ -27,7 +28,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 /// Folders in which every file is generated. A file without a source is left over.
 const FOLDERS: [&str; 2] = ["docs/steps", "schema"];
 /// Maximum number of lines that are shown of a difference.
-const DIFFERENCE_LINES: usize = 12;
+const DIFFERENCE_LINES: usize = 24;
 
 /// Fails if a committed file is not up to date.
 pub(crate) fn check() -> anyhow::Result<()> {
@@ -69,7 +70,7 @@ fn write() -> anyhow::Result<()> {
 /// Returns the generated files by their paths in the project.
 fn files() -> anyhow::Result<BTreeMap<String, String>> {
     let registry = Registry::new(oms_steps::ALL.iter().copied())?;
-    let checker = Checker::new(registry).map_err(anyhow::Error::msg)?;
+    let checker = Checker::new(registry)?;
     let report = schemars::schema_for!(ReportOutput).to_value();
     let mut files = BTreeMap::from([
         ("schema/pipeline.schema.json".to_owned(), pretty(checker.schema())?),
@@ -104,24 +105,17 @@ fn left_over(files: &BTreeMap<String, String>) -> anyhow::Result<BTreeSet<String
     Ok(found)
 }
 
-/// Returns the lines between the common beginning and the common end of two texts.
+/// Returns the first lines of the differences between two texts, in the unified format.
 fn difference(path: &str, present: &str, wanted: &str) -> String {
-    let old: Vec<&str> = present.lines().collect();
-    let new: Vec<&str> = wanted.lines().collect();
-    let head = old.iter().zip(&new).take_while(|(a, b)| a == b).count();
-    let rest = old.len().min(new.len()) - head;
-    let tail = old.iter().rev().zip(new.iter().rev()).take(rest).take_while(|(a, b)| a == b);
-    let tail = tail.count();
-    let mut shown =
-        format!("--- {path} (current)\n+++ {path} (generated)\n@@ line {} @@", head + 1);
-    for (sign, lines) in [('-', &old), ('+', &new)] {
-        let between = lines.len() - tail - head;
-        for line in lines.iter().skip(head).take(between.min(DIFFERENCE_LINES)) {
-            shown.push_str(&format!("\n{sign}{line}"));
-        }
-        if between > DIFFERENCE_LINES {
-            shown.push_str(&format!("\n{sign}... {} more lines", between - DIFFERENCE_LINES));
-        }
+    let difference = TextDiff::from_lines(present, wanted);
+    let mut unified = difference.unified_diff();
+    unified.context_radius(0).header(&format!("{path} (current)"), &format!("{path} (generated)"));
+    let text = unified.to_string();
+    let mut lines = text.lines();
+    let mut shown = lines.by_ref().take(DIFFERENCE_LINES).collect::<Vec<_>>().join("\n");
+    match lines.count() {
+        0 => {}
+        more => shown.push_str(&format!("\n... {more} more lines")),
     }
     shown
 }
@@ -133,13 +127,21 @@ mod tests {
     #[test]
     fn a_difference_leaves_out_the_common_beginning_and_end() {
         let shown = difference("a.md", "one\ntwo\nfour\n", "one\nthree\nfour\n");
-        assert!(shown.ends_with("@@ line 2 @@\n-two\n+three"), "{shown}");
+        assert!(shown.ends_with("@@ -2 +2 @@\n-two\n+three"), "{shown}");
     }
 
     #[test]
     fn an_added_repetition_of_a_line_is_shown_once() {
         let shown = difference("a.md", "one\none\n", "one\none\none\n");
-        assert!(shown.ends_with("@@ line 3 @@\n+one"), "{shown}");
+        assert!(shown.ends_with("\n+one") && shown.lines().count() == 4, "{shown}");
+    }
+
+    #[test]
+    fn a_long_difference_is_cut() {
+        let lines: String = (0..100).map(|line| format!("{line}\n")).collect();
+        let shown = difference("a.md", "", &lines);
+        assert_eq!(shown.lines().count(), DIFFERENCE_LINES + 1);
+        assert!(shown.ends_with("... 79 more lines"), "{shown}");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use jsonschema::Validator;
+use jsonschema::{ValidationError, Validator};
 use oms_core::diagnostic::{Diagnostic, Finding, Label, Place, Report, Route, Severity, codes};
 use oms_core::document::{self, FileError, Files, NodeValue, Recorder};
 use oms_core::value::Digest;
@@ -28,6 +28,11 @@ pub struct Checker {
     validator: Validator,
     target: Target,
 }
+
+/// The settings of a step kind result in an invalid JSON Schema.
+#[derive(Debug, thiserror::Error)]
+#[error("the settings of a step kind have no valid schema")]
+pub struct InvalidKindSchema(#[source] Box<ValidationError<'static>>);
 
 /// The target on which a pipeline is to run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,9 +64,10 @@ impl Checker {
     ///
     /// # Errors
     /// If the settings of a kind result in an invalid JSON Schema.
-    pub fn new(registry: Registry) -> Result<Self, String> {
+    pub fn new(registry: Registry) -> Result<Self, InvalidKindSchema> {
         let schema = pipeline_schema(&registry.schemas());
-        let validator = jsonschema::draft202012::new(&schema).map_err(|error| error.to_string())?;
+        let validator = jsonschema::draft202012::new(&schema)
+            .map_err(|error| InvalidKindSchema(Box::new(error)))?;
         Ok(Self { registry, schema, validator, target: Target::default() })
     }
 

@@ -26,7 +26,7 @@ mod steps;
 mod tables;
 mod time_zone;
 
-pub use check::{Checked, Checker, Target, overlapping_intakes};
+pub use check::{Checked, Checker, InvalidKindSchema, Target, overlapping_intakes};
 pub use checked::{ForEach, Handler, Need, Plan, PlannedStep, Retry, Seed};
 pub use choreography::{Branch, Choreography, LAMBDA_BODY_MAX, ObjectKey, choreography};
 pub use isolation::DependentUpsert;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use oms_engine::document::MemoryFiles;
-use oms_engine::plan::{Checker, Choreography, Plan, Semantics, choreography};
-use oms_engine::step::{Registry, StepKind};
+use oms_engine::plan::{Checker, Choreography, InvalidKindSchema, Plan, Semantics, choreography};
+use oms_engine::step::{DuplicateKind, Registry, StepKind};
 
 /// A pipeline and the files that it names.
 #[derive(Clone, Copy)]
@@ -26,7 +26,10 @@ pub struct Bundle {
 pub enum BundleError {
     /// The step kinds conflict.
     #[error("cannot use the step kinds: {0}")]
-    Kinds(String),
+    Kinds(DuplicateKind),
+    /// The settings of a step kind are invalid.
+    #[error("cannot use the step kinds: {0}")]
+    Schema(InvalidKindSchema),
     /// The pipeline is invalid or not supported on AWS Lambda.
     #[error("cannot run the embedded pipeline: {0}")]
     Pipeline(String),
@@ -52,9 +55,8 @@ impl Bundle {
         &self,
         rates: Option<&Arc<[u8]>>,
     ) -> Result<(Arc<Plan>, Choreography), BundleError> {
-        let registry = Registry::new(self.kinds.iter().copied())
-            .map_err(|error| BundleError::Kinds(error.to_string()))?;
-        let checker = Checker::new(registry).map_err(BundleError::Kinds)?;
+        let registry = Registry::new(self.kinds.iter().copied()).map_err(BundleError::Kinds)?;
+        let checker = Checker::new(registry).map_err(BundleError::Schema)?;
         let files = self.files.iter().map(|(path, bytes)| {
             let newer = rates.filter(|_| self.rates.contains(path));
             ((*path).to_owned(), newer.map_or_else(|| Arc::from(*bytes), Arc::clone))

@@ -6,6 +6,7 @@ use oms_engine::run::{Event, RunState};
 use oms_sqlite::{Error, Outcome, RunRef, RunRow};
 
 use crate::admission::Settled;
+use crate::operations::OperationError;
 use crate::run::driver::{StretchEnd, StretchStart};
 use crate::runner::Runner;
 
@@ -25,14 +26,17 @@ pub enum NotCancelled {
     UnderWay(String),
 }
 
+/// Why a cancellation failed.
+pub type CancelError = OperationError<NotCancelled>;
+
 impl Runner {
     /// Cancels a run that waits or is parked. Completed steps stay completed; no further step runs.
     ///
     /// # Errors
-    /// Returns an error if the database fails.
-    pub async fn cancel(&self, row: &RunRow) -> Result<Result<Settled, NotCancelled>, Error> {
+    /// When the run cannot be cancelled, or the database fails.
+    pub async fn cancel(&self, row: &RunRow) -> Result<Settled, CancelError> {
         let Some(_lock) = self.run_locks.try_lock(row.id) else {
-            return Ok(Err(NotCancelled::UnderWay(row.key.clone())));
+            return Err(CancelError::Refused(NotCancelled::UnderWay(row.key.clone())));
         };
         // The row may have changed before the run was locked, so it is read again.
         let loaded = self.driver.load(row.id);
@@ -43,15 +47,16 @@ impl Runner {
             // The journal is damaged, so only the row records the cancellation.
             let (key, state) = (Arc::from(now.key.as_str()), RunState::Cancelled);
             self.driver.settle(&now, &StretchEnd::of(state)).await?;
-            return Ok(Ok(Settled::Run { key, resumed: true, state, cause: None, caught: 0 }));
+            return Ok(Settled::Run { key, resumed: true, state, cause: None, caught: 0 });
         }
         let (mut run, now) = loaded?;
         if !matches!(now.state, RunState::Waiting | RunState::Parked) {
-            return Ok(Err(NotCancelled::State { key: now.key, state: now.state }));
+            let refused = NotCancelled::State { key: now.key, state: now.state };
+            return Err(CancelError::Refused(refused));
         }
         let cancelled = Event::Cancelled { at: self.now() };
         if let Err(error) = run.scheduler.apply(&cancelled) {
-            return Err(Error::Damaged { key: now.key, why: error.to_string() });
+            return Err(Error::Damaged { key: now.key, why: error.to_string() }.into());
         }
         let mut start = StretchStart {
             events: vec![cancelled],
@@ -64,12 +69,6 @@ impl Runner {
             Outcome::Refused,
             "the packet has no reads or writes that could conflict"
         );
-        Ok(Ok(Settled::Run {
-            key,
-            resumed: true,
-            state: end.state,
-            cause: None,
-            caught: end.caught,
-        }))
+        Ok(Settled::Run { key, resumed: true, state: end.state, cause: None, caught: end.caught })
     }
 }

@@ -2,10 +2,12 @@
 
 pub(crate) mod cancel;
 mod customers;
+mod error;
 pub(crate) mod forget;
 mod prune;
 pub(crate) mod retry;
 
-pub use cancel::NotCancelled;
+pub use cancel::{CancelError, NotCancelled};
+pub use error::OperationError;
 pub use forget::{Candidate, Forgetting, Forgotten, LeftRun};
-pub use retry::{Held, NotRetried};
+pub use retry::{Held, NotRetried, RetryError};

@@ -12,6 +12,7 @@ use oms_sqlite::{Error, Outcome, RunRef, RunRow, StoredRun};
 use serde::{Deserialize, Serialize};
 
 use crate::admission::Settled;
+use crate::operations::OperationError;
 use crate::run::driver::StretchStart;
 use crate::run::journal::{events, resume_to};
 use crate::run::refusals::Refusals;
@@ -72,6 +73,9 @@ pub enum NotRetried {
     },
 }
 
+/// Why a retry failed.
+pub type RetryError = OperationError<NotRetried>;
+
 /// A person's decision about steps with an unknown outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -91,30 +95,20 @@ impl Runner {
     /// `held`.
     ///
     /// # Errors
-    /// Returns an error if the database fails.
-    pub async fn retry(
-        &self,
-        row: &RunRow,
-        held: Option<Held>,
-    ) -> Result<Result<Settled, NotRetried>, Error> {
+    /// When the run cannot be retried, or the database fails.
+    pub async fn retry(&self, row: &RunRow, held: Option<Held>) -> Result<Settled, RetryError> {
         let Some(_lock) = self.run_locks.try_lock(row.id) else {
-            return Ok(Err(NotRetried::UnderWay(row.key.clone())));
+            return Err(RetryError::Refused(NotRetried::UnderWay(row.key.clone())));
         };
         let mut refusals = Refusals::default();
         loop {
-            let Retry { mut run, mut start, unknown } = match self.prepare(row, held)? {
-                Ok(retry) => retry,
-                Err(refused) => return Ok(Err(refused)),
-            };
+            let Retry { mut run, mut start, unknown } = self.prepare(row, held)?;
             start.refusals = refusals;
             if held == Some(Held::Sent) {
-                // The e-mails and the decision are committed together, so that either both are
-                // durable or neither is.
+                // In one commit with the decision, so that both are durable or neither.
                 let stage = Stage::keeping(&self.driver, &start);
-                match assume_done(&mut run, &stage, &unknown).await {
-                    Ok(events) => start.events.extend(events),
-                    Err(error) => return Ok(Err(incompatible(row, &error))),
-                }
+                let done = assume_done(&mut run, &stage, &unknown).await;
+                start.events.extend(done.map_err(|error| incompatible(row, &error))?);
                 (start.writes, _) = stage.take();
             }
             let key = Arc::clone(&run.info.key);
@@ -124,46 +118,43 @@ impl Runner {
                 continue;
             }
             let (state, cause, caught) = (end.state, end.cause, end.caught);
-            return Ok(Ok(Settled::Run { key, resumed: true, state, cause, caught }));
+            return Ok(Settled::Run { key, resumed: true, state, cause, caught });
         }
     }
 
-    /// Prepares the retry of a run on the current version of the pipeline.
-    fn prepare(
-        &self,
-        row: &RunRow,
-        held: Option<Held>,
-    ) -> Result<Result<Retry, NotRetried>, Error> {
+    /// Prepares the retry of a run on the current pipeline.
+    fn prepare(&self, row: &RunRow, held: Option<Held>) -> Result<Retry, RetryError> {
         let (current, bundle) = self.current();
         let (stored, before) = match self.driver.load_whole(row.id) {
             Ok(loaded) => loaded,
             Err(error) if error.parks().is_some() => {
                 let (key, why) = (row.key.clone(), reason(error));
-                return Ok(Err(NotRetried::Damaged { key, why }));
+                return Err(RetryError::Refused(NotRetried::Damaged { key, why }));
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         };
         let old = Arc::clone(before.scheduler.plan());
         if !stored.row.can_be_retried() {
             let (key, state) = (row.key.clone(), stored.row.state);
-            return Ok(Err(NotRetried::State { key, state }));
+            return Err(RetryError::Refused(NotRetried::State { key, state }));
         }
         let unknown = before.scheduler.unknown_outcomes();
         let mut unknown: BTreeSet<_> = unknown.map(|(step, at)| (Arc::clone(step), at)).collect();
         if let (Some((step, _)), None) = (unknown.first(), held) {
             let (key, step) = (row.key.clone(), step.to_string());
-            return Ok(Err(NotRetried::Held { key, step }));
+            return Err(RetryError::Refused(NotRetried::Held { key, step }));
         }
         let gone = unknown.iter().find(|(step, _)| current.step(step).is_none());
         if let (Some((step, _)), Some(Held::Sent)) = (gone, held) {
-            return Ok(Err(incompatible(row, &missing("the step", step))));
+            let (what, step) = ("the step", step.to_string());
+            return Err(incompatible(row, &Difference::Missing { what, step }));
         }
         unknown.retain(|(step, _)| current.step(step).is_some());
         if let (Some((step, _)), Some(Held::Sent)) =
             (unknown.iter().find(|(step, _)| !is_mail(&current, step)), held)
         {
             let (key, step) = (row.key.clone(), step.to_string());
-            return Ok(Err(NotRetried::NotMail { key, step }));
+            return Err(RetryError::Refused(NotRetried::NotMail { key, step }));
         }
         let at = self.now();
         let revived = if stored.row.bundle == bundle {
@@ -171,17 +162,14 @@ impl Runner {
             run.scheduler
                 .apply(&retried)
                 .map(|()| (run, retried))
-                .map_err(|error| error.to_string())
+                .map_err(|error| Difference::Journal(error.to_string()))
         } else {
             moved(&stored, (&old, &before), &current, at)
         };
-        let (run, retried) = match revived {
-            Ok(revived) => revived,
-            Err(difference) => return Ok(Err(incompatible(row, &difference))),
-        };
+        let (run, retried) = revived.map_err(|difference| incompatible(row, &difference))?;
         let reference = RunRef::Known { id: row.id };
         let start = StretchStart { events: vec![retried], ..StretchStart::new(reference, bundle) };
-        Ok(Ok(Retry { run, start, unknown }))
+        Ok(Retry { run, start, unknown })
     }
 }
 
@@ -193,8 +181,37 @@ struct Retry {
     unknown: BTreeSet<(Arc<str>, Option<u32>)>,
 }
 
-fn incompatible(row: &RunRow, difference: &dyn std::fmt::Display) -> NotRetried {
-    NotRetried::Incompatible { key: row.key.clone(), difference: difference.to_string() }
+/// Why a run cannot move to the current version of the pipeline.
+#[derive(Debug, thiserror::Error)]
+enum Difference {
+    /// The order does not match the changed schema.
+    #[error(
+        "the order does not match the changed order schema: {0}; change the schema so that it allows this order"
+    )]
+    Order(String),
+    /// A step that has succeeded is missing.
+    #[error("{what} `{step}` has succeeded, but the pipeline no longer has it; add it again")]
+    Missing { what: &'static str, step: String },
+    /// A step has another kind.
+    #[error("the kind of `{step}` has changed from `{was}` to `{is}`")]
+    Kind { step: String, was: String, is: String },
+    /// A step has become a step for each element, or is no longer one.
+    #[error("the step `{0}` has `for_each` in only one of the two versions")]
+    ForEach(String),
+    /// A step has another output type.
+    #[error("the output type of `{0}` has changed")]
+    Output(String),
+    /// A step with completed elements runs over another list.
+    #[error("the list of `{0}` has changed, and some of its elements are completed")]
+    List(String),
+    /// The journal does not fit.
+    #[error("{0}")]
+    Journal(String),
+}
+
+fn incompatible(row: &RunRow, difference: &dyn std::fmt::Display) -> RetryError {
+    let (key, difference) = (row.key.clone(), difference.to_string());
+    RetryError::Refused(NotRetried::Incompatible { key, difference })
 }
 
 /// Moves a run to the current version of the pipeline. Returns the run and the event that records
@@ -204,22 +221,23 @@ fn moved(
     (old, before): (&Plan, &Run),
     current: &Arc<Plan>,
     at: Timestamp,
-) -> Result<(Run, Event), String> {
+) -> Result<(Run, Event), Difference> {
     agree(old, current, before)?;
     fits(old, current, &before.info.body)?;
     let states = before.scheduler.steps().iter().zip(old.steps());
     let done = states.filter(|(state, _)| matches!(state, StepState::Succeeded(_)));
     let done = done.map(|(_, planned)| Arc::clone(&planned.id)).collect();
     let retried = Event::Retried { at, done: Some(done) };
-    let mut all = events(stored, current).map_err(reason)?;
+    let journal = |error| Difference::Journal(reason(error));
+    let mut all = events(stored, current).map_err(journal)?;
     all.push(retried.clone());
-    let run = resume_to(stored, current, &all).map_err(reason)?;
+    let run = resume_to(stored, current, &all).map_err(journal)?;
     lists_agree(old, before, &run)?;
     Ok((run, retried))
 }
 
 /// Checks an order against the current schema, unless it was accepted under the same schema.
-fn fits(old: &Plan, new: &Plan, order: &[u8]) -> Result<(), String> {
+fn fits(old: &Plan, new: &Plan, order: &[u8]) -> Result<(), Difference> {
     if old.order().schema().source() == new.order().schema().source() {
         return Ok(());
     }
@@ -229,10 +247,7 @@ fn fits(old: &Plan, new: &Plan, order: &[u8]) -> Result<(), String> {
         pointer => format!("{pointer} {}", problem.message),
     });
     let problems: Vec<String> = problems.collect();
-    Err(format!(
-        "the order does not match the changed order schema: {}; change the schema so that it allows this order",
-        problems.join(", ")
-    ))
+    Err(Difference::Order(problems.join(", ")))
 }
 
 /// Returns why a journal does not fit the plan, without the run's key.
@@ -249,13 +264,9 @@ fn is_mail(plan: &Plan, step: &str) -> bool {
     planned.is_some_and(|planned| planned.effects.iter().all(|effect| effect.port == Port::Mail))
 }
 
-fn missing(what: &str, step: &str) -> String {
-    format!("{what} `{step}` has succeeded, but the pipeline no longer contains it; add it again")
-}
-
 /// Checks that the completed steps of a run have the same meaning in both plans. Steps that never
-/// succeeded may differ or be missing. Outputs may have new nullable members.
-fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), String> {
+/// succeeded may differ or be missing, and outputs may have gained nullable members.
+fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), Difference> {
     for (state, was) in run.scheduler.steps().iter().zip(old.steps()) {
         let done = matches!(state, StepState::Succeeded(_));
         if !done && !has_done_elements(state) {
@@ -263,36 +274,29 @@ fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), String> {
         }
         let Some(is) = new.step(&was.id).and_then(|at| new.steps().get(at)) else {
             let what = if done { "the step" } else { "a part of the step" };
-            return Err(missing(what, &was.id));
+            return Err(Difference::Missing { what, step: was.id.to_string() });
         };
+        let step = || was.id.to_string();
         if is.kind != was.kind {
-            return Err(format!(
-                "the kind of `{}` has changed from `{}` to `{}`",
-                was.id, was.kind, is.kind
-            ));
+            let (was, is) = (was.kind.to_string(), is.kind.to_string());
+            return Err(Difference::Kind { step: step(), was, is });
         }
         if is.for_each.is_some() != was.for_each.is_some() {
-            return Err(format!(
-                "the step `{}` has `for_each` in only one of the two versions",
-                was.id
-            ));
+            return Err(Difference::ForEach(step()));
         }
         if !is.output.accepts_values_of(&was.output) {
-            return Err(format!("the output type of `{}` has changed", was.id));
+            return Err(Difference::Output(step()));
         }
     }
     Ok(())
 }
 
 /// Checks that steps with some completed elements run over the same list as before.
-fn lists_agree(old: &Plan, before: &Run, after: &Run) -> Result<(), String> {
+fn lists_agree(old: &Plan, before: &Run, after: &Run) -> Result<(), Difference> {
     for (at, (state, was)) in before.scheduler.steps().iter().zip(old.steps()).enumerate() {
         let Some(is) = after.scheduler.plan().step(&was.id) else { continue };
         if has_done_elements(state) && before.scheduler.items(at) != after.scheduler.items(is) {
-            return Err(format!(
-                "the list of `{}` has changed, and some of its elements are completed",
-                was.id
-            ));
+            return Err(Difference::List(was.id.to_string()));
         }
     }
     Ok(())

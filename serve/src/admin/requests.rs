@@ -1,26 +1,26 @@
 //! Requests of the command line: retry, cancel, import, prune and forget.
 
-use anyhow::Context as _;
 use jiff::Timestamp;
 use oms_engine::plan::read_rows;
 use oms_runtime::control::{Request, Response};
 
 use super::audit;
+use crate::state::error::{RequestError, with_sources};
 use crate::state::flow::Flow;
 
 /// Executes a request of the command line and records it in the audit log.
 pub(super) async fn execute(flow: &Flow, request: Request) -> Response {
-    let failed = |error: anyhow::Error| Response::Failed(format!("{error:#}"));
     let entry = match audit::audit_request(flow, &request).await {
         Ok(entry) => entry,
-        Err(error) => return failed(error.into()),
+        Err(error) => return Response::Failed(with_sources(&error)),
     };
-    let response = run(flow, request).await.unwrap_or_else(failed);
+    let response = run(flow, request).await;
+    let response = response.unwrap_or_else(|error| Response::Failed(with_sources(&error)));
     flow.audit_outcome(entry, &audit::outcome(&response)).await;
     response
 }
 
-async fn run(flow: &Flow, request: Request) -> anyhow::Result<Response> {
+async fn run(flow: &Flow, request: Request) -> Result<Response, RequestError> {
     let (runs, held) = match request {
         Request::Retry { runs, held } => {
             flow.reload().await?;
@@ -62,10 +62,10 @@ async fn run(flow: &Flow, request: Request) -> anyhow::Result<Response> {
     Ok(Response::Done(done))
 }
 
-async fn import(flow: &Flow, table: &str, rows: &str) -> anyhow::Result<()> {
+async fn import(flow: &Flow, table: &str, rows: &str) -> Result<(), RequestError> {
     let plan = flow.runner.plan();
     let table = plan.tables().iter().find(|known| *known.name == *table);
-    let table = table.context("the served pipeline has no such table")?;
-    let rows = read_rows(table, rows).map_err(|error| anyhow::anyhow!(error.message))?;
+    let table = table.ok_or(RequestError::NoTable)?;
+    let rows = read_rows(table, rows).map_err(|error| RequestError::Row(error.message))?;
     Ok(flow.runner.import(table, rows).await?)
 }

@@ -14,6 +14,7 @@ use super::page::Page;
 use super::run::is_held;
 use super::visit::Visit;
 use crate::format;
+use crate::state::error::with_sources;
 use crate::state::notice::Notice;
 
 /// An action on a run.
@@ -169,7 +170,7 @@ async fn execute(visit: &Visit, action: RunAction, row: &RunRow) -> Notice {
         return Notice::bad(format!("{key} is not held."));
     }
     if let Err(why) = flow.reload().await {
-        return Notice::bad(format!("The run was not retried: {why:#}."));
+        return Notice::bad(format!("The run was not retried: {}.", with_sources(&why)));
     }
     let done = match flow.retry(row, held).await {
         Ok(done) => done,

@@ -17,6 +17,7 @@ use super::form::SubmittedForm;
 use super::page::{Page, count_parked, fragment};
 use super::visit::{Visit, redirect};
 use crate::format;
+use crate::state::error::with_sources;
 use crate::state::flow::Flow;
 use crate::state::notice::Notice;
 use crate::state::site::Site;
@@ -133,7 +134,10 @@ pub(crate) async fn retry(
     let back = format!("/console/{pipeline}/parked");
     let (Some(flow), Some(index)) = (visit.flow(), visit.index) else { return redirect(&back) };
     if let Err(why) = flow.reload().await {
-        return visit.redirect_with(&back, Notice::bad(format!("No run was retried: {why:#}.")));
+        return visit.redirect_with(
+            &back,
+            Notice::bad(format!("No run was retried: {}.", with_sources(&why))),
+        );
     }
     let rows = match rows(flow, &form.cause) {
         Ok(rows) => rows,

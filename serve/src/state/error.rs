@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::source::InvalidPipeline;
+
 /// Why a server does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -22,11 +24,13 @@ pub enum StartError {
     },
     /// Other machines can connect, and the pipeline has no API key.
     #[error(
-        "a server that other machines can reach requires API keys, and the pipeline `{pipeline}` has none; create a key: `oms keys add PIPELINE NAME --state-dir {directory}`"
+        "a server that other machines can reach requires API keys, and the pipeline `{pipeline}` has none; create a key: `oms keys add {file} --state-dir {directory} shop`"
     )]
     NoKeys {
         /// The pipeline.
         pipeline: String,
+        /// Its file.
+        file: String,
         /// Its state directory.
         directory: String,
     },
@@ -65,4 +69,38 @@ pub enum ServeError {
     /// A task of the server panicked.
     #[error("a task of the server failed")]
     Task(#[from] tokio::task::JoinError),
+}
+
+/// A request that failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RequestError {
+    /// The state cannot be used.
+    #[error(transparent)]
+    Store(#[from] oms_sqlite::Error),
+    /// The pipeline file has errors.
+    #[error(transparent)]
+    Pipeline(#[from] InvalidPipeline),
+    /// The pipeline has no table with this name.
+    #[error("the served pipeline has no such table")]
+    NoTable,
+    /// A row to import is invalid.
+    #[error("{0}")]
+    Row(String),
+    /// The time is out of range.
+    #[error(transparent)]
+    Time(#[from] jiff::Error),
+    /// The task that reads the pipeline file failed.
+    #[error(transparent)]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// Returns the message of an error with those of its sources.
+pub(crate) fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(&format!(": {error}"));
+        source = error.source();
+    }
+    text
 }

@@ -9,6 +9,7 @@ use oms_runtime::control::Done;
 use oms_runtime::{Held, Work};
 use oms_sqlite::RunRow;
 
+use super::error::RequestError;
 use super::flow::Flow;
 use super::source::Reloaded;
 
@@ -19,11 +20,11 @@ impl Flow {
         row: &RunRow,
         held: Option<Held>,
     ) -> Result<Done, oms_sqlite::Error> {
-        let retried = self.runner.retry(row, held).await?;
+        let retried = self.runner.retry(row, held).await;
         if let Ok(settled) = &retried {
             self.metrics.count_run(settled);
         }
-        let done = Done::of(row, retried);
+        let done = Done::of(row, retried)?;
         if done.refused.is_none() && done.state == RunState::Waiting {
             let until = self.runner.row(row.id)?.and_then(|row| row.wait_until);
             let at = until.unwrap_or_else(|| SystemClock.now());
@@ -35,18 +36,18 @@ impl Flow {
 
     /// Cancels a run that waits or is parked.
     pub(crate) async fn cancel(&self, row: &RunRow) -> Result<Done, oms_sqlite::Error> {
-        let cancelled = self.runner.cancel(row).await?;
+        let cancelled = self.runner.cancel(row).await;
         if let Ok(settled) = &cancelled {
             self.metrics.count_run(settled);
         }
-        Ok(Done::of(row, cancelled))
+        Done::of(row, cancelled)
     }
 
     /// Reads the pipeline file again, so that its changes apply to new runs and to retries.
-    pub(crate) async fn reload(&self) -> anyhow::Result<()> {
+    pub(crate) async fn reload(&self) -> Result<(), RequestError> {
         let source = Arc::clone(&self.source);
         let read = tokio::task::spawn_blocking(move || source.reload()).await?;
-        let Reloaded { plan, file, seeds } = read.map_err(anyhow::Error::msg)?;
+        let Reloaded { plan, file, seeds } = read?;
         for skipped in self.runner.replace(&plan, &file, seeds).await? {
             self.source.report(&skipped.to_string());
         }

@@ -196,7 +196,8 @@ fn check(opened: &Opened, loopback: bool) -> Result<(), StartError> {
             keys.map_err(|source| StartError::State { pipeline: pipeline.clone(), source })?;
         if !keys.iter().any(oms_sqlite::Key::is_valid) {
             let directory = opened.directory.display().to_string();
-            return Err(StartError::NoKeys { pipeline, directory });
+            let file = opened.source.name();
+            return Err(StartError::NoKeys { pipeline, file, directory });
         }
     }
     Ok(())

@@ -6,13 +6,21 @@ use std::sync::Arc;
 use oms_engine::document::MemoryFiles;
 use oms_engine::plan::Plan;
 
+/// A pipeline file that has errors.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}` is not valid; `oms validate {path}` shows the errors")]
+pub struct InvalidPipeline {
+    /// The path of the file.
+    pub path: String,
+}
+
 /// The source of a pipeline, which is read again so that changes apply without a restart.
 pub trait Source: Send + Sync {
     /// Reads the pipeline again.
     ///
     /// # Errors
     /// Returns a description of the errors in the pipeline.
-    fn reload(&self) -> Result<Reloaded, String>;
+    fn reload(&self) -> Result<Reloaded, InvalidPipeline>;
 
     /// Returns the name of the file as it is shown to users.
     fn name(&self) -> String;

@@ -41,7 +41,7 @@ pub(crate) struct Prepared {
 /// Checks the measured pipeline.
 pub(crate) fn prepare(material: &Material) -> anyhow::Result<Prepared> {
     let registry = Registry::new(oms_steps::ALL.iter().copied())?;
-    let checker = Arc::new(Checker::new(registry).map_err(anyhow::Error::msg)?);
+    let checker = Arc::new(Checker::new(registry)?);
     let (files, name) = DirectoryFiles::of(&material.pipeline);
     let plan = checker.check(&name, &files).plan.context("the pipeline is not valid")?;
     Ok(Prepared { checker, plan: Arc::new(plan), files, name })

@@ -50,7 +50,7 @@ pub(crate) struct Mail {
 /// Measures one e-mail.
 pub(crate) fn measure() -> anyhow::Result<Mail> {
     let registry = Registry::new(oms_steps::ALL.iter().copied())?;
-    let checker = Checker::new(registry).map_err(anyhow::Error::msg)?;
+    let checker = Checker::new(registry)?;
     let (files, name) = DirectoryFiles::of(&root().join("pipelines/storefront.yaml"));
     let plan = Arc::new(checker.check(&name, &files).plan.context("the storefront is not valid")?);
     let settings = plan.mail().context("the storefront sends no e-mail")?;

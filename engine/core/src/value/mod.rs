@@ -3,6 +3,7 @@
 //! schema, tables and steps create both.
 
 mod compatibility;
+mod count;
 mod data;
 mod difference;
 mod digest;
@@ -20,6 +21,7 @@ mod mask_text;
 mod typed;
 mod types;
 
+pub use count::{format_count, format_quantity};
 pub use data::{Record, Value, format_timestamp};
 pub use difference::{Differences, differences};
 pub use digest::Digest;

@@ -1,0 +1,65 @@
+//! `oms db migrate`: migrates the tables of a pipeline.
+
+use std::path::PathBuf;
+
+use oms_engine::step::StepKind;
+use oms_engine::value::format_quantity;
+use oms_sqlite::{DATABASE_FILE, Database};
+
+use crate::check;
+use crate::exit;
+use crate::output;
+use crate::target::effect_target::TargetOption;
+use crate::target::state::directory;
+
+/// Migrate the tables of a pipeline
+///
+/// With `--target`, creates the tables of the pipeline and of `oms`, and on AWS the roles of the handlers.
+///
+/// Rows and undeclared columns are kept. The command is idempotent.
+///
+/// In a state directory, `oms run` creates tables and adds columns by itself. This command changes which columns are nullable.
+///
+/// Example: oms db migrate pipelines/storefront.yaml --target postgres
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Pipeline file
+    pipeline: PathBuf,
+    /// State directory, by default `.oms/<name>` next to the pipeline file
+    #[arg(long, value_name = "DIR", conflicts_with = "target")]
+    state_dir: Option<PathBuf>,
+    #[command(flatten)]
+    effects: TargetOption,
+}
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let Args { pipeline, state_dir, effects } = args;
+    let external = effects.external()?;
+    let checker = check::checker(kinds)?;
+    let Some(plan) = check::plan(&checker, &pipeline)? else { return Ok(exit::FINDINGS) };
+    let Some(external) = external else {
+        let directory = state_dir.unwrap_or_else(|| directory(&pipeline, plan.name()));
+        anyhow::ensure!(
+            directory.join(DATABASE_FILE).exists(),
+            "`{}` contains no state; create it with `oms run`",
+            directory.display()
+        );
+        let changed = oms_sqlite::migrate(&Database::own(&directory)?, plan.tables())?;
+        output::message(&match changed.as_slice() {
+            [] => "all tables are up to date".to_owned(),
+            changed => format!("changed: {}", changed.join(", ")),
+        });
+        return Ok(exit::SUCCESS);
+    };
+    external.migrate(&plan)?;
+    let roles = external.set_roles(&plan)?;
+    let names: Vec<&str> = plan.tables().iter().map(|table| table.name.as_ref()).collect();
+    output::message(&format!("the tables are ready: {}", names.join(", ")));
+    if roles > 0 {
+        output::message(&format!(
+            "set the permissions of {}",
+            format_quantity(roles as u64, "role")
+        ));
+    }
+    Ok(exit::SUCCESS)
+}

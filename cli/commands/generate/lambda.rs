@@ -1,0 +1,141 @@
+//! `oms generate lambda`: AWS Lambda handlers and their deployment files.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use oms_engine::document::Files as _;
+use oms_engine::plan::{Plan, Target, choreography};
+use oms_engine::step::StepKind;
+use oms_engine::value::format_quantity;
+use oms_lambda_generate::{Origin, generate};
+
+use crate::check;
+use crate::directory::DirectoryFiles;
+use crate::exit;
+use crate::output;
+
+/// Generate AWS Lambda handlers in Rust, with their deployment template and permissions
+///
+/// The output is deterministic. Embedded files that are no longer needed are deleted, other files in the folder are not changed.
+/// Example: oms generate lambda pipelines/storefront.yaml --out deploy/storefront
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    /// Pipeline file
+    pipeline: PathBuf,
+    /// Output folder
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Write nothing, and fail if the files in the folder are not up to date
+    #[arg(long)]
+    check: bool,
+    /// Source of the exchange rates
+    #[arg(long, value_enum, default_value_t)]
+    rates: Rates,
+    /// Path of the `oms` crates, relative to the output folder; by default the registry
+    #[arg(long, value_name = "PATH")]
+    crates: Option<String>,
+}
+
+/// The source of the exchange rates.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Rates {
+    /// The pipeline's rates file, until the handlers are generated again
+    #[default]
+    Embedded,
+    /// A copy of the ECB's rates in S3, updated by a scheduled handler; an order keeps the rates of its acceptance
+    Refreshed,
+}
+
+/// The folder of the handlers. Each handler has a folder of embedded files in which the generator deletes outdated files.
+const HANDLERS: &str = "handlers";
+const EMBEDDED: &str = "bundle";
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let Args { pipeline, out, check, rates, crates } = args;
+    let checker = check::checker_for(kinds, Target::Lambda)?;
+    let Some(plan) = check::plan(&checker, &pipeline)? else { return Ok(exit::FINDINGS) };
+    let Ok(choreography) = choreography(&plan) else { return Ok(exit::FINDINGS) };
+    let (_, name) = DirectoryFiles::of(&pipeline);
+    let at = crates.as_ref().map(|path| format!(" --crates {path}")).unwrap_or_default();
+    let refresh = rates == Rates::Refreshed;
+    let with = if refresh { " --rates refreshed" } else { "" };
+    let regenerate = format!("oms generate lambda {name} --out .{with}{at}");
+    let sample = sample(&plan, &pipeline);
+    let origin = Origin { pipeline: name, regenerate, crates, refresh, sample };
+    let files = generate(&plan, &choreography, &origin, &checker)?;
+    let mut stale = BTreeSet::new();
+    for (path, content) in &files {
+        let place = out.join(path);
+        if std::fs::read(&place).is_ok_and(|there| there == *content) {
+            continue;
+        }
+        stale.insert(path.clone());
+        if !check {
+            write(&place, content)?;
+        }
+    }
+    for path in embedded(&out) {
+        if !files.contains_key(&path) {
+            if !check {
+                let place = out.join(&path);
+                std::fs::remove_file(&place)
+                    .with_context(|| format!("cannot delete `{}`", place.display()))?;
+            }
+            stale.insert(path);
+        }
+    }
+    let shown = out.display();
+    if check {
+        for path in &stale {
+            output::message(&format!("{}: not up to date", out.join(path).display()));
+        }
+        if !stale.is_empty() {
+            output::message(&format!(
+                "generate the files again: oms generate lambda {} --out {shown}",
+                pipeline.display()
+            ));
+            return Ok(exit::FINDINGS);
+        }
+        output::message(&format!("{shown}: up to date"));
+        return Ok(exit::SUCCESS);
+    }
+    output::message(&format!(
+        "{shown}: {} of {} written; `{shown}/README.md` explains the deployment",
+        stale.len(),
+        format_quantity(files.len() as u64, "file")
+    ));
+    Ok(exit::SUCCESS)
+}
+
+/// Reads the pipeline's first sample with its name.
+fn sample(plan: &Plan, pipeline: &Path) -> Option<(String, Vec<u8>)> {
+    let path = plan.samples().first()?;
+    let bytes = DirectoryFiles::of(pipeline).0.read(path).ok()?;
+    Some((Path::new(path).file_stem()?.to_string_lossy().into_owned(), bytes.to_vec()))
+}
+
+fn write(place: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let failed = || format!("cannot write `{}`", place.display());
+    if let Some(folder) = place.parent() {
+        std::fs::create_dir_all(folder).with_context(failed)?;
+    }
+    std::fs::write(place, content).with_context(failed)
+}
+
+/// Returns the paths of the existing embedded files, relative to the folder.
+fn embedded(out: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let handlers = std::fs::read_dir(out.join(HANDLERS)).into_iter().flatten().flatten();
+    let mut folders: Vec<String> = handlers
+        .map(|entry| format!("{HANDLERS}/{}/{EMBEDDED}", entry.file_name().to_string_lossy()))
+        .collect();
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = std::fs::read_dir(out.join(&folder)) else { continue };
+        for entry in entries.flatten() {
+            let path = format!("{folder}/{}", entry.file_name().to_string_lossy());
+            if entry.path().is_dir() { folders.push(path) } else { found.push(path) }
+        }
+    }
+    found
+}

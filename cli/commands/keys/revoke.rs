@@ -1,0 +1,31 @@
+//! `oms keys revoke`: revokes API keys.
+
+use oms_clock::SystemClock;
+use oms_engine::effects::Clock as _;
+use oms_engine::value::format_quantity;
+use oms_sqlite::Keys;
+
+use crate::exit;
+use crate::output;
+use crate::target::state::StateArgs;
+
+/// Revoke the API keys with an id or a name
+///
+/// A running server rejects the keys after at most one second.
+///
+/// Example: oms keys revoke pipelines/storefront.yaml shop
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: StateArgs,
+}
+
+pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
+    let Args { target } = args;
+    let found = target.find()?;
+    let word = super::name(&found)?;
+    let count = Keys::of(&found.directory).revoke(word, SystemClock.now())?;
+    anyhow::ensure!(count > 0, "there is no valid key `{word}`; `oms keys list` lists all keys");
+    output::message(&format!("{} revoked", format_quantity(count as u64, "key")));
+    Ok(exit::SUCCESS)
+}

@@ -1,0 +1,105 @@
+//! `oms runs list`: lists runs.
+
+use oms_engine::run::RunState;
+use oms_engine::step::StepKind;
+use oms_sql::NoteFilter;
+use oms_sqlite::RunRow;
+use serde_json::{Value as Json, json};
+
+use crate::exit;
+use crate::output::{self, Format};
+use crate::render;
+use crate::target::stack::{StackOption, StackRequest};
+use crate::target::state::{StateArgs, StateReader};
+
+/// List runs in the order of acceptance
+///
+/// Example: oms runs list pipelines/storefront.yaml --state parked
+#[derive(clap::Args, Debug)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    target: StateArgs,
+    #[command(flatten)]
+    stack: StackOption,
+    /// Only runs in this state
+    #[arg(long, value_parser = state_of)]
+    state: Option<RunState>,
+    /// Only runs with this cause: parked runs, and completed runs with a caught failure
+    #[arg(long)]
+    cause: Option<String>,
+    /// Maximum number of runs to list
+    #[arg(long, default_value_t = 100)]
+    limit: u32,
+    /// Output format
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+}
+
+pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
+    let Args { target, stack, state, cause, limit, format } = args;
+    let found = target.find()?;
+    let cause_wanted = cause.as_deref();
+    let wanted = NoteFilter { state, cause: cause_wanted, limit, ..NoteFilter::default() };
+    if let Some(code) = stack.send(&StackRequest::List(wanted), &found, format, kinds)? {
+        return Ok(code);
+    }
+    list(&found.read(kinds)?, state, cause.as_deref(), limit, format)
+}
+
+fn list(
+    reading: &StateReader,
+    state: Option<RunState>,
+    cause: Option<&str>,
+    limit: u32,
+    format: Format,
+) -> anyhow::Result<u8> {
+    let runs = RunRow::list(&reading.reader, state, cause, limit)?;
+    match format {
+        Format::Json => {
+            let runs: Vec<Json> = runs.iter().map(super::listed).collect();
+            let counts = RunRow::count(&reading.reader)?;
+            let all: serde_json::Map<_, _> = counts
+                .into_iter()
+                .map(|(state, count)| (state.as_str().to_owned(), json!(count)))
+                .collect();
+            output::json(&json!({ "format_version": 1, "runs": runs, "all": all }))?;
+        }
+        Format::Human => {
+            let rows: Vec<Vec<String>> = runs
+                .iter()
+                .map(|run| {
+                    vec![
+                        run.key.clone(),
+                        run.state.as_str().to_owned(),
+                        format!("{:.0}", run.accepted_at),
+                        super::note(run),
+                    ]
+                })
+                .collect();
+            output::result(&render::table(&rows))?;
+            let caught = match RunRow::count_caught(&reading.reader, None)? {
+                0 => String::new(),
+                caught => format!(" ({caught} with a caught failure)"),
+            };
+            let counts: Vec<String> = RunRow::count(&reading.reader)?
+                .iter()
+                .map(|(state, count)| match state {
+                    RunState::Completed => format!("{count} completed{caught}"),
+                    state => format!("{count} {}", state.as_str()),
+                })
+                .collect();
+            output::message(&format!(
+                "total: {}",
+                if counts.is_empty() { "no runs".to_owned() } else { counts.join(", ") }
+            ));
+        }
+    }
+    Ok(exit::SUCCESS)
+}
+
+fn state_of(name: &str) -> Result<RunState, String> {
+    RunState::parse(name).ok_or_else(|| {
+        let names: Vec<&str> = RunState::ALL.iter().map(|state| state.as_str()).collect();
+        format!("one of {}", names.join(", "))
+    })
+}

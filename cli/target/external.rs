@@ -1,0 +1,117 @@
+//! A target of effects outside of this machine, ready for use.
+
+use std::sync::Arc;
+
+use oms_engine::plan::Plan;
+use oms_engine::table::TableDef;
+use oms_engine::value::Value;
+use oms_runtime::Remote;
+use oms_sql::Database;
+
+#[cfg(feature = "aws")]
+use crate::exit::Usage;
+use crate::runtime;
+#[cfg(feature = "aws")]
+use crate::target::cloud::Cloud;
+
+/// An external target, ready for use.
+pub(crate) struct ExternalTarget {
+    /// The database with its tables.
+    pub(crate) database: Arc<dyn Database>,
+    /// Its ports.
+    pub(crate) remote: Remote,
+    /// The mailer of the target, if it has one.
+    pub(crate) mailer: Option<Arc<dyn oms_engine::effects::Mailer>>,
+    /// The AWS session and resources, if the target is AWS.
+    #[cfg(feature = "aws")]
+    pub(crate) cloud: Option<Cloud>,
+}
+
+impl ExternalTarget {
+    /// Creates the tables.
+    ///
+    /// # Errors
+    /// When an existing table differs, or the database does not respond.
+    pub(crate) fn migrate(&self, plan: &Plan) -> anyhow::Result<()> {
+        let tables = plan.tables().iter().map(AsRef::as_ref);
+        Ok(runtime::current_thread()?.block_on(oms_sql::migrate(&*self.database, tables))?)
+    }
+
+    /// Creates the handlers' roles with the passwords of their secrets, and grants each what its steps need. Returns the number of roles.
+    ///
+    /// # Errors
+    /// When a handler is unknown, its secret cannot be read, or the database rejects a statement.
+    #[cfg(feature = "aws")]
+    pub(crate) fn set_roles(&self, plan: &Plan) -> anyhow::Result<usize> {
+        use anyhow::Context as _;
+
+        let Some(cloud) = &self.cloud else { return Ok(0) };
+        let Ok(choreography) = oms_engine::plan::choreography(plan) else { return Ok(0) };
+        let roles = &cloud.resources.roles;
+        runtime::current_thread()?.block_on(async {
+            for (handler, secret) in roles {
+                let branch = choreography.branches.iter().find(|branch| *branch.name == **handler);
+                let grants = match (branch, handler.as_str()) {
+                    (Some(branch), _) => oms_lambda_generate::grants_of_branch(plan, branch),
+                    (None, "reconcile") => oms_lambda_generate::grants_of_reconcile(),
+                    (None, _) => {
+                        let message = format!("unknown handler `{handler}` in `roles`");
+                        return Err(Usage(message).into());
+                    }
+                };
+                let login = oms_aws::Login::read(&cloud.session, secret).await;
+                let login =
+                    login.with_context(|| format!("cannot read the secret of `{handler}`"))?;
+                let (role, password) = (&login.username, &login.password);
+                let set = oms_sql::set_role(&*self.database, role, password, &grants).await;
+                set.with_context(|| format!("cannot create the role `{role}`"))?;
+            }
+            Ok(roles.len())
+        })
+    }
+
+    #[cfg(not(feature = "aws"))]
+    #[expect(
+        clippy::unused_self,
+        clippy::unnecessary_wraps,
+        reason = "same signature as with the feature"
+    )]
+    pub(crate) fn set_roles(&self, _: &Plan) -> anyhow::Result<usize> {
+        Ok(0)
+    }
+
+    /// Imports rows into a table one after the other. A row replaces the one with the same key.
+    ///
+    /// # Errors
+    /// When the database rejects a row. The rows before it are imported.
+    pub(crate) fn import(
+        &self,
+        plan: &Plan,
+        table: &TableDef,
+        rows: &[Value],
+    ) -> anyhow::Result<()> {
+        use anyhow::Context as _;
+
+        let contended = plan.contended_tables().contains(&table.name);
+        runtime::current_thread()?.block_on(async {
+            for (at, row) in rows.iter().enumerate() {
+                let loaded = oms_sql::import(&*self.database, table, row, contended).await;
+                loaded.with_context(|| {
+                    format!("cannot import row {}; the rows before it are imported", at + 1)
+                })?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Allows a run to repeat actions with an unknown outcome, because the user decided so.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub(crate) async fn allow_repeat(&self, plan: &Plan, key: &str) -> anyhow::Result<()> {
+        let run = oms_engine::run::run_id(plan.name(), key);
+        let steps: Vec<&str> = plan.steps().iter().map(|step| &*step.id).collect();
+        oms_sql::Claims::new(Arc::clone(&self.database)).release(&run, &steps).await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,149 @@
+//! Operations on a state. The server that owns the state directory executes them, or else this process.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use oms_clock::SystemClock;
+use oms_engine::plan::{Checker, Plan};
+use oms_engine::step::StepKind;
+use oms_runtime::control::{self, Done, Request, Response};
+use oms_runtime::{Held, Runner, Settings};
+use oms_sqlite::RunRow;
+
+use crate::check;
+use crate::directory::DirectoryFiles;
+use crate::output;
+use crate::runtime;
+use crate::target::effect_target::TargetOption;
+use crate::target::email_destination::MailOption;
+use crate::target::external::ExternalTarget;
+use crate::target::state::{ResolvedState, current_plan};
+
+/// An operation on runs.
+#[derive(Clone, Copy)]
+pub(crate) enum Operation {
+    /// Retry runs.
+    Retry(Option<Held>),
+    /// Cancel runs.
+    Cancel,
+}
+
+/// The context of an operation in this process.
+pub(crate) struct LocalContext {
+    checker: Arc<Checker>,
+    pipeline: PathBuf,
+    plan: Arc<Plan>,
+    mail: MailOption,
+    external: Option<ExternalTarget>,
+}
+
+impl LocalContext {
+    /// Checks the pipeline and opens the target of its effects. Returns `None` if the pipeline has errors, which were printed.
+    ///
+    /// # Errors
+    /// When no pipeline is given, it cannot be read, or an option of the target is missing.
+    pub(crate) fn new(
+        state: &ResolvedState,
+        mail: MailOption,
+        target: &TargetOption,
+        kinds: &[StepKind],
+    ) -> anyhow::Result<Option<Self>> {
+        let checker = check::checker(kinds)?;
+        let Some((pipeline, plan)) = current_plan(&checker, state)? else { return Ok(None) };
+        let external = target.external()?;
+        Ok(Some(Self { checker, pipeline, plan, mail, external }))
+    }
+
+    /// Opens the state directory in this process.
+    ///
+    /// # Errors
+    /// When another process owns the directory, or it cannot be used.
+    pub(crate) fn open(self, directory: &Path) -> anyhow::Result<Runner> {
+        let Self { checker, pipeline, plan, mail, external } = self;
+        let (files, name) = DirectoryFiles::of(&pipeline);
+        let settings = Settings {
+            mail: mail.mailing(&plan, external.as_ref())?,
+            remote: external.map(|external| external.remote),
+            ..Settings::new(SystemClock)
+        };
+        let runner = Runner::open(directory, &plan, &checker, &name, &files, settings)?;
+        output::skipped_seeds(&runner);
+        Ok(runner)
+    }
+}
+
+/// Executes a request in the server that owns a state directory, or in this process if there is no server. `accept` returns `None`
+/// for the response to another request.
+///
+/// # Errors
+/// When the server does not respond, the request failed, or this process cannot execute it.
+pub(crate) fn in_server_or_here<T>(
+    directory: &Path,
+    request: &Request,
+    accept: impl FnOnce(Response) -> Option<T>,
+    here: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let response = control::ask(directory, request);
+    match response.context("the server that runs the pipeline did not respond")? {
+        Some(Response::Failed(why)) => anyhow::bail!("the request to the server failed: {why}"),
+        Some(response) => accept(response).context("unexpected response from the server"),
+        None => here(),
+    }
+}
+
+/// Executes an operation and returns the outcome of each run. Prints the runs that were refused.
+///
+/// # Errors
+/// When the connection to the server is lost, or the database fails.
+pub(crate) fn operate(
+    operation: Operation,
+    directory: &Path,
+    rows: &[RunRow],
+    context: LocalContext,
+) -> anyhow::Result<Vec<Done>> {
+    let runs = rows.iter().map(|row| row.id).collect();
+    let request = match operation {
+        Operation::Retry(held) => Request::Retry { runs, held },
+        Operation::Cancel => Request::Cancel { runs },
+    };
+    if let (Some(external), Operation::Retry(Some(Held::Resend))) = (&context.external, operation) {
+        runtime::current_thread()?.block_on(async {
+            for row in rows {
+                external.allow_repeat(&context.plan, &row.key).await?;
+            }
+            anyhow::Ok(())
+        })?;
+    }
+    let accept = |response| match response {
+        Response::Done(done) => Some(done),
+        _ => None,
+    };
+    let here = || operate_here(operation, directory, rows, context);
+    let done = in_server_or_here(directory, &request, accept, here)?;
+    for refused in done.iter().filter_map(|done| done.refused.as_ref()) {
+        output::message(&format!("error: {refused}"));
+    }
+    Ok(done)
+}
+
+fn operate_here(
+    operation: Operation,
+    directory: &Path,
+    rows: &[RunRow],
+    context: LocalContext,
+) -> anyhow::Result<Vec<Done>> {
+    let runner = context.open(directory)?;
+    let done: anyhow::Result<Vec<Done>> = runtime::multi_thread()?.block_on(async {
+        let mut done = Vec::with_capacity(rows.len());
+        for row in rows {
+            done.push(match operation {
+                Operation::Retry(held) => Done::of(row, runner.retry(row, held).await)?,
+                Operation::Cancel => Done::of(row, runner.cancel(row).await)?,
+            });
+        }
+        Ok(done)
+    });
+    runner.close()?;
+    done
+}
