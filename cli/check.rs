@@ -55,7 +55,8 @@ pub(crate) fn check_and_print(checker: &Checker, path: &Path) -> anyhow::Result<
     Ok(checked)
 }
 
-/// Returns the plan of a pipeline, or `None` if it has errors. Prints the findings to standard error.
+/// Returns the plan of a pipeline, or `None` if it has errors. Prints the findings to standard
+/// error.
 ///
 /// # Errors
 /// When the file cannot be read.

@@ -2,7 +2,7 @@
 
 /// Success.
 pub(crate) const SUCCESS: u8 = 0;
-/// Findings; or a conflict, a rejected order or a parked run in this call.
+/// Findings; or a conflict, a rejected order or a parked run in this invocation.
 pub(crate) const FINDINGS: u8 = 1;
 /// Invalid arguments.
 pub(crate) const USAGE: u8 = 2;

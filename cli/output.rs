@@ -76,7 +76,7 @@ pub(crate) fn skipped_seeds(runner: &oms_runtime::Runner) {
 pub(crate) fn export(directory: std::path::PathBuf) -> oms_runtime::Export {
     let report = |failed: &oms_runtime::NotExported| {
         message(&format!(
-            "warning: {failed}; correct the cause, then the next start with `--export` exports it"
+            "warning: {failed}; fix the cause, and the next start with `--export` exports it"
         ));
     };
     oms_runtime::Export { directory, report: std::sync::Arc::new(report) }

@@ -242,7 +242,7 @@ fn report_remaining(forgotten: &Forgotten, found: &ResolvedState) {
     }
     if !forgotten.left.is_empty() {
         output::message(&format!(
-            "the customer's rows stay until these runs have ended: `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again",
+            "the customer's rows are kept until these runs have ended; use `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again",
             shown = found.shown()
         ));
     }
@@ -260,7 +260,7 @@ fn report_unknown(
     };
     if matches!(forgetting, Forgetting::Undeclared) {
         output::message(
-            "error: the pipeline does not declare what identifies a customer; nothing was erased",
+            "error: the pipeline declares no field that identifies a customer; nothing was erased",
         );
         output::message(
             "help: add `x-customer: true` to the member of the order schema with the customer's id, such as `customer_id: { type: string, x-customer: true }`, and `customer: true` to the columns with this id",
@@ -284,7 +284,7 @@ fn report_unknown(
     }
     if !candidates.is_empty() {
         output::message(&format!(
-            "help: if you mean one of them, run `oms forget {} ID` with the customer's id or e-mail address",
+            "help: to erase one of these customers, run `oms forget {} ID` with the customer's id or e-mail address",
             found.shown()
         ));
     }

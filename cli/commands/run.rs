@@ -268,7 +268,7 @@ impl Call {
     }
 }
 
-/// Prints the number of runs that earlier calls parked, because they do not continue by themselves.
+/// Prints the number of runs that were parked earlier, because they do not continue by themselves.
 fn report_parked(runner: &Runner, target: &str) -> anyhow::Result<()> {
     let open = runner.count_open()?;
     let parked = open.iter().find(|(state, _)| *state == RunState::Parked);
@@ -276,14 +276,14 @@ fn report_parked(runner: &Runner, target: &str) -> anyhow::Result<()> {
         let count = u64::try_from(*count).unwrap_or_default();
         let are = if count == 1 { "is" } else { "are" };
         output::message(&format!(
-            "{} {are} parked from earlier calls; list with: oms runs list {target} --state parked",
+            "{} {are} still parked; list with: oms runs list {target} --state parked",
             format_quantity(count, "run")
         ));
     }
     Ok(())
 }
 
-#[expect(clippy::disallowed_methods, reason = "the summary says how long the call took")]
+#[expect(clippy::disallowed_methods, reason = "the summary contains the duration")]
 fn start_time() -> Instant {
     Instant::now()
 }

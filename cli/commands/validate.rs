@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// external database. With `lambda`, also reports features that AWS Lambda does not support.
     #[arg(long, value_enum, default_value = "local")]
     target: TargetArg,
-    /// Findings, besides errors, that make the command fail
+    /// Fail on these findings too, not only on errors
     #[arg(long, value_enum)]
     deny: Option<Deny>,
     /// Output format

@@ -20,7 +20,7 @@ use crate::target::stack::StackOption;
 pub(crate) struct TargetOption {
     /// Where the effects of the steps are stored
     ///
-    /// A state cannot change its target later.
+    /// The target of a state cannot be changed later.
     #[arg(long, value_enum, default_value = "local")]
     target: EffectTarget,
     /// PostgreSQL database of `--target postgres`, such as `postgresql://user@host/database`

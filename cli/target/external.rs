@@ -107,7 +107,7 @@ impl ExternalTarget {
     /// Allows a run to repeat actions with an unknown outcome, because the user decided so.
     ///
     /// # Errors
-    /// When the database fails.
+    /// Returns an error if the database fails.
     pub(crate) async fn allow_repeat(&self, plan: &Plan, key: &str) -> anyhow::Result<()> {
         let run = oms_engine::run::run_id(plan.name(), key);
         let steps: Vec<&str> = plan.steps().iter().map(|step| &*step.id).collect();

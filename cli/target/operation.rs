@@ -58,7 +58,7 @@ impl LocalContext {
     /// Opens the state directory in this process.
     ///
     /// # Errors
-    /// When another process owns the directory, or it cannot be used.
+    /// Returns an error if another process owns the directory, or if it cannot be used.
     pub(crate) fn open(self, directory: &Path) -> anyhow::Result<Runner> {
         let Self { checker, pipeline, plan, mail, external } = self;
         let (files, name) = DirectoryFiles::of(&pipeline);

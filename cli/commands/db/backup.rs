@@ -10,7 +10,9 @@ use crate::target::state::StateArgs;
 
 /// Back up the state to a file, even while a server uses it
 ///
-/// Restore it with `oms db restore`. Example: oms db backup pipelines/storefront.yaml storefront.db
+/// Restore it with `oms db restore`.
+///
+/// Example: oms db backup pipelines/storefront.yaml storefront.db
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -7,9 +7,11 @@ use crate::exit;
 use crate::output;
 use crate::target::state::StateArgs;
 
-/// Write the rows of a table to standard output as NDJSON, in the order of their key
+/// Write the rows of a table to standard output as NDJSON, sorted by key
 ///
-/// The output contains personal data. Example: oms db export pipelines/storefront.yaml billing_data
+/// The output contains personal data.
+///
+/// Example: oms db export pipelines/storefront.yaml billing_data
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -14,7 +14,7 @@ use crate::target::effect_target::TargetOption;
 use crate::target::operation::in_server_or_here;
 use crate::target::state::{StateArgs, current_plan};
 
-/// Import rows into a table from an NDJSON file, and replace rows with the same key
+/// Import rows from an NDJSON file into a table, replacing rows with the same key
 ///
 /// In a state directory, a file is imported completely or not at all.
 ///

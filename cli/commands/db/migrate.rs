@@ -14,11 +14,13 @@ use crate::target::state::directory;
 
 /// Migrate the tables of a pipeline
 ///
-/// With `--target`, creates the tables of the pipeline and of `oms`, and on AWS the roles of the handlers.
+/// With `--target postgres` or `--target aws`, creates the tables of the pipeline and of `oms`.
+/// On AWS, also creates the roles of the handlers.
 ///
 /// Rows and undeclared columns are kept. The command is idempotent.
 ///
-/// In a state directory, `oms run` creates tables and adds columns by itself. This command changes which columns are nullable.
+/// In a state directory, `oms run` creates tables and adds columns by itself. This command also
+/// changes whether columns are nullable.
 ///
 /// Example: oms db migrate pipelines/storefront.yaml --target postgres
 #[derive(clap::Args, Debug)]

@@ -17,7 +17,9 @@ use crate::output;
 
 /// Generate AWS Lambda handlers in Rust, with their deployment template and permissions
 ///
-/// The output is deterministic. Embedded files that are no longer needed are deleted, other files in the folder are not changed.
+/// The output is deterministic. Deletes embedded files that are no longer needed. Other files
+/// in the folder stay unchanged.
+///
 /// Example: oms generate lambda pipelines/storefront.yaml --out deploy/storefront
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -32,7 +34,8 @@ pub(crate) struct Args {
     /// Source of the exchange rates
     #[arg(long, value_enum, default_value_t)]
     rates: Rates,
-    /// Path of the `oms` crates, relative to the output folder; by default the registry
+    /// Path to the `oms` crates, relative to the output folder; by default, handlers use the
+    /// registry
     #[arg(long, value_name = "PATH")]
     crates: Option<String>,
 }
@@ -40,10 +43,11 @@ pub(crate) struct Args {
 /// The source of the exchange rates.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Rates {
-    /// The pipeline's rates file, until the handlers are generated again
+    /// The pipeline's rates file; to update the rates, generate the handlers again
     #[default]
     Embedded,
-    /// A copy of the ECB's rates in S3, updated by a scheduled handler; an order keeps the rates of its acceptance
+    /// A copy of the ECB's rates in S3, updated by a scheduled handler; each order uses the rates
+    /// from the time of its acceptance
     Refreshed,
 }
 

@@ -43,7 +43,7 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
         Keys::of(&found.directory).add(super::name(&found)?, scope, SystemClock.now())?;
     output::result(&format!("{secret}\n"))?;
     output::message(&format!(
-        "this is the key `{}`; it is not shown again; send it in the header `X-Api-Key`",
+        "save the API key `{}` now, because it is not shown again; send it in the header `X-Api-Key`",
         key.name
     ));
     Ok(exit::SUCCESS)

@@ -9,7 +9,7 @@ use crate::exit;
 use crate::output;
 use crate::target::state::StateArgs;
 
-/// Revoke the API keys with an id or a name
+/// Revoke API keys by id or name
 ///
 /// A running server rejects the keys after at most one second.
 ///

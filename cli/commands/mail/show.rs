@@ -36,7 +36,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     })?;
     anyhow::ensure!(
         !mails.is_empty(),
-        "there is no e-mail for `{key}`; `oms runs show {} {key}` shows why",
+        "the order `{key}` has no e-mail; `oms runs show {} {key}` shows why",
         found.shown()
     );
     for StoredMail { mail, .. } in mails {

@@ -29,7 +29,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let reading = found.read(kinds)?;
     let content = ObjectRow::content(&reading.reader, bucket, key)?.with_context(|| {
         format!(
-            "there is no object `{bucket}/{key}`; `oms objects list {}` lists the objects",
+            "the object `{bucket}/{key}` does not exist; `oms objects list {}` lists the objects",
             found.shown()
         )
     })?;

@@ -22,7 +22,9 @@ use crate::target::state;
 
 /// Render the e-mails for the pipeline's sample orders to files
 ///
-/// The orders run in memory with the pipeline's seeds. Nothing is sent. Example: oms render-email preview pipelines/storefront.yaml
+/// The orders run in memory with the pipeline's seeds. Nothing is sent.
+///
+/// Example: oms render-email preview pipelines/storefront.yaml
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Only runs in this state
     #[arg(long, value_parser = state_of)]
     state: Option<RunState>,
-    /// Only runs with this cause: parked runs, and completed runs with a caught failure
+    /// Only runs that are parked with this cause, or completed after a caught failure with it
     #[arg(long)]
     cause: Option<String>,
     /// Maximum number of runs to list

@@ -71,7 +71,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, all, cause, held, mail, effects, format } = args;
     let found = &target.find()?.without_duplicates();
     if !found.arguments.is_empty() && (all || cause.is_some()) {
-        let message = "use either keys, or `--all` or `--cause`";
+        let message = "keys cannot be combined with `--all` or `--cause`";
         return Err(Usage(message.to_owned()).into());
     }
     if !all && cause.is_none() && found.arguments.is_empty() {
@@ -166,7 +166,7 @@ fn selected(
         };
         if caught > 0 {
             output::message(&format!(
-                "{caught} completed runs have a caught failure with this cause; to retry them, specify their keys"
+                "completed runs with a caught failure with this cause: {caught}; to retry them, specify their keys"
             ));
         }
         return Ok(rows);

@@ -41,7 +41,7 @@ fn show(found: &ResolvedState, format: Format, kinds: &[StepKind]) -> anyhow::Re
     let key = key(found)?;
     let reading = found.read(kinds)?;
     let row = RunRow::find(&reading.reader, key)?.with_context(|| {
-        format!("there is no run `{key}`; `oms runs list {}` lists the runs", found.shown())
+        format!("the run `{key}` does not exist; `oms runs list {}` lists the runs", found.shown())
     })?;
     let stored = StoredRun::load(&reading.reader, row.id)?;
     let plan = reading.bundles.plan(&reading.reader, row.bundle)?;
@@ -87,7 +87,7 @@ fn human(row: &RunRow, steps: &[StepDetails], held: &[HeldMail]) -> String {
         }
     }
     if !held.is_empty() {
-        text.push_str("\nIt is unknown whether these e-mails were sent. Search the mail server for their Message-IDs:\n");
+        text.push_str("\nIt is unknown whether these e-mails were sent. Search the log of the mail server for their Message-IDs:\n");
     }
     for HeldMail { step, element, message_id, .. } in held {
         let element = element.map(|at| format!(" element {at}")).unwrap_or_default();
