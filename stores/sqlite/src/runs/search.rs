@@ -250,7 +250,7 @@ mod tests {
             assert_eq!(search.page(&reader).unwrap().runs.len(), expected, "{state:?}");
             let (wanted, values) = search.conditions(connection).unwrap();
             let plan = plan(
-                &connection,
+                connection,
                 &format!("select key from oms_runs where {wanted} order by id desc"),
                 params_from_iter(values),
             );

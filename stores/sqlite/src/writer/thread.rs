@@ -48,6 +48,7 @@ pub enum WriterMode {
 }
 
 /// A request to the writer.
+#[expect(clippy::large_enum_variant, reason = "nearly all requests are packets")]
 enum Request {
     /// Commit the packet of a run, together with others.
     Packet(Packet),
