@@ -16,6 +16,7 @@ mod intake;
 mod listen;
 mod log;
 mod metrics;
+mod notify;
 mod observe;
 mod openapi;
 mod operate;

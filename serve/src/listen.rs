@@ -24,6 +24,7 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::bare::Explained;
 use crate::flow::ServeError;
+use crate::notify;
 use crate::operate;
 use crate::patient::Patient;
 use crate::peer::{Peer, shared};
@@ -121,6 +122,9 @@ pub async fn listen(
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let reachable = operable(site, &mut connections);
+    if reachable.is_ok() {
+        notify::ready();
+    }
     let mut stop = std::pin::pin!(stop);
     let ended = loop {
         if reachable.is_err() {
@@ -159,6 +163,7 @@ pub async fn listen(
             }
         }
     };
+    notify::stopping();
     drop(listener);
     site.stop();
     // Connections that are idle are closed at once, others after their answer.

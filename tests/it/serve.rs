@@ -4,6 +4,8 @@ pub(crate) mod server;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpListener;
+#[cfg(target_os = "linux")]
+use std::os::unix::net::UnixDatagram;
 
 use serde_json::{Value as Json, json};
 
@@ -260,4 +262,26 @@ fn what_cannot_be_read_is_shown_as_such_and_not_as_nothing() {
         server.get(&format!("/console/storefront{page}")).is(500);
     }
     server.get("/console/storefront/live").is(503);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn systemd_is_notified_of_readiness_and_shutdown() {
+    let scratch = Scratch::new();
+    let path = scratch.path("notify.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(server::PATIENCE)).unwrap();
+    let receive = || {
+        let mut buffer = [0; 64];
+        let length = socket.recv(&mut buffer).unwrap();
+        String::from_utf8(buffer[..length].to_vec()).unwrap()
+    };
+    let variables = [("NOTIFY_SOCKET", path.to_str().unwrap())];
+    let server = Server::start_where(Site::storefront(scratch.path("state")), &[], &variables);
+    assert_eq!(receive(), "READY=1\n");
+    server.get("/readyz").is(200);
+    server.end().exits(0);
+    assert_eq!(receive(), "STOPPING=1\n");
+    socket.set_nonblocking(true).unwrap();
+    assert!(socket.recv(&mut [0; 64]).is_err(), "nothing else is sent");
 }

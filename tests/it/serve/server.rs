@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::harness::{Output, Site};
 
 /// How long an answer may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server at work; dropped, it is killed.
 pub(crate) struct Server {
