@@ -3,7 +3,9 @@
 use std::time::Instant;
 
 use crate::workspace::{FEATURES, has, run as execute, say};
-use crate::{browser, debian, editor, generate, lambda, mails, python, schema, serve, time_zones};
+use crate::{
+    browser, debian, editor, generate, lambda, mails, python, schema, serve, time_zones, workflows,
+};
 
 /// Run every check of the project
 #[derive(clap::Args)]
@@ -12,8 +14,9 @@ pub(crate) struct Args {}
 type Check = fn() -> anyhow::Result<()>;
 
 /// The checks with their own command, in the order of execution.
-const PARTS: [(&str, Check); 8] = [
+const PARTS: [(&str, Check); 9] = [
     ("generate --check", generate::check),
+    ("workflows", workflows::check),
     ("editor", editor::check),
     ("mails", mails::check),
     ("schema", schema::check),
@@ -42,7 +45,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
         timed(name, check)?;
     }
     if has("cargo", &["deny", "--version"]) {
-        // Advisories come over the network, and are asked for where there is one: `cargo deny check advisories`.
+        // The workflow `check.yml` checks advisories, whose database is on GitHub only.
         execute("cargo", &["deny", "check", "bans", "licenses", "sources"])?;
     } else {
         say("skipped: `cargo deny check`, since cargo-deny is not installed");

@@ -17,6 +17,7 @@ mod python;
 mod schema;
 mod serve;
 mod time_zones;
+mod workflows;
 mod workspace;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ enum Command {
     Schema(schema::Args),
     Serve(serve::Args),
     TimeZones(time_zones::Args),
+    Workflows(workflows::Args),
     Bench(bench::Args),
 }
 
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::TimeZones(args) => time_zones::run(&args),
+        Command::Workflows(args) => workflows::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match done {
