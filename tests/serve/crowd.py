@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from server import PATH, Server, agree, arguments, check, order, play
+from server import PATH, Server, agree, arguments, check, order, play, until
 
 # Open files of the server; places for connections are what is left of them.
 FILES = 1_000
@@ -106,7 +106,7 @@ def main() -> int:
             before = statistics.median(took(server, "BEFORE"))
             crowd = Crowd(server.port, args.connections)
             crowd.start()
-            time.sleep(3)
+            until("more connections than places", lambda: crowd.opened > FILES)
             times = took(server, "BESIDE")
             crowd.ends.set()
             crowd.join()
