@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from server import PATH, Server, agree, arguments, check, order, play
+from server import PATH, Server, agree, arguments, check, order, play, until
 
 # Limit of the server's open files. The remaining ones are its places for connections.
 FILES = 1_000
@@ -106,7 +106,7 @@ def main() -> int:
             before = statistics.median(took(server, "BEFORE"))
             crowd = Crowd(server.port, args.connections)
             crowd.start()
-            time.sleep(3)
+            until("more connections than places", lambda: crowd.opened > FILES)
             times = took(server, "BESIDE")
             crowd.ends.set()
             crowd.join()

@@ -6,6 +6,7 @@ use crate::passed::Inputs;
 use crate::workspace::{FEATURES, has, run as execute, say};
 use crate::{
     browser, debian, editor, fuzz, generate, lambda, mails, python, schema, serve, time_zones,
+    workflows,
 };
 
 /// Run every check of the project
@@ -21,8 +22,9 @@ pub(crate) struct Args {
 type Check = fn() -> anyhow::Result<()>;
 
 /// The checks that are also separate commands, in the order of execution.
-const PARTS: [(&str, Check); 9] = [
+const PARTS: [(&str, Check); 10] = [
     ("generate --check", generate::check),
+    ("workflows", workflows::check),
     ("editor", editor::check),
     ("mails", mails::check),
     ("schema", schema::check),
@@ -58,7 +60,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         inputs.record(name);
     }
     if has("cargo", &["deny", "--version"]) {
-        // Advisories need the network. With a network, run `cargo deny check advisories`.
+        // The workflow `check.yml` checks advisories, whose database is on GitHub only.
         execute("cargo", &["deny", "check", "bans", "licenses", "sources"])?;
     } else {
         say("skipped: `cargo deny check`, because cargo-deny is not installed");

@@ -19,6 +19,7 @@ mod python;
 mod schema;
 mod serve;
 mod time_zones;
+mod workflows;
 mod workspace;
 
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ enum Command {
     Schema(schema::Args),
     Serve(serve::Args),
     TimeZones(time_zones::Args),
+    Workflows(workflows::Args),
     Bench(bench::Args),
 }
 
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Schema(args) => schema::run(&args),
         Command::Serve(args) => serve::run(&args),
         Command::TimeZones(args) => time_zones::run(&args),
+        Command::Workflows(args) => workflows::run(&args),
         Command::Bench(args) => bench::run(&args),
     };
     match done {

@@ -49,6 +49,12 @@ pub(crate) const SAM: Environment = Environment {
     requirements: &["tests/lambda/requirements-sam.txt"],
     purpose: "cfn-lint and sam validate",
 };
+/// Linters for the GitHub workflows and the Dockerfile.
+pub(crate) const WORKFLOWS: Environment = Environment {
+    folder: "python-workflows",
+    requirements: &["tests/workflows/requirements.txt"],
+    purpose: "the linters of the workflows and the Dockerfile",
+};
 /// A linter whose requirements conflict with the others.
 pub(crate) const CHECKOV: Environment = Environment {
     folder: "python-checkov",

@@ -16,6 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::JoinSet;
 
+use super::notify;
 use super::router::routes;
 use crate::admin::control;
 use crate::http::connection_limit::{ConnectionLimit, ConnectionPermit, IdleTime};
@@ -75,6 +76,9 @@ pub async fn listen(
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let opened = open_control_sockets(site, &mut connections);
+    if opened.is_ok() {
+        notify::ready();
+    }
     let mut stop = std::pin::pin!(stop);
     let result = loop {
         if opened.is_err() {
@@ -112,6 +116,7 @@ pub async fn listen(
             }
         }
     };
+    notify::stopping();
     drop(listener);
     site.stop();
     // Idle connections are closed at once, others after their response.

@@ -2,4 +2,5 @@
 
 pub(crate) mod listener;
 mod middleware;
+mod notify;
 mod router;

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::harness::{Output, Site};
 
 /// Timeout for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A running server. Dropping it kills the process.
 pub(crate) struct Server {
