@@ -199,7 +199,7 @@ fn an_unused_file_is_a_warning() {
 fn rendering_stops_at_the_size_limit() {
     let text = "{{#each order.items}}{{#each @root.order.items}}{{sku}}{{/each}}{{/each}}";
     let template = load(&with_text(text)).unwrap();
-    let item = record([("sku", Value::text("0123456789".repeat(1_000)))]);
+    let item = record([("sku", Value::text(&"0123456789".repeat(1_000)))]);
     let items = Value::List(vec![item; 40].into());
     let order = record([("id", Value::text("A")), ("items", items)]);
     let result = template.render(&record([("order", order), ("name", Value::text("x"))]), None);
