@@ -102,7 +102,7 @@ const TESTS = {
   },
   async "the hover text of time_zone describes it"(server) {
     const text = await hover(server, "time_|zone: UTC\n");
-    assert.match(text, /an instant has its day/);
+    assert.match(text, /decides on which day a timestamp falls: in .* in e-mails/);
   },
   async "the hover text of a kind describes it"(server) {
     const text = await hover(server, "steps:\n  convert:\n    uses: money.con|vert\n");
@@ -110,7 +110,7 @@ const TESTS = {
   },
   async "the hover text of a setting describes it"(server) {
     const text = await hover(server, "steps:\n  captured:\n    uses: topic.publish\n    with: { to|pic: captured }\n");
-    assert.match(text, /topic's name/);
+    assert.match(text, /name of the topic/);
   },
   async "an unknown key of a step is found"(server) {
     await finds(

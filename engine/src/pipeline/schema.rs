@@ -121,7 +121,29 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
         "/$defs/StepSection/defaultSnippets",
         Json::Array(kinds.iter().map(snippet).collect()),
     );
+    unwrap_descriptions(&mut schema);
     schema
+}
+
+/// Joins the lines of each paragraph of the descriptions. They come from doc comments, whose lines
+/// have a maximum width, and editors show every line break.
+fn unwrap_descriptions(schema: &mut Json) {
+    each_object(schema, &mut |map| {
+        let Some(Json::String(text)) = map.get_mut("description") else { return };
+        let paragraphs: Vec<String> = text
+            .split("\n\n")
+            .map(|paragraph| {
+                let is_block = |line: &str| {
+                    ["- ", "|", "```", "    "].iter().any(|start| line.starts_with(start))
+                };
+                match paragraph.lines().any(is_block) {
+                    true => paragraph.to_owned(),
+                    false => paragraph.replace('\n', " "),
+                }
+            })
+            .collect();
+        *text = paragraphs.join("\n\n");
+    });
 }
 
 /// Makes optional settings reject `null`. The generated schema allows `null` as an alternative for
