@@ -1,5 +1,6 @@
-//! Rules for every shipped kind, checked with the kind's pipeline in `tests/steps/`. In each
-//! pipeline, the step `subject` is of that kind.
+//! Rules for every shipped kind, checked with the kind's pipeline in `tests/steps/`. The first line
+//! of each pipeline is a comment with an order. The step `subject` is of that kind. Its `with:` is
+//! a block, because a test inserts an unknown setting there.
 
 use std::sync::Arc;
 

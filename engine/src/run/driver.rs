@@ -165,9 +165,9 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
     }
 }
 
-/// Treats attempts with an unknown outcome as completed. Their steps run on effects that send
-/// nothing, only to compute their outputs. The events belong in the same commit as the event that
-/// reopened the run.
+/// Treats attempts with an unknown outcome as completed (`oms runs retry --held sent`). Their steps
+/// run on effects that send nothing, only to compute their outputs. The events belong in the same
+/// commit as the event that reopened the run.
 ///
 /// # Errors
 /// Returns an error if a step cannot compute its output. Discard all effects and events then.

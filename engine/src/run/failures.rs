@@ -46,7 +46,7 @@ impl Scheduler {
     }
 
     /// Returns the failures with an unknown outcome: the step's id, and the element with
-    /// `for_each`.
+    /// `for_each`. A parked run with such a failure is held.
     pub fn unknown_outcomes(&self) -> impl Iterator<Item = (&Arc<str>, Option<u32>)> {
         let unknown = |failure: &Failure| failure.class == Class::Unknown;
         self.steps.iter().zip(self.plan.steps()).flat_map(move |(state, planned)| {

@@ -1,5 +1,5 @@
-//! Applies a retry: failed steps begin again, waiting steps run now, and completed steps stay
-//! completed.
+//! Applies `oms runs retry`: failed steps begin again, waiting steps run now, and completed steps
+//! stay completed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

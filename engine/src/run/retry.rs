@@ -1,4 +1,5 @@
-//! The wait before a retry: exponential, bounded, with jitter.
+//! The wait before the next attempt of a step: exponential, bounded, with jitter. For
+//! `oms runs retry`, see `reopen.rs`.
 
 use std::time::Duration;
 

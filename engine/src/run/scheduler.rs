@@ -354,7 +354,9 @@ impl Scheduler {
         }
     }
 
-    /// Decides on an attempt that began and has no recorded outcome.
+    /// Decides on a claimed attempt without a recorded outcome, which a crash leaves behind. The
+    /// attempt is repeated (`on_unknown: resend`, if attempts are left), or fails with an unknown
+    /// outcome, which holds the run.
     fn decide_unknown(
         &mut self,
         step: usize,

@@ -1,6 +1,6 @@
-//! The service behind this program's kinds: a warehouse that is a folder of files. It knows nothing of orders or steps.
+//! The external service of the kinds: a warehouse that stores its data in a folder. It has no knowledge of orders or steps.
 //!
-//! A file `DOWN` in the folder makes it unavailable, as a service is at times.
+//! A file `DOWN` in the folder simulates an outage.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -8,21 +8,21 @@ use std::path::{Path, PathBuf};
 
 use oms_engine::effects::{StepError, cause};
 
-/// A warehouse in a folder, which is made when it is first used.
+/// A warehouse in a folder. The folder is created on first use.
 pub(crate) struct Warehouse {
     folder: PathBuf,
 }
 
 impl Warehouse {
-    /// Knows where the warehouse is; nothing is read or written yet.
+    /// Creates a client for the warehouse in a folder. Does not access the folder yet.
     pub(crate) fn at(folder: &str) -> Self {
         Self { folder: PathBuf::from(folder) }
     }
 
-    /// Reserves under an idempotency key. Asked again with the same key, it changes nothing and returns what stands.
+    /// Reserves under an idempotency key. A second call with the same key changes nothing and returns the first reservation.
     ///
     /// # Errors
-    /// Transient ones only: `unavailable` while it is down or its folder cannot be used.
+    /// Returns a transient error with the cause `unavailable` during an outage, or if the folder cannot be used.
     pub(crate) fn reserve(&self, key: &str, what: &str) -> Result<String, StepError> {
         let reservations = self.open("reservations")?;
         let reservation = reservations.join(key);
@@ -31,10 +31,10 @@ impl Warehouse {
             .map_err(|error| unavailable("the reservation was not written").caused_by(error))
     }
 
-    /// Prints a label, each time that it is asked.
+    /// Prints a label. Each call prints another label.
     ///
     /// # Errors
-    /// Transient ones only: `unavailable` while it is down or its folder cannot be used.
+    /// Returns a transient error with the cause `unavailable` during an outage, or if the folder cannot be used.
     pub(crate) fn print(&self, label: &str) -> Result<(), StepError> {
         let labels = self.open("")?.join("labels.txt");
         OpenOptions::new()
@@ -56,12 +56,12 @@ impl Warehouse {
     }
 }
 
-/// A failure that may pass by itself. The text is journaled and shown, so it holds nothing personal.
+/// Returns a transient error. The message must not contain personal data, because it is stored in the journal and shown.
 fn unavailable(message: &str) -> StepError {
     StepError::transient(cause::UNAVAILABLE, message)
 }
 
-/// Writes a file whole or not at all, and only if it is not there.
+/// Writes a file atomically, unless it exists.
 fn write_once(target: &Path, draft: &Path, content: &str) -> io::Result<()> {
     fs::write(draft, content)?;
     match fs::hard_link(draft, target) {

@@ -76,7 +76,7 @@ pub enum NotRetried {
 /// Why a retry failed.
 pub type RetryError = OperationError<NotRetried>;
 
-/// A person's decision about steps with an unknown outcome.
+/// A person's decision about the steps of a held run, whose outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Held {

@@ -1,4 +1,4 @@
-//! Receives the body of an order or a form. Limits its size, its transfer time, and the memory of all bodies together.
+//! Receives the body of an order or a form. Limits its size (413), its transfer time (408), and the memory of all bodies together (429).
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The OpenAPI 3.1 document of the server, generated from the pipelines.
+//! The OpenAPI 3.1 document of the server. The paths and the schemas of orders come from the pipelines. The statuses are listed here: update them
+//! together with the table in `docs/serve.md` if a response changes.
 
 use std::sync::Arc;
 

@@ -10,8 +10,8 @@ pub enum Class {
     Transient,
     /// No attempt succeeds until the cause is fixed: a missing row, a conflict.
     Permanent,
-    /// The answer was lost, so the effect may or may not have happened. The step's policy decides
-    /// what follows.
+    /// The answer was lost, so the effect may or may not have happened. With `on_unknown: hold`,
+    /// the run is held. With `on_unknown: resend`, the attempt is retried.
     Unknown,
 }
 
@@ -49,7 +49,7 @@ pub mod cause {
     /// A service permanently rejected a request.
     pub const REFUSED: &str = "refused";
     /// It is unknown whether the effect happened: the answer was lost, or the process ended before
-    /// the answer arrived.
+    /// the answer arrived. A run that is parked with this cause is held.
     pub const UNKNOWN_OUTCOME: &str = "unknown_outcome";
     /// A part of the environment is missing: a table, a permission, a bucket.
     pub const ENVIRONMENT: &str = "environment";
