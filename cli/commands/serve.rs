@@ -26,9 +26,9 @@ use crate::target::state;
 
 /// Accept orders over HTTP and run them
 ///
-/// `PUT` on a pipeline's intake path returns when the order is on disk: 201 for a new order, 200
-/// for a duplicate, 409 for another order with the same key. `/openapi.json` describes the
-/// interface. On a loopback address, no API key is required until you create an API key with
+/// A `PUT` request to a pipeline's intake path gets its response when the order is on disk: 201 for
+/// a new order, 200 for a duplicate. Another order with the same key is rejected with 409.
+/// `/openapi.json` describes the API. On a loopback address, no API key is required until you create an API key with
 /// `oms keys add`.
 ///
 /// Example: oms serve pipelines/storefront.yaml pipelines/order-management.yaml

@@ -18,7 +18,7 @@ use crate::render::{self, FileSummary};
 
 /// Check pipeline files
 ///
-/// Reports all findings in all files at once, each with its place, its code (see `oms explain`) and a fix.
+/// Reports all findings in all files at once, each with its location, code (see `oms explain`) and a fix.
 ///
 /// Example: oms validate pipelines/storefront.yaml
 #[derive(clap::Args, Debug)]
@@ -31,7 +31,7 @@ pub(crate) struct Args {
     /// external database. With `lambda`, also reports features that AWS Lambda does not support.
     #[arg(long, value_enum, default_value = "local")]
     target: TargetArg,
-    /// Fail on these findings too, not only on errors
+    /// Also fail on these findings, not only on errors
     #[arg(long, value_enum)]
     deny: Option<Deny>,
     /// Output format

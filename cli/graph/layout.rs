@@ -1,5 +1,5 @@
 //! The layout of a layered graph: layers by the longest path from the top, vertices for lines that pass a layer, an order
-//! with few crossings, then coordinates. The input is sizes and edges, the output a [`Layout`]. This module does not depend
+//! with few crossings, then coordinates. The input consists of sizes and edges; the output is a [`Layout`]. This module does not depend
 //! on steps or SVG.
 //!
 //! Every index into the vectors of this module was checked in [`layout`] or created here.

@@ -250,7 +250,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Records whether the e-mail was sent, as the user found out, and sends the order to its handler again. Returns false while an earlier attempt may
+    /// Records the user's decision whether the e-mail was sent, and sends the order to its handler again. Returns false while an earlier attempt may
     /// still be in progress.
     async fn resend(&self, note: &Note, sent: Option<bool>) -> anyhow::Result<bool> {
         let claims = Claims::new(Arc::clone(&self.database) as _);

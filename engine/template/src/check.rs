@@ -23,7 +23,7 @@ use super::writer::Escape;
 /// Prefix of the comment `{{!-- unescaped: reason --}}`.
 const UNESCAPED: &str = "unescaped:";
 
-/// A walk through one part of a mail and the partials that it includes.
+/// A walk through one part of an e-mail and the partials that it includes.
 pub(super) struct Checker<'t> {
     pub(super) partials: &'t BTreeMap<String, Part>,
     pub(super) texts: &'t Texts,
@@ -43,7 +43,7 @@ pub(super) struct Checker<'t> {
     pub(super) in_link: bool,
 }
 
-/// The role of a part in a mail, which determines its checks.
+/// The role of a part in an e-mail, which determines its checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     /// A single line of text.
@@ -122,7 +122,7 @@ impl Template {
         problems
     }
 
-    /// Checks one part of a mail in one locale.
+    /// Checks one part of an e-mail in one locale.
     fn check_part(
         &self,
         part: &Part,

@@ -14,7 +14,7 @@ use super::problem::Fault;
 /// Names of the data variables of `{{#each}}`, without the `@`.
 const LOCALS: [&str; 3] = ["index", "first", "last"];
 
-/// Names of the data variables that are available everywhere: the locale of the mail, its text direction (`ltr` or `rtl`), and the sides on
+/// Names of the data variables that are available everywhere: the locale of the e-mail, its text direction (`ltr` or `rtl`), and the sides on
 /// which lines start and end.
 pub(super) const GLOBALS: [&str; 4] = ["locale", "dir", "start", "end"];
 

@@ -1,4 +1,4 @@
-//! CSS declarations with the positions of their parts, and the declarations that popular mail clients drop.
+//! CSS declarations with the positions of their parts, and the declarations that popular e-mail clients drop.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -89,13 +89,13 @@ fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
     start..start + part.trim().len()
 }
 
-/// CSS support of mail clients, from caniemail.com. `data/SOURCES.md` describes the data.
+/// CSS support of e-mail clients, from caniemail.com. `data/SOURCES.md` describes the data.
 static SUPPORT: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
     let lines = include_str!("data/css-support.txt").lines();
     lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t')).collect()
 });
 
-/// Properties that a mail does not depend on.
+/// Properties that an e-mail does not depend on.
 const OPTIONAL: [&str; 3] = ["color-scheme", "hyphens", "overflow-wrap"];
 
 /// Minimum number of clients that must drop a declaration before it is reported. A single client is common: Outlook on Windows drops most

@@ -4,7 +4,7 @@
 //! `body.txt.hbs`, the texts in `texts.yaml`, and a subfolder for each locale with the files that differ. All templates share the partials
 //! of `<templates>/partials/`. [`Template::check`] walks the syntax tree that Handlebars parsed and resolves every name in it against a
 //! [`Type`](oms_core::value::Type). If the check finds no errors, rendering data of that type can fail only because of the size limit.
-//! Rendered mails and their data are personal, so no code in this module may print them.
+//! Rendered e-mails and their data are personal, so no code in this module may print them.
 
 mod attribute;
 mod check;

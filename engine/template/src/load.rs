@@ -1,4 +1,4 @@
-//! Loading of templates: the files of a template, and the files that a locale inherits.
+//! Loads templates: the files of a template, and the files that a locale inherits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -54,7 +54,7 @@ impl Html {
     }
 }
 
-/// The files of a mail in one locale.
+/// The files of an e-mail in one locale.
 #[derive(Clone, Debug)]
 pub(super) struct Variant {
     /// The locale of its texts.
@@ -66,7 +66,7 @@ pub(super) struct Variant {
     pub(super) texts: Arc<Texts>,
 }
 
-/// A mail template with all its locales, ready to render.
+/// An e-mail template with all its locales, ready to render.
 #[derive(Debug)]
 pub struct Template {
     pub(super) base: Variant,

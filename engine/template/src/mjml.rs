@@ -17,13 +17,13 @@ use super::mjml_tree::fix_elements;
 use super::problem::{Fault, TemplateProblem};
 use super::scan::scan;
 
-/// Maximum number of files that a mail may include. Repeated inclusions count each time.
+/// Maximum number of files that an e-mail may include. Repeated inclusions count each time.
 const INCLUSIONS_MAX: usize = 50;
 
 /// The path and text of each file that `mj-include` can include, by the name that it uses.
 pub(super) type Includes = std::collections::BTreeMap<String, (String, String)>;
 
-/// The result of compiling a mail in MJML.
+/// The result of compiling an e-mail in MJML.
 pub(super) struct Compiled {
     pub(super) html: String,
     /// The names of the files that it includes, directly or indirectly.
@@ -155,7 +155,7 @@ pub(super) fn compile(
         inline_includes(&mut body.children);
         fix_elements(&mut body.children);
     }
-    // No web fonts: loading them would tell the sender when the mail is opened.
+    // No web fonts: loading them would tell the sender when the e-mail is opened.
     let options = RenderOptions { fonts: Default::default(), ..RenderOptions::default() };
     let html = output.element.render(&options).map_err(|error| {
         let message = format!("cannot render the MJML: {error}");

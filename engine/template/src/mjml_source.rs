@@ -160,7 +160,7 @@ impl<'t> Source<'t> {
         for (from, to) in enclosed(text, "<!--", "-->") {
             let inner = text.get(from + "<!--".len()..to).unwrap_or_default();
             let (from, to) = (span.start + from, span.start + to);
-            // Some mails wrap the whole style sheet in a comment, for very old browsers.
+            // Some e-mails wrap the whole style sheet in a comment, for very old browsers.
             if inner.contains('{') {
                 self.fill(from..from + "<!--".len(), b' ');
                 self.fill((to - "-->".len()).max(from)..to, b' ');
@@ -246,7 +246,7 @@ mod tests {
         compile("m", &mjml, &Includes::new()).ok().unwrap().html
     }
 
-    /// Compiles a mail with this head.
+    /// Compiles an e-mail with this head.
     fn with_head(head: &str) -> Result<String, String> {
         let mjml = format!("<mjml>{head}<mj-body></mj-body></mjml>");
         let compiled = compile("m", &mjml, &Includes::new());

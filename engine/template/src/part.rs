@@ -1,4 +1,4 @@
-//! A text of a mail, parsed, with the mapping from its bytes to those of its file.
+//! A text of an e-mail, parsed, with the mapping from its bytes to those of its file.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Rendering of the subject, text and HTML of a mail from data.
+//! Renders the subject, text and HTML of an e-mail from data.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use super::texts::Texts;
 use super::writer::{Escape, Writer};
 use crate::locale::{Formats, PLURAL_CATEGORIES, candidates, language};
 
-/// Maximum size in bytes of one rendered part of a mail.
+/// Maximum size in bytes of one rendered part of an e-mail.
 pub const RENDERED_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// Maximum number of characters of a subject. Longer subjects are truncated.
@@ -30,7 +30,7 @@ pub const SUBJECT_CHARS_MAX: usize = 998;
 /// Maximum depth of nested partials. The check rejects partials that include themselves.
 const INCLUSION_DEPTH_MAX: usize = 100;
 
-/// The rendered parts of a mail.
+/// The rendered parts of an e-mail.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// One line without control characters.
@@ -43,7 +43,7 @@ pub struct Rendered {
 
 impl std::fmt::Debug for Rendered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The content of a mail is personal.
+        // The content of an e-mail is personal data.
         f.debug_struct("Rendered").finish_non_exhaustive()
     }
 }

@@ -1,5 +1,5 @@
-//! `label.print`: prints a label on paper. It is not safe to repeat: each time there is one label more, so that a pipeline that
-//! asks for a `retry` is refused (OMS0414).
+//! `label.print`: prints a label on paper. It is not safe to repeat, because each attempt prints
+//! another label. A pipeline with `retry` on this step is rejected (OMS0414).
 
 use std::sync::Arc;
 
@@ -16,14 +16,14 @@ use crate::warehouse::Warehouse;
 
 /// Prints a label in a warehouse.
 ///
-/// The printer does not know what it has printed before, so the step takes no `retry`.
+/// The printer cannot detect a label that it has already printed, so `retry` is not allowed.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    /// The warehouse's folder, relative to where the program runs.
+    /// The folder of the warehouse, relative to the working directory.
     #[schemars(length(min = 1))]
     warehouse: String,
-    /// The label's text.
+    /// The text of the label.
     text: Expr<String>,
 }
 

@@ -1,14 +1,16 @@
-//! `oms` with two step kinds more: a program of one's own is a list of kinds and a call of [`oms_cli::main`].
+//! `oms` with two additional step kinds. The program passes a list of kinds to [`oms_cli::main`].
 //!
-//! To make another kind:
+//! To add a kind:
 //!
-//! 1. copy `stock_reserve.rs`, whose parts stand in the order that every kind has;
-//! 2. say in `Config` what may stand under `with:`: its doc comments are what editors and `oms steps KIND` show;
-//! 3. say in `plan` what the step will touch and what a repetition means ([`Safety`](oms_engine::step::Safety));
-//! 4. do it in `run`, and say for each failure whether trying again can help;
-//! 5. add a line to [`kinds`].
+//! 1. Copy `stock_reserve.rs`. Every kind has the same parts in the same order.
+//! 2. Declare the settings under `with:` in `Config`. Editors and `oms steps KIND` show its doc
+//!    comments.
+//! 3. Declare the effects of the step in `plan`, and whether each effect is safe to repeat
+//!    ([`Safety`](oms_engine::step::Safety)).
+//! 4. Execute the step in `run`. For each failure, specify whether a retry can help.
+//! 5. Add the kind to [`kinds`].
 //!
-//! `docs/adding-a-kind.md` says more. The pipeline `fulfilment.yaml` uses both kinds:
+//! See `docs/adding-a-kind.md` for details. The pipeline `fulfilment.yaml` uses both kinds:
 //!
 //! ```text
 //! cargo run -p custom-kind -- steps stock.reserve
@@ -23,7 +25,7 @@ use std::process::ExitCode;
 
 use oms_engine::step::StepKind;
 
-/// The shipped kinds and this program's own.
+/// Returns the shipped kinds and the kinds of this program.
 fn kinds() -> Vec<StepKind> {
     let own =
         [StepKind::of::<label_print::LabelPrint>(), StepKind::of::<stock_reserve::StockReserve>()];

@@ -1,5 +1,5 @@
-//! `stock.reserve`: reserves pieces of an article in a warehouse. It is safe to repeat, since the warehouse knows each
-//! reservation by its idempotency key.
+//! `stock.reserve`: reserves pieces of an article in a warehouse. It is safe to repeat, because the
+//! warehouse identifies each reservation by its idempotency key.
 
 use std::sync::Arc;
 
@@ -16,30 +16,30 @@ use crate::warehouse::Warehouse;
 
 /// Reserves pieces of an article in a warehouse, once for each order.
 ///
-/// While the warehouse is closed the step is tried again, as its `retry` says.
+/// If the warehouse is closed, the step fails and is retried according to its `retry`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    /// The warehouse's folder, relative to where the program runs.
+    /// The folder of the warehouse, relative to the working directory.
     #[schemars(length(min = 1))]
     warehouse: String,
     /// The article.
     article: Expr<String>,
-    /// How many pieces; at least one.
+    /// The number of pieces, at least 1.
     pieces: Expr<i64>,
-    /// How fast they are fetched.
+    /// The priority of the reservation.
     #[serde(default)]
     priority: Priority,
 }
 
-/// How fast pieces are fetched.
+/// The priority of a reservation.
 #[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Priority {
-    /// With the next round.
+    /// The pieces are picked in the next round.
     #[default]
     Standard,
-    /// At once.
+    /// The pieces are picked immediately.
     Express,
 }
 
@@ -61,11 +61,11 @@ record! {
 }
 
 record! {
-    /// What the warehouse says.
+    /// The reservation.
     pub(crate) struct Output {
-        /// The reservation's number.
+        /// The number of the reservation.
         pub(crate) number: Arc<str>,
-        /// What is reserved, in the warehouse's words.
+        /// The description of the reservation by the warehouse.
         pub(crate) reserved: Arc<str>,
     }
 }
@@ -101,11 +101,12 @@ impl Step for StockReserve {
     async fn run(&self, cx: &StepContext<'_>, input: Input) -> Result<Output, StepError> {
         let Input { article, pieces } = input;
         if pieces < 1 {
-            // Trying again cannot help: the order itself is at fault.
+            // A retry cannot help, because the order itself is invalid.
             return Err(StepError::permanent(cause::OUT_OF_RANGE, "fewer than one piece"));
         }
         let what = format!("{pieces} of {article}, {}\n", self.priority.as_str());
-        // The same on every attempt and in every process, so that no crash makes two of one reservation.
+        // The key is the same for every attempt and in every process, so a crash cannot cause a second
+        // reservation.
         let number = Arc::clone(&cx.call.key);
         let reserved = self.warehouse.reserve(&number, &what)?;
         Ok(Output { number, reserved: Arc::from(reserved.trim_end()) })

@@ -1,6 +1,7 @@
-//! The service behind this program's kinds: a warehouse that is a folder of files. It knows nothing of orders or steps.
+//! The service that the kinds of this program use: a warehouse that consists of a folder of files. It
+//! does not depend on orders or steps.
 //!
-//! A file `DOWN` in the folder makes it unavailable, as a service is at times.
+//! A file `DOWN` in the folder makes the warehouse unavailable, to simulate an outage.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -8,33 +9,36 @@ use std::path::{Path, PathBuf};
 
 use oms_engine::effects::{StepError, cause};
 
-/// A warehouse in a folder, which is made when it is first used.
+/// A warehouse in a folder. The folder is created on first use.
 pub(crate) struct Warehouse {
     folder: PathBuf,
 }
 
 impl Warehouse {
-    /// Knows where the warehouse is; nothing is read or written yet.
+    /// Returns the warehouse in a folder. Does not read or write the folder.
     pub(crate) fn at(folder: &str) -> Self {
         Self { folder: PathBuf::from(folder) }
     }
 
-    /// Reserves under an idempotency key. Asked again with the same key, it changes nothing and returns what stands.
+    /// Reserves pieces under an idempotency key. A repeated call with the same key changes nothing and
+    /// returns the existing reservation.
     ///
     /// # Errors
-    /// Transient ones only: `unavailable` while it is down or its folder cannot be used.
+    /// Returns the transient error `unavailable` if the warehouse is closed or its folder cannot be
+    /// used.
     pub(crate) fn reserve(&self, key: &str, what: &str) -> Result<String, StepError> {
         let reservations = self.open("reservations")?;
         let reservation = reservations.join(key);
         write_once(&reservation, &reservations.join(format!(".{key}")), what)
             .and_then(|()| fs::read_to_string(&reservation))
-            .map_err(|error| unavailable("the reservation was not written").caused_by(error))
+            .map_err(|error| unavailable("cannot write the reservation").caused_by(error))
     }
 
-    /// Prints a label, each time that it is asked.
+    /// Prints a label. A repeated call prints it again.
     ///
     /// # Errors
-    /// Transient ones only: `unavailable` while it is down or its folder cannot be used.
+    /// Returns the transient error `unavailable` if the warehouse is closed or its folder cannot be
+    /// used.
     pub(crate) fn print(&self, label: &str) -> Result<(), StepError> {
         let labels = self.open("")?.join("labels.txt");
         OpenOptions::new()
@@ -42,7 +46,7 @@ impl Warehouse {
             .append(true)
             .open(labels)
             .and_then(|mut file| file.write_all(format!("{label}\n").as_bytes()))
-            .map_err(|error| unavailable("the label was not printed").caused_by(error))
+            .map_err(|error| unavailable("cannot print the label").caused_by(error))
     }
 
     fn open(&self, part: &str) -> Result<PathBuf, StepError> {
@@ -51,17 +55,18 @@ impl Warehouse {
         }
         let folder = self.folder.join(part);
         fs::create_dir_all(&folder)
-            .map_err(|error| unavailable("the warehouse was not found").caused_by(error))?;
+            .map_err(|error| unavailable("cannot open the warehouse").caused_by(error))?;
         Ok(folder)
     }
 }
 
-/// A failure that may pass by itself. The text is journaled and shown, so it holds nothing personal.
+/// Returns a transient failure. The message is stored in the journal and shown to users, so it must
+/// not contain personal data.
 fn unavailable(message: &str) -> StepError {
     StepError::transient(cause::UNAVAILABLE, message)
 }
 
-/// Writes a file whole or not at all, and only if it is not there.
+/// Writes a file atomically, unless it exists already.
 fn write_once(target: &Path, draft: &Path, content: &str) -> io::Result<()> {
     fs::write(draft, content)?;
     match fs::hard_link(draft, target) {

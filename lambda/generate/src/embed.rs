@@ -1,8 +1,8 @@
 //! The pipeline that a handler embeds. It contains only the handler's own steps and the definitions that they use, so that the handler
 //! starts faster and embeds fewer files.
 //!
-//! A step's run depends only on the name of the pipeline, the key of the order and the id of the step, so it is the same run in the reduced
-//! pipeline. The reduced pipeline is checked like any other. If the check fails, the handler embeds the whole pipeline.
+//! A step behaves the same in the reduced pipeline: its call depends only on the name of the
+//! pipeline, the key of the order and the id of the step. The reduced pipeline is checked like any other. If the check fails, the handler embeds the whole pipeline.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -84,7 +84,7 @@ impl BranchHandler {
         })
     }
 
-    /// Uses for each order the exchange rates that it was accepted with.
+    /// Uses the exchange rates with which each order was accepted.
     #[must_use]
     pub fn with_rates(self, plans: Plans) -> Self {
         Self { plans: Some(plans), ..self }

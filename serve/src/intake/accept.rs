@@ -27,7 +27,7 @@ use crate::state::site::{FlowRef, Site};
 /// The header with the key of an order whose body has none (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Timeout until an order is on disk. It expires only if another process locks the database.
+/// Maximum time until an order is on disk. It is exceeded only if another process locks the database.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `PUT /path/{key}`: the last segment of the path is the order's key.

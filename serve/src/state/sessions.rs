@@ -14,13 +14,13 @@ use super::notice::Notice;
 
 /// The prefix of the cookie's name. The rest is the id of the state, because browsers send cookies to all ports of a host.
 const COOKIE_PREFIX: &str = "oms_session_";
-/// Timeout of an unused session.
+/// Idle timeout of a session.
 const IDLE_TIMEOUT: Duration = Duration::from_hours(12);
 /// Time for which a session in memory is used without checking the database. The check also records the use.
 const CHECK_INTERVAL: Duration = Duration::from_mins(10);
 /// How long revealed personal data is shown.
 const REVEAL_TIMEOUT: Duration = Duration::from_mins(15);
-/// Maximum number of sessions. Beyond it, the session that was unused for the longest time ends.
+/// Maximum number of sessions. If there are more, the session that has been idle longest ends.
 const SESSIONS_MAX: usize = 1_000;
 /// Maximum number of searches that a session remembers.
 const SEARCHES_MAX: usize = 50;

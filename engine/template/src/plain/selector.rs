@@ -1,8 +1,8 @@
-//! The subset of CSS selectors that mails use to hide elements: names, classes, ids, and descendant and child combinators.
+//! The subset of CSS selectors that e-mails use to hide elements: names, classes, ids, and descendant and child combinators.
 
 use super::hidden::Ancestor;
 
-/// Maximum length of a selector. Longer selectors are ignored. In mails, selectors have about 20 bytes.
+/// Maximum length of a selector. Longer selectors are ignored. In e-mails, selectors have about 20 bytes.
 const BYTES_MAX: usize = 200;
 
 /// A selector such as `.gone > div#note p.small`.
@@ -49,7 +49,7 @@ impl Selector {
 fn matches_ancestors(compounds: &[(Compound, bool)], elements: &[Ancestor]) -> bool {
     let [before @ .., (compound, is_direct)] = compounds else { return true };
     let depth = if *is_direct { 1 } else { elements.len() };
-    // Only the nearest match is tried. This differs from CSS only for selectors with `>`, in a way that mails do not use.
+    // Only the nearest match is tried. This differs from CSS only for selectors with `>`, in a way that e-mails do not use.
     let found = elements.iter().rev().take(depth).position(|element| compound.matches(element));
     let rest = found.and_then(|found| elements.get(..elements.len() - found - 1));
     rest.is_some_and(|rest| matches_ancestors(before, rest))

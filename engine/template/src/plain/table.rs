@@ -71,8 +71,9 @@ fn cells(row: &Element) -> impl Iterator<Item = &Element> {
     row.elements().filter(|cell| matches!(cell.name.as_str(), "td" | "th"))
 }
 
-/// Returns whether a table is used for layout: it has the role `presentation` (WAI-ARIA), no row with two cells, or contains tables or
-/// blocks of text and does not look like a data table.
+/// Returns whether a table is used for layout. Such a table has the role `presentation` (WAI-ARIA),
+/// or no row with two cells. A table that contains tables or blocks of text and does not look like a
+/// data table is used for layout, too.
 fn is_layout(table: &Element, rows: &[&Element]) -> bool {
     matches!(table.attribute("role"), Some("presentation" | "none"))
         || rows.iter().all(|row| cells(row).count() < 2)

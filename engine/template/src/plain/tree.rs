@@ -8,7 +8,7 @@ use html5ever::tokenizer::{
     BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
 
-/// Maximum nesting depth. Deeper elements become siblings. Mails have a depth of about 30.
+/// Maximum nesting depth. Deeper elements become siblings. E-mails have a depth of about 30.
 const DEPTH_MAX: usize = 200;
 
 /// Void elements.
