@@ -18,7 +18,8 @@ use crate::render::{self, FileSummary};
 
 /// Check pipeline files
 ///
-/// Reports all findings in all files at once, each with its location, code (see `oms explain`) and a fix.
+/// Reports all findings in all files at once, each with its location, code (see `oms explain`) and
+/// a fix.
 ///
 /// Example: oms validate pipelines/storefront.yaml
 #[derive(clap::Args, Debug)]
@@ -140,8 +141,8 @@ impl PipelineFiles {
     }
 }
 
-/// Returns whether a YAML file is a pipeline: it has a top-level `oms` and is not a test. A file that cannot be read counts as a pipeline, so that the check
-/// reports the error.
+/// Returns whether a YAML file is a pipeline: it has a top-level `oms` and is not a test. A file
+/// that cannot be read counts as a pipeline, so that the check reports the error.
 fn is_pipeline(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if name.ends_with(".test.yaml") || name.ends_with(".test.yml") {

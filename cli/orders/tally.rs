@@ -23,7 +23,8 @@ pub(crate) struct Tally {
     pub(crate) waiting: u64,
     /// Parked runs by cause, each with one key.
     pub(crate) causes: BTreeMap<String, (u64, Arc<str>)>,
-    /// Completed runs in which a catch step handled a failure. They are also counted in `completed`.
+    /// Completed runs in which a catch step handled a failure. They are also counted in
+    /// `completed`.
     pub(crate) caught: u64,
     /// These runs by cause, each with one key.
     pub(crate) caught_causes: BTreeMap<String, (u64, Arc<str>)>,

@@ -77,7 +77,8 @@ impl Scheduler {
 
     /// Applies the events of another version of the pipeline, from before a retry at `at` moved the
     /// run to this version. Keeps the outputs of the steps in `done`, the successful elements of
-    /// other steps, and the attempts of waiting steps. All other steps start from the beginning. Events of steps that this version does not have are ignored.
+    /// other steps, and the attempts of waiting steps. All other steps start from the beginning.
+    /// Events of steps that this version does not have are ignored.
     ///
     /// # Errors
     /// Returns an error if a step in `done` is not in this plan, or its output is not among the

@@ -1,7 +1,8 @@
-//! Contrast between text and its background, according to WCAG 2.2 (1.4.3): at least 4.5 to 1, and 3 to 1 for large text.
+//! Contrast between text and its background, according to WCAG 2.2 (1.4.3): at least 4.5 to 1, and
+//! 3 to 1 for large text.
 //!
-//! The check reads the attributes of each element: `style`, `color` and `bgcolor`. It ignores the rules of style sheets, because not all
-//! e-mail clients apply them.
+//! The check reads the attributes of each element: `style`, `color` and `bgcolor`. It ignores the
+//! rules of style sheets, because not all e-mail clients apply them.
 
 use std::ops::Range;
 
@@ -22,7 +23,8 @@ type Colour = [u8; 3];
 /// Text with too little contrast.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LowContrast {
-    /// The position of the color that was set last, which is either the text color or the background color.
+    /// The position of the color that was set last, which is either the text color or the
+    /// background color.
     pub(super) colour: Range<usize>,
     /// The contrast of the text.
     pub(super) ratio: f64,
@@ -41,8 +43,8 @@ struct TextStyle {
     hidden: bool,
 }
 
-/// Returns the texts in HTML that have too little contrast, at most one for each position of a color. Handlebars tags in the text must be
-/// masked.
+/// Returns the texts in HTML that have too little contrast, at most one for each position of a
+/// color. Handlebars tags in the text must be masked.
 pub(super) fn low_contrast(text: &str) -> Vec<LowContrast> {
     let plain = TextStyle {
         colour: Some([0; 3]),

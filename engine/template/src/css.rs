@@ -1,4 +1,5 @@
-//! CSS declarations with the positions of their parts, and the declarations that popular e-mail clients drop.
+//! CSS declarations with the positions of their parts, and the declarations that popular e-mail
+//! clients drop.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -24,8 +25,8 @@ pub(super) fn declarations(text: &str, within: Range<usize>) -> Vec<Declaration>
     found
 }
 
-/// Returns the declarations of the unconditional rules in a style sheet. Rules in `@media` and other at-rules are optional improvements and
-/// are skipped.
+/// Returns the declarations of the unconditional rules in a style sheet. Rules in `@media` and
+/// other at-rules are optional improvements and are skipped.
 pub(super) fn sheet(text: &str, within: Range<usize>) -> Vec<Declaration> {
     let mut found = Vec::new();
     let (mut depth, mut start, mut conditional) = (0_u32, within.start, false);
@@ -98,8 +99,8 @@ static SUPPORT: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
 /// Properties that an e-mail does not depend on.
 const OPTIONAL: [&str; 3] = ["color-scheme", "hyphens", "overflow-wrap"];
 
-/// Minimum number of clients that must drop a declaration before it is reported. A single client is common: Outlook on Windows drops most
-/// of CSS.
+/// Minimum number of clients that must drop a declaration before it is reported. A single client is
+/// common: Outlook on Windows drops most of CSS.
 const CLIENTS_MIN: usize = 3;
 /// A client that is reported even if no other client drops the declaration.
 const GMAIL: &str = "Gmail";

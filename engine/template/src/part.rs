@@ -15,7 +15,8 @@ use super::scan::{Tag, scan};
 /// Maximum size of a template file in bytes.
 pub const FILE_BYTES_MAX: usize = 256 * 1024;
 
-/// Maximum number of tags in a template file, because the parser searches for the line of each tag from the start of the file.
+/// Maximum number of tags in a template file, because the parser searches for the line of each tag
+/// from the start of the file.
 pub const TAGS_MAX: usize = 2_000;
 
 /// A parsed text.

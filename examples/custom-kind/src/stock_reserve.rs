@@ -105,8 +105,8 @@ impl Step for StockReserve {
             return Err(StepError::permanent(cause::OUT_OF_RANGE, "fewer than one piece"));
         }
         let what = format!("{pieces} of {article}, {}\n", self.priority.as_str());
-        // The key is the same for every attempt and in every process, so a crash cannot cause a second
-        // reservation.
+        // The key is the same for every attempt and in every process, so a crash cannot cause a
+        // second reservation.
         let number = Arc::clone(&cx.call.key);
         let reserved = self.warehouse.reserve(&number, &what)?;
         Ok(Output { number, reserved: Arc::from(reserved.trim_end()) })

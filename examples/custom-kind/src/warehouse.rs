@@ -1,5 +1,5 @@
-//! The service that the kinds of this program use: a warehouse that consists of a folder of files. It
-//! does not depend on orders or steps.
+//! The service that the kinds of this program use: a warehouse that consists of a folder of files.
+//! It does not depend on orders or steps.
 //!
 //! A file `DOWN` in the folder makes the warehouse unavailable, to simulate an outage.
 
@@ -20,8 +20,8 @@ impl Warehouse {
         Self { folder: PathBuf::from(folder) }
     }
 
-    /// Reserves pieces under an idempotency key. A repeated call with the same key changes nothing and
-    /// returns the existing reservation.
+    /// Reserves pieces under an idempotency key. A repeated call with the same key changes nothing
+    /// and returns the existing reservation.
     ///
     /// # Errors
     /// Returns the transient error `unavailable` if the warehouse is closed or its folder cannot be

@@ -1,5 +1,5 @@
-//! Tests the program of the example from the command line. Its kinds are validated, run, retried and
-//! resumed like the shipped kinds.
+//! Tests the program of the example from the command line. Its kinds are validated, run, retried
+//! and resumed like the shipped kinds.
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 

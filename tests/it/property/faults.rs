@@ -32,8 +32,8 @@ impl<'w> FaultyWorld<'w> {
         Self { world, chance: Mutex::new(Chance(seed)), rarity, sent: None }
     }
 
-    /// Creates a world whose mail leaves the process: a sent e-mail cannot be taken back, and if the
-    /// reply is lost the outcome is unknown.
+    /// Creates a world whose mail leaves the process: a sent e-mail cannot be taken back, and if
+    /// the reply is lost the outcome is unknown.
     pub(crate) fn mailing(world: &'w MemoryWorld, seed: u64, rarity: usize) -> Self {
         Self { sent: Some(Mutex::default()), ..Self::new(world, seed, rarity) }
     }

@@ -67,8 +67,8 @@ pub(super) fn expression_key(text: &str, at: usize) -> Option<Range<usize>> {
     })
 }
 
-/// Returns the bytes of the value in the line in which the reader stopped at `at`. This is the whole
-/// text after the key or, within `{ }` or `[ ]`, only the value itself.
+/// Returns the bytes of the value in the line in which the reader stopped at `at`. This is the
+/// whole text after the key or, within `{ }` or `[ ]`, only the value itself.
 pub(super) fn whole_value(text: &str, at: usize) -> Option<Range<usize>> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let line = text.get(start..)?.lines().next()?.trim_end();

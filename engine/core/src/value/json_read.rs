@@ -364,8 +364,8 @@ impl Reader<'_> {
         self.problem_at(ProblemKind::Unknown, offset, &json_messages::not_allowed(name));
     }
 
-    /// Drops the problems after the first `known` problems, and returns `Missing` instead of `value`,
-    /// because a member of any form is allowed here. Keeps syntax errors.
+    /// Drops the problems after the first `known` problems, and returns `Missing` instead of
+    /// `value`, because a member of any form is allowed here. Keeps syntax errors.
     fn excuse(&mut self, known: usize, value: Value) -> Value {
         let since = self.problems.get(known..).unwrap_or_default();
         if since.is_empty() || since.iter().any(|problem| problem.kind == ProblemKind::Syntax) {

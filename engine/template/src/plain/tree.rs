@@ -1,4 +1,5 @@
-//! Parses HTML into a tree with html5ever's tokenizer, which decodes character references and handles raw text elements.
+//! Parses HTML into a tree with html5ever's tokenizer, which decodes character references and
+//! handles raw text elements.
 
 use std::cell::RefCell;
 
