@@ -1,4 +1,4 @@
-//! The counts of a call of `oms run`.
+//! The counts of an invocation of `oms run`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -20,10 +20,10 @@ pub(crate) struct RunOptions {
     concurrency: u16,
     /// Also write objects and e-mails to files in this folder
     ///
-    /// Objects are written to the subfolder `objects`, with the file names that
-    /// `oms objects export` uses. E-mails are written to the Maildir `mail`. With several
-    /// pipelines, each has its own subfolder. If a file cannot be written, the command reports it,
-    /// and the next start with `--export` writes it.
+    /// Objects are written to the subfolder `objects`, with the file names of `oms objects export`.
+    /// E-mails are written to the Maildir `mail`. With several pipelines, each has its own
+    /// subfolder. If a file cannot be written, the command reports it, and the next start with
+    /// `--export` writes it.
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
     #[command(flatten)]

@@ -117,7 +117,7 @@ impl Claims {
         self.database.run(&statement).await.map(drop)
     }
 
-    /// Marks expired claims of a run's steps as done, because a person confirmed that they are.
+    /// Marks expired claims of a run's steps as done, because a user confirmed that they are.
     /// Returns `false` if the lease of one of these claims is still valid.
     ///
     /// # Errors
@@ -126,7 +126,7 @@ impl Claims {
         self.set("done", run, steps).await
     }
 
-    /// Releases expired claims of a run's steps, because a person decided to repeat the steps.
+    /// Releases expired claims of a run's steps, because a user decided to repeat the steps.
     /// Returns `false` if the lease of one of these claims is still valid.
     ///
     /// # Errors

@@ -71,7 +71,7 @@ impl Run {
     }
 }
 
-/// The progress that a call of the driver made.
+/// The progress that a call to the driver made.
 #[derive(Debug)]
 pub struct Progress {
     /// The events, to be made durable together with the writes that the steps staged.

@@ -28,7 +28,7 @@ pub struct Window {
     /// Minimum age. Younger orders may still be in progress.
     pub min_age: Duration,
     /// Maximum age. Older orders are ignored, so that a new handler, or the loss of all notes, does
-    /// not repeat the work of the whole past.
+    /// not cause all earlier orders to be processed again.
     pub max_age: Duration,
 }
 

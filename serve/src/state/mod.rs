@@ -1,4 +1,4 @@
-//! What the server holds: the site, its pipelines, their open work, and the sessions of the
+//! The state of the server: the site, its pipelines, their open work, and the sessions of the
 //! console.
 
 mod audit;

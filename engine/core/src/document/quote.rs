@@ -109,8 +109,7 @@ pub(super) fn requoted(text: &str, at: usize) -> Option<String> {
 
 /// Returns the values of a line, each with the extent that it would have in quotes. A value extends
 /// to the end of the line or, within `{ }` or `[ ]`, to the next comma or bracket outside
-/// expressions.
-/// `in_flow` is true if a line above opened a bracket.
+/// expressions. `in_flow` is true if a line above opened a bracket.
 fn values(line: &str, in_flow: bool, openings: &[(&str, &str)]) -> Vec<Range<usize>> {
     let mut values = Vec::new();
     let mut at = value_start(line);
