@@ -365,7 +365,8 @@ impl Reader<'_> {
     }
 
     /// Drops the problems after the first `known` problems, and returns `Missing` instead of
-    /// `value`, because a member of any form is allowed here. Keeps syntax errors.
+    /// `value`, because the member may have any form. Changes nothing if one of these problems is
+    /// a syntax error.
     fn excuse(&mut self, known: usize, value: Value) -> Value {
         let since = self.problems.get(known..).unwrap_or_default();
         if since.is_empty() || since.iter().any(|problem| problem.kind == ProblemKind::Syntax) {
