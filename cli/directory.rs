@@ -20,8 +20,9 @@ pub(crate) fn allow(folders: Vec<PathBuf>) {
 
 /// The files below and around the folder of a pipeline file.
 ///
-/// A finding can quote a file, and CI may validate a pipeline from an untrusted pull request. Therefore, only files of the project are read: the
-/// nearest parent folder with `.git` or else the working directory, the pipeline's own folder, and the folders of `--allow-files`. Symbolic links
+/// A finding can quote a file, and CI may validate a pipeline from an untrusted pull request.
+/// Therefore, only files of the project are read: the nearest parent folder with `.git` or else the
+/// working directory, the pipeline's own folder, and the folders of `--allow-files`. Symbolic links
 /// are resolved first.
 pub struct DirectoryFiles {
     folder: PathBuf,

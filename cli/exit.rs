@@ -6,7 +6,8 @@ pub(crate) const SUCCESS: u8 = 0;
 pub(crate) const FINDINGS: u8 = 1;
 /// Invalid arguments.
 pub(crate) const USAGE: u8 = 2;
-/// An error of the environment: a service, a lock, or a pipeline or input that cannot be read. Repeating the command is safe.
+/// An error of the environment: a service, a lock, or a pipeline or input that cannot be read.
+/// Repeating the command is safe.
 pub(crate) const ENVIRONMENT: u8 = 4;
 /// A bug in `oms`.
 pub(crate) const BUG: u8 = 70;

@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Runs allocate many small values on several threads. This allocator is faster at that than the system's.
+/// Runs allocate many small values on several threads. This allocator is faster at that than the
+/// system's.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

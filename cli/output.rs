@@ -38,7 +38,8 @@ pub(crate) fn result_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Writes text of an order or an e-mail: unchanged to a file or a pipe, without control characters to a terminal.
+/// Writes text of an order or an e-mail: unchanged to a file or a pipe, without control characters
+/// to a terminal.
 ///
 /// # Errors
 /// When standard output cannot be written.

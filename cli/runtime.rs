@@ -4,7 +4,8 @@ use std::io;
 
 use tokio::runtime::{Builder, Runtime};
 
-/// Stack size of a worker in bytes. Restoring a deeply nested pipeline from its bundle needs more than the default of two megabytes.
+/// Stack size of a worker in bytes. Restoring a deeply nested pipeline from its bundle needs more
+/// than the default of two megabytes.
 pub(crate) const STACK_BYTES: usize = 8 << 20;
 
 /// Returns a runtime with worker threads, for runs and servers.

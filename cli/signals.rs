@@ -16,8 +16,8 @@ pub(crate) enum Signals {
     InterruptOrTerminate,
 }
 
-/// Returns a value that becomes true at the first signal. A second Ctrl-C terminates the process immediately, which is equivalent to a crash: the next
-/// call resumes.
+/// Returns a value that becomes true at the first signal. A second Ctrl-C terminates the process
+/// immediately, which is equivalent to a crash: the next call resumes.
 ///
 /// # Errors
 /// When the signal handlers cannot be installed.

@@ -27,13 +27,13 @@ use crate::target::state::{ResolvedState, StateArgs};
 /// name, the command only lists the customers that may have it.
 ///
 /// Deletes the customer's completed and cancelled runs with their orders, journals, objects and
-/// e-mails. Keeps the keys, so that the same order is still a duplicate. Deletes the customer's
-/// rows in tables that no step writes to, and clears the `pii` columns of the other tables. Runs
-/// that are parked, waiting or in progress are kept until you retry or cancel them, and so are the
-/// customer's rows. If runs are kept, the exit code is 1.
+/// e-mails. Keeps the keys, so that the same order is still recognized as a duplicate. Deletes the
+/// customer's rows in tables that no step writes to, and clears the `pii` columns of the other
+/// tables. Runs that are parked, waiting or in progress are kept until you retry or cancel them,
+/// and so are the customer's rows. If runs are kept, the exit code is 1.
 ///
-/// Lists what it erases and asks for confirmation. Without a terminal, `--yes` is required. Exported files, seed files, backups and objects on
-/// S3 are not erased.
+/// Lists what it erases and asks for confirmation. Without a terminal, `--yes` is required.
+/// Exported files, seed files, backups and objects on S3 are not erased.
 ///
 /// Example: oms forget pipelines/storefront.yaml VINET --dry-run
 #[derive(clap::Args, Debug)]
@@ -234,11 +234,11 @@ fn list(forgotten: &Forgotten) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Prints the runs that stay, and how to end them.
+/// Prints the runs that are kept, and how to end them.
 fn report_remaining(forgotten: &Forgotten, found: &ResolvedState) {
     for left in &forgotten.left {
         let state = left.state.as_str().replace('_', " ");
-        output::message(&format!("run {} stays, because it is {state}", left.key));
+        output::message(&format!("run {} is kept, because it is {state}", left.key));
     }
     if !forgotten.left.is_empty() {
         output::message(&format!(

@@ -31,8 +31,9 @@ use crate::target::state;
 
 /// Run orders through a pipeline
 ///
-/// Resumes open runs first, then runs the orders of each input: one JSON document per file, or one per line (NDJSON). In a new state
-/// directory without input, runs the pipeline's samples. Ends when no run can continue.
+/// Resumes open runs first, then runs the orders of each input: one JSON document per file, or one
+/// per line (NDJSON). In a new state directory without input, runs the pipeline's samples. Ends
+/// when no run can continue.
 ///
 /// Example: oms run pipelines/storefront.yaml --input orders.ndjson
 #[derive(clap::Args, Debug)]
@@ -234,7 +235,8 @@ impl Call {
         }
     }
 
-    /// Reads the sources on a separate thread, because reading blocks. The task returns the source that could not be read, if any.
+    /// Reads the sources on a separate thread, because reading blocks. The task returns the source
+    /// that could not be read, if any.
     fn reading(
         &self,
         work: mpsc::Sender<Work>,

@@ -51,7 +51,8 @@ fn listed(run: &RunRow) -> Json {
     })
 }
 
-/// Returns why a run is parked, the time of its next attempt, or the failures that were caught in it.
+/// Returns why a run is parked, the time of its next attempt, or the failures that were caught in
+/// it.
 fn note(run: &RunRow) -> String {
     let cause = run.cause.as_deref().unwrap_or_default();
     match (run.state, run.wait_until) {

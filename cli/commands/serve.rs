@@ -26,10 +26,10 @@ use crate::target::state;
 
 /// Accept orders over HTTP and run them
 ///
-/// `PUT` on a pipeline's intake path returns when the order is on disk: 201 for a new order, 200
-/// for a duplicate, 409 for another order with the same key. `/openapi.json` describes the
-/// interface. On a loopback address, no API key is required until you create an API key with
-/// `oms keys add`.
+/// A `PUT` request to a pipeline's intake path gets its response when the order is on disk: 201 for
+/// a new order, 200 for a duplicate. Another order with the same key is rejected with 409.
+/// `/openapi.json` describes the API. On a loopback address, no API key is required until you
+/// create an API key with `oms keys add`.
 ///
 /// Example: oms serve pipelines/storefront.yaml pipelines/order-management.yaml
 #[derive(clap::Args, Debug)]
@@ -59,7 +59,8 @@ pub(crate) struct Args {
 /// Timeout for the export of the last spans during shutdown.
 const LAST_SPANS: Duration = Duration::from_secs(2);
 
-/// Returns whether the standard environment variables enable traces (OpenTelemetry specification, "General SDK Configuration").
+/// Returns whether the standard environment variables enable traces (OpenTelemetry specification,
+/// "General SDK Configuration").
 #[expect(clippy::disallowed_methods, reason = "these variables are a standard")]
 fn traces_enabled() -> bool {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());

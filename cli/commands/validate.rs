@@ -18,7 +18,8 @@ use crate::render::{self, FileSummary};
 
 /// Check pipeline files
 ///
-/// Reports all findings in all files at once, each with its place, its code (see `oms explain`) and a fix.
+/// Reports all findings in all files at once, each with its location, code (see `oms explain`) and
+/// a fix.
 ///
 /// Example: oms validate pipelines/storefront.yaml
 #[derive(clap::Args, Debug)]
@@ -31,7 +32,7 @@ pub(crate) struct Args {
     /// external database. With `lambda`, also reports features that AWS Lambda does not support.
     #[arg(long, value_enum, default_value = "local")]
     target: TargetArg,
-    /// Fail on these findings too, not only on errors
+    /// Also fail on these findings, not only on errors
     #[arg(long, value_enum)]
     deny: Option<Deny>,
     /// Output format
@@ -140,8 +141,8 @@ impl PipelineFiles {
     }
 }
 
-/// Returns whether a YAML file is a pipeline: it has a top-level `oms` and is not a test. A file that cannot be read counts as a pipeline, so that the check
-/// reports the error.
+/// Returns whether a YAML file is a pipeline: it has a top-level `oms` and is not a test. A file
+/// that cannot be read counts as a pipeline, so that the check reports the error.
 fn is_pipeline(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     if name.ends_with(".test.yaml") || name.ends_with(".test.yml") {

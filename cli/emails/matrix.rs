@@ -10,8 +10,8 @@ const WIDTHS: [u32; 2] = [320, 600];
 const HEIGHT: u32 = 640;
 const SCHEMES: [&str; 2] = ["light", "dark"];
 
-/// Returns the page. It shows each e-mail in sandboxed frames without scripts, which are filled when they come into view. The frames for the dark scheme
-/// set `color-scheme: dark`.
+/// Returns the page. It shows each e-mail in sandboxed frames without scripts, which are filled
+/// when they come into view. The frames for the dark scheme set `color-scheme: dark`.
 pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>E-mails of {name}</title>\n<style>{STYLE}</style>\n<script>{SCRIPT}</script>\n</head>\n<body>\n<h1>E-mails of {name}</h1>\n",
@@ -62,8 +62,8 @@ fn index(page: &mut String, cells: &[(String, Preview)]) {
     page.push_str("</ol>\n</nav>\n");
 }
 
-/// Fills a frame when it comes near the viewport and sets its height to that of the e-mail. Chromium ignores `loading` for frames with `srcdoc`. Scripts in
-/// the e-mail stay disabled.
+/// Fills a frame when it comes near the viewport and sets its height to that of the e-mail.
+/// Chromium ignores `loading` for frames with `srcdoc`. Scripts in the e-mail stay disabled.
 const SCRIPT: &str = "const fill=frame=>{if(!frame.srcdoc)frame.srcdoc=JSON.parse(frame.closest('section').querySelector('script').textContent)};\
 document.addEventListener('load',({target:frame})=>{\
 const page=frame.contentDocument;if(!page||page.URL!=='about:srcdoc')return;\

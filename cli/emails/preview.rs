@@ -135,8 +135,9 @@ impl Rehearsed {
         self.templates.iter().map(of).collect()
     }
 
-    /// Returns the e-mails of the orders. If no orders were given, also returns those of the templates' samples. `locale` replaces the
-    /// locale of the e-mails, and `template` selects one template.
+    /// Returns the e-mails of the orders. If no orders were given, also returns those of the
+    /// templates' samples. `locale` replaces the locale of the e-mails, and `template` selects one
+    /// template.
     ///
     /// # Errors
     /// When an e-mail is too large.

@@ -41,8 +41,8 @@ fn quoted(text: &str) -> String {
     format!("\"{}\"", escaped(text))
 }
 
-/// Escapes a text for a quoted string. Backslashes are doubled, because labels interpret sequences such as `\n` and
-/// `\N`. Ampersands become entities, because labels interpret entities.
+/// Escapes a text for a quoted string. Backslashes are doubled, because labels interpret sequences
+/// such as `\n` and `\N`. Ampersands become entities, because labels interpret entities.
 fn escaped(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, letter| {
         match letter {

@@ -1,6 +1,6 @@
-//! The layout of a layered graph: layers by the longest path from the top, vertices for lines that pass a layer, an order
-//! with few crossings, then coordinates. The input is sizes and edges, the output a [`Layout`]. This module does not depend
-//! on steps or SVG.
+//! The layout of a layered graph: layers by the longest path from the top, vertices for lines that
+//! pass a layer, an order with few crossings, then coordinates. The input consists of sizes and
+//! edges; the output is a [`Layout`]. This module does not depend on steps or SVG.
 //!
 //! Every index into the vectors of this module was checked in [`layout`] or created here.
 
@@ -15,10 +15,12 @@ const GAP_LINES: f64 = 16.0;
 const GAP_LAYERS: f64 = 46.0;
 const GAP_LAYERS_EXTRA: f64 = 60.0;
 
-/// Approximate maximum number of vertex moves in all passes, which limits the time for large graphs.
+/// Approximate maximum number of vertex moves in all passes, which limits the time for large
+/// graphs.
 const MOVES_MAX: usize = 600_000;
 
-/// Returns the number of passes over all vertices: up to `most` for small graphs, and at least `least`.
+/// Returns the number of passes over all vertices: up to `most` for small graphs, and at least
+/// `least`.
 fn rounds(vertices: usize, least: usize, most: usize) -> usize {
     (MOVES_MAX / vertices.max(1)).clamp(least, most)
 }
@@ -43,7 +45,8 @@ pub(super) struct Layout {
 /// A line from the bottom side of a box to the top side of a box below it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Line {
-    /// The vertical segments of the line, from top to bottom: x, top y, bottom y. Between two segments, the line may move sideways.
+    /// The vertical segments of the line, from top to bottom: x, top y, bottom y. Between two
+    /// segments, the line may move sideways.
     pub(super) stretches: Vec<(f64, f64, f64)>,
     /// Whether the edge points upwards. This happens only in a cycle.
     pub(super) upwards: bool,
@@ -138,8 +141,8 @@ fn reverse_circles(count: usize, edges: &mut [(usize, usize)]) -> Vec<bool> {
     reversed
 }
 
-/// Returns the layer of each node: one below the lowest of its predecessors. A node without predecessors is directly
-/// above its highest successor.
+/// Returns the layer of each node: one below the lowest of its predecessors. A node without
+/// predecessors is directly above its highest successor.
 fn longest_paths(count: usize, edges: &[(usize, usize)]) -> Vec<usize> {
     let mut below: Vec<Vec<usize>> = vec![Vec::new(); count];
     let mut waiting = vec![0_usize; count];

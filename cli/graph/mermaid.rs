@@ -49,7 +49,8 @@ fn title(title: &str) -> String {
     serde_json::Value::from(title).to_string()
 }
 
-/// Replaces characters that could end a label, or have a meaning in it, with Mermaid's entity codes.
+/// Replaces characters that could end a label, or have a meaning in it, with Mermaid's entity
+/// codes.
 fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, letter| {
         match letter {

@@ -1,5 +1,6 @@
-//! Graphs of a pipeline, drawn from plain data. The main type is [`Graph`], the formats are [`mermaid`], [`dot`]
-//! and [`svg`]. The output is deterministic. Drawing does not depend on plans and prints nothing.
+//! Graphs of a pipeline, drawn from plain data. The main type is [`Graph`], the formats are
+//! [`mermaid`], [`dot`] and [`svg`]. The output is deterministic. Drawing does not depend on plans
+//! and prints nothing.
 
 mod dot;
 mod layout;

@@ -50,7 +50,8 @@ pub(super) fn diamond_with_catch() -> Graph {
     graph
 }
 
-/// Returns a graph of `count` nodes in which each node waits for one or two of the nodes shortly before it.
+/// Returns a graph of `count` nodes in which each node waits for one or two of the nodes shortly
+/// before it.
 pub(super) fn tangle(count: usize) -> Graph {
     let mut graph = Graph { title: format!("{count} steps"), ..Graph::default() };
     let mut state = 88_172_645_463_325_252_u64;

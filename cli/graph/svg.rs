@@ -1,5 +1,5 @@
-//! Graphs as self-contained SVG images: readable in light and dark surroundings, without scripts or embedded
-//! fonts.
+//! Graphs as self-contained SVG images: readable in light and dark surroundings, without scripts or
+//! embedded fonts.
 
 use super::layout::{self, Layout, Line, Size};
 use super::{EdgeStyle, Graph, Node};

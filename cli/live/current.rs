@@ -1,4 +1,5 @@
-//! The content of the page: the e-mails of the last valid pipeline, and the errors in the current one.
+//! The content of the page: the e-mails of the last valid pipeline, and the errors in the current
+//! one.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! `render-email preview --serve`: a local page that shows the current e-mails and updates when a file is saved.
+//! `render-email preview --serve`: a local page that shows the current e-mails and updates when a
+//! file is saved.
 
 mod current;
 mod server;

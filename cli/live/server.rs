@@ -1,7 +1,9 @@
-//! `render-email preview --serve`: a local page that shows the current e-mails and updates when a file is saved.
+//! `render-email preview --serve`: a local page that shows the current e-mails and updates when a
+//! file is saved.
 //!
-//! The page requests its state and one e-mail at a time, and [`Current`] renders them. The listener is on a loopback address and rejects requests for
-//! other hosts, so that pages of other sites cannot reach it through the browser.
+//! The page requests its state and one e-mail at a time, and [`Current`] renders them. The listener
+//! is on a loopback address and rejects requests for other hosts, so that pages of other sites
+//! cannot reach it through the browser.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -31,7 +33,8 @@ use crate::runtime;
 /// The default address of the page.
 pub(crate) const ADDRESS: &str = "127.0.0.1:8025";
 
-/// The content security policy of the page: resources of this server, and images in e-mails from any HTTPS address.
+/// The content security policy of the page: resources of this server, and images in e-mails from
+/// any HTTPS address.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; \
      img-src 'self' https: data:; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

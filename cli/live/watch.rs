@@ -15,8 +15,8 @@ const DEBOUNCE: Duration = Duration::from_millis(15);
 /// Maximum number of changes that are combined.
 const DEBOUNCED_MAX: u32 = 20;
 
-/// Calls `changed` on a separate thread whenever a file in the folders has changed, while the result is held. The folders that it returns
-/// are watched from then on.
+/// Calls `changed` on a separate thread whenever a file in the folders has changed, while the
+/// result is held. The folders that it returns are watched from then on.
 ///
 /// # Errors
 /// When the folders cannot be watched.

@@ -1,4 +1,4 @@
-//! Orders of a call of `oms run`: reading them, and reporting what became of them.
+//! Reads the orders of an invocation of `oms run`, and reports their outcomes.
 
 pub(crate) mod input;
 pub(crate) mod progress;

@@ -1,4 +1,5 @@
-//! The progress bar of a run on a terminal. After one second, it shows the rate and the remaining time.
+//! The progress bar of a run on a terminal. After one second, it shows the rate and the remaining
+//! time.
 
 use std::time::Duration;
 

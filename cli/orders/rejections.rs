@@ -1,6 +1,7 @@
 //! The findings in rejected orders, in the order of the input.
 //!
-//! Orders are accepted concurrently, so their answers arrive in any order. This module waits for them in the order of the input.
+//! Orders are accepted concurrently, so their answers arrive in any order. This module waits for
+//! them in the order of the input.
 
 use std::collections::VecDeque;
 
@@ -18,7 +19,8 @@ const FINDINGS_MAX: u64 = 100;
 /// Maximum number of orders that wait for their answers.
 const UNANSWERED_MAX: usize = 4_096;
 
-/// Creates the queue of answers: one end for the reader of orders, the other for the printer of findings.
+/// Creates the queue of answers: one end for the reader of orders, the other for the printer of
+/// findings.
 pub(crate) fn answer_queue() -> (AnswerQueue, RejectionPrinter) {
     let (sender, receiver) = mpsc::channel(UNANSWERED_MAX);
     (AnswerQueue(sender), RejectionPrinter { receiver, next: None, count: 0 })
@@ -31,7 +33,8 @@ type Waiting = (Origin, oneshot::Receiver<Answer>);
 pub(crate) struct AnswerQueue(mpsc::Sender<Waiting>);
 
 impl AnswerQueue {
-    /// Prints the answer to an order if it is a rejection. Blocks while too many orders wait for their answers.
+    /// Prints the answer to an order if it is a rejection. Blocks while too many orders wait for
+    /// their answers.
     pub(crate) fn expect(&self, order: &mut Order, origin: Origin) {
         let (answer, receiver) = oneshot::channel();
         order.answer = Some(answer);
@@ -100,7 +103,8 @@ pub(crate) struct RejectionPrinter {
 }
 
 impl RejectionPrinter {
-    /// Waits for the answer to the next order. Returns `None` after the last order. Dropping the future loses no answer.
+    /// Waits for the answer to the next order. Returns `None` after the last order. Dropping the
+    /// future loses no answer.
     pub(crate) async fn next(&mut self) -> Option<(Origin, Answer)> {
         loop {
             if self.next.is_none() {
@@ -158,7 +162,8 @@ impl RejectionPrinter {
         }
     }
 
-    /// Prints the remaining answers after the runner has ended, and the number of findings that were not printed.
+    /// Prints the remaining answers after the runner has ended, and the number of findings that
+    /// were not printed.
     pub(crate) async fn end(mut self, progress: &Progress) {
         // The reader may still wait for input and keep the channel open.
         self.receiver.close();
@@ -198,7 +203,8 @@ mod tests {
         Answer::Conflict(oms_engine::intake::Conflict { key, run, differences: None })
     }
 
-    /// Expects one order for each answer, and sends the answers. An order with `None` gets no answer.
+    /// Expects one order for each answer, and sends the answers. An order with `None` gets no
+    /// answer.
     fn answered(file: &mut FileAnswers<'_>, answers: Vec<Option<Answer>>) {
         for (answer, line) in answers.into_iter().zip(1..) {
             let mut order = order();

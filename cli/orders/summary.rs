@@ -79,7 +79,8 @@ pub(crate) fn text(
     Ok(text)
 }
 
-/// Returns a line for each cause: the number of runs, and a command that shows one of them, or lists them if their keys are personal data.
+/// Returns a line for each cause: the number of runs, and a command that shows one of them, or
+/// lists them if their keys are personal data.
 fn by_cause(plan: &Plan, causes: &BTreeMap<String, (u64, Arc<str>)>, target: &str) -> String {
     let is_personal = plan.order().key_is_personal();
     let line = |(cause, (count, key)): (&String, &(u64, Arc<str>))| {
@@ -142,7 +143,8 @@ fn places(
     ]];
     for table in plan.tables() {
         let name = &table.name;
-        // The database is not queried: if it does not respond after the run, that must not change the outcome of the run.
+        // The database is not queried: if it does not respond after the run, that must not change
+        // the outcome of the run.
         if let Some(elsewhere) = &state.tables {
             rows.push(elsewhere.line(name));
             continue;

@@ -1,4 +1,4 @@
-//! The counts of a call of `oms run`.
+//! The counts of an invocation of `oms run`.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -23,7 +23,8 @@ pub(crate) struct Tally {
     pub(crate) waiting: u64,
     /// Parked runs by cause, each with one key.
     pub(crate) causes: BTreeMap<String, (u64, Arc<str>)>,
-    /// Completed runs in which a catch step handled a failure. They are also counted in `completed`.
+    /// Completed runs in which a catch step handled a failure. They are also counted in
+    /// `completed`.
     pub(crate) caught: u64,
     /// These runs by cause, each with one key.
     pub(crate) caught_causes: BTreeMap<String, (u64, Arc<str>)>,

@@ -23,7 +23,8 @@ impl WaitMessages {
         Self { target, quiet_until: Timestamp::MIN }
     }
 
-    /// Returns a message with the next attempt, its time, and the command that retries now. Returns `None` if the wait is short or the last message is recent.
+    /// Returns a message with the next attempt, its time, and the command that retries now. Returns
+    /// `None` if the wait is short or the last message is recent.
     ///
     /// # Errors
     /// When the state cannot be read.

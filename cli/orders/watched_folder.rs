@@ -149,7 +149,8 @@ impl Moved {
         self.0.iter().any(|(moved, _, read)| moved == path && *read == stamp)
     }
 
-    /// Returns the source for a file. A moved file keeps its previous name for the keys of its orders.
+    /// Returns the source for a file. A moved file keeps its previous name for the keys of its
+    /// orders.
     fn source(&self, path: &Path) -> Source {
         match self.0.iter().find(|(moved, ..)| moved == path) {
             Some((path, from, _)) => Source::Moved { path: path.clone(), from: from.clone() },

@@ -19,8 +19,8 @@ pub enum Format {
 }
 
 impl Format {
-    /// Returns the report in this format. It ends with a line break unless it is empty. `colour` applies only to
-    /// [`Human`](Self::Human).
+    /// Returns the report in this format. It ends with a line break unless it is empty. `colour`
+    /// applies only to [`Human`](Self::Human).
     pub fn render(self, report: &Report, files: &[FileSummary], colour: bool) -> String {
         match self {
             Self::Human => {

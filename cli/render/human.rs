@@ -1,7 +1,7 @@
 //! Findings in human-readable form, with their source lines, in the style of rustc.
 //!
-//! A label is drawn on the first line of its range, and truncated if it is very long. It shows where to look. The other
-//! formats contain the full range.
+//! A label is drawn on the first line of its range, and truncated if it is very long. It shows
+//! where to look. The other formats contain the full range.
 
 use std::ops::Range;
 
@@ -12,7 +12,8 @@ use super::place;
 
 /// Maximum width of a source line in columns. Longer lines are cut.
 const WIDTH_MAX: usize = 120;
-/// Maximum number of underlined characters, so that the start and the text of a label fit on a line.
+/// Maximum number of underlined characters, so that the start and the text of a label fit on a
+/// line.
 const UNDERLINE_MAX: usize = 80;
 
 /// Returns all findings with their snippets, separated by empty lines.
@@ -89,7 +90,8 @@ fn snippet(
     let first = spots.iter().map(|spot| spot.line).min().unwrap_or(1);
     let begin = source.line_start(first).unwrap_or(0);
     let end = spots.iter().map(|spot| spot.line_end).max().unwrap_or(begin);
-    // The line break makes an empty last line visible, so that a fault at the end of a file is shown there.
+    // The line break makes an empty last line visible, so that a fault at the end of a file is
+    // shown there.
     let excerpt = visible(source.text().get(begin..end).unwrap_or_default()) + "\n";
     let annotations = spots.into_iter().zip(labels).map(|(spot, (label, primary))| {
         let kind = if primary { AnnotationKind::Primary } else { AnnotationKind::Context };
@@ -130,8 +132,8 @@ fn one_line(text: &str) -> String {
     printable(text.trim_end(), ' ')
 }
 
-/// Returns the text with `line_end` for line breaks and without control characters, with which a file could
-/// control the terminal.
+/// Returns the text with `line_end` for line breaks and without control characters, with which a
+/// file could control the terminal.
 fn printable(text: &str, line_end: char) -> String {
     let text = text.replace("\r\n", "\n");
     let shown = |letter: char| match letter {
@@ -142,8 +144,8 @@ fn printable(text: &str, line_end: char) -> String {
     text.chars().map(shown).collect()
 }
 
-/// Returns source with its C1 control characters replaced by a character with the same number of bytes. The renderer
-/// itself replaces the control characters of ASCII.
+/// Returns source with its C1 control characters replaced by a character with the same number of
+/// bytes. The renderer itself replaces the control characters of ASCII.
 fn visible(text: &str) -> String {
     let is_c1 = |letter: char| ('\u{80}'..='\u{9f}').contains(&letter);
     text.replace(is_c1, "\u{b7}")

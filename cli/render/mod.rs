@@ -1,5 +1,5 @@
-//! The output formats of a report: human-readable, JSON, GitHub and SARIF. The main type is [`Format`].
-//! This module neither prints nor reads files, and it creates no findings.
+//! The output formats of a report: human-readable, JSON, GitHub and SARIF. The main type is
+//! [`Format`]. This module neither prints nor reads files, and it creates no findings.
 
 mod format;
 mod github;

@@ -1,5 +1,5 @@
-//! Findings in the Static Analysis Results Interchange Format (SARIF 2.1.0, an OASIS standard), which code scanning
-//! services read.
+//! Findings in the Static Analysis Results Interchange Format (SARIF 2.1.0, an OASIS standard),
+//! which code scanning services read.
 
 use std::collections::BTreeMap;
 
@@ -101,7 +101,8 @@ fn location(report: &Report, label: &Label) -> Value {
     location
 }
 
-/// Returns a path as a URI reference (RFC 3986): relative for a relative path, with `file:` for an absolute one.
+/// Returns a path as a URI reference (RFC 3986): relative for a relative path, with `file:` for an
+/// absolute one.
 fn uri(path: &str) -> String {
     let mut uri = String::with_capacity(path.len());
     if path.starts_with('/') {

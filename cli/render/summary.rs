@@ -38,7 +38,8 @@ impl FileSummary {
     }
 }
 
-/// Returns the counts, such as `1 error, 2 warnings`. Counts of 0 are omitted. Without findings, returns `ok`.
+/// Returns the counts, such as `1 error, 2 warnings`. Counts of 0 are omitted. Without findings,
+/// returns `ok`.
 pub fn counts(errors: usize, warnings: usize) -> String {
     match (errors, warnings) {
         (0, 0) => "ok".to_owned(),

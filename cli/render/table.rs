@@ -2,7 +2,8 @@
 
 use comfy_table::{Table, presets};
 
-/// Returns rows as aligned columns with two spaces between them. The lines have no borders and no trailing spaces.
+/// Returns rows as aligned columns with two spaces between them. The lines have no borders and no
+/// trailing spaces.
 pub(crate) fn table(rows: &[Vec<String>]) -> String {
     table_with_gap(rows, 2)
 }

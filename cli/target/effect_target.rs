@@ -26,7 +26,8 @@ pub(crate) struct TargetOption {
     /// PostgreSQL database of `--target postgres`, such as `postgresql://user@host/database`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database: Option<String>,
-    /// JSON file with the AWS resources of `--target aws`, such as the output `OmsResources` of a generated stack
+    /// JSON file with the AWS resources of `--target aws`, such as the output `OmsResources` of a
+    /// generated stack
     #[arg(long, value_name = "FILE")]
     resources: Option<std::path::PathBuf>,
 }
@@ -76,8 +77,8 @@ impl TargetOption {
         self.target == EffectTarget::Aws
     }
 
-    /// Returns the options for suggested commands, each with a leading space. The address of a database is omitted if it may contain a password or
-    /// if `DATABASE_URL` has it.
+    /// Returns the options for suggested commands, each with a leading space. The address of a
+    /// database is omitted if it may contain a password or if `DATABASE_URL` has it.
     pub(crate) fn shown(&self) -> String {
         use clap::ValueEnum as _;
 
@@ -103,7 +104,8 @@ impl TargetOption {
         }
     }
 
-    /// Returns the address in `--database`, unless it may contain a password or `DATABASE_URL` has it.
+    /// Returns the address in `--database`, unless it may contain a password or `DATABASE_URL` has
+    /// it.
     fn address_of_option(&self) -> Option<&str> {
         let address = self.database.as_deref()?;
         #[expect(clippy::disallowed_methods, reason = "clap does not say which value came from it")]
@@ -188,8 +190,8 @@ impl TargetOption {
     }
 }
 
-/// Returns whether an address can be shown: a URL of user, host, port and database, without a password, parameters or characters that a shell
-/// interprets.
+/// Returns whether an address can be shown: a URL of user, host, port and database, without a
+/// password, parameters or characters that a shell interprets.
 fn is_plain_address(address: &str) -> bool {
     let rest =
         address.strip_prefix("postgresql://").or_else(|| address.strip_prefix("postgres://"));

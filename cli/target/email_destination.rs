@@ -56,7 +56,8 @@ impl MailOption {
         }
     }
 
-    /// Returns the destination that the option selects. Prints the server if e-mails leave this machine.
+    /// Returns the destination that the option selects. Prints the server if e-mails leave this
+    /// machine.
     ///
     /// # Errors
     /// When the pipeline has no server, or a variable or secret of its settings is missing.

@@ -1,4 +1,5 @@
-//! Where a command works: the state directory, the target of the effects, the destination of the e-mails, and the process that owns the state.
+//! Where a command works: the state directory, the target of the effects, the destination of the
+//! e-mails, and the process that owns the state.
 
 #[cfg(feature = "aws")]
 pub(crate) mod cloud;

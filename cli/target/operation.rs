@@ -1,4 +1,5 @@
-//! Operations on a state. The server that owns the state directory executes them, or else this process.
+//! Operations on a state. The server that owns the state directory executes them, or else this
+//! process.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -39,7 +40,8 @@ pub(crate) struct LocalContext {
 }
 
 impl LocalContext {
-    /// Checks the pipeline and opens the target of its effects. Returns `None` if the pipeline has errors, which were printed.
+    /// Checks the pipeline and opens the target of its effects. Returns `None` if the pipeline has
+    /// errors, which were printed.
     ///
     /// # Errors
     /// When no pipeline is given, it cannot be read, or an option of the target is missing.
@@ -73,8 +75,8 @@ impl LocalContext {
     }
 }
 
-/// Executes a request in the server that owns a state directory, or in this process if there is no server. `accept` returns `None`
-/// for the response to another request.
+/// Executes a request in the server that owns a state directory, or in this process if there is no
+/// server. `accept` returns `None` for the response to another request.
 ///
 /// # Errors
 /// When the server does not respond, the request failed, or this process cannot execute it.

@@ -20,8 +20,10 @@ pub(crate) struct RunOptions {
     concurrency: u16,
     /// Also write objects and e-mails to files in this folder
     ///
-    /// Objects have the names of `oms objects export` in `objects`. E-mails are in the Maildir `mail`. With several pipelines, each has a
-    /// subfolder. If a file cannot be written, the command reports it, and the next start with `--export` writes it.
+    /// Objects are written to the subfolder `objects`, with the file names of `oms objects export`.
+    /// E-mails are written to the Maildir `mail`. With several pipelines, each has its own
+    /// subfolder. If a file cannot be written, the command reports it, and the next start with
+    /// `--export` writes it.
     #[arg(long, value_name = "DIR")]
     export: Option<PathBuf>,
     #[command(flatten)]
@@ -29,7 +31,8 @@ pub(crate) struct RunOptions {
 }
 
 impl RunOptions {
-    /// Returns the settings of a runner. With several pipelines, each exports to a subfolder with its name.
+    /// Returns the settings of a runner. With several pipelines, each exports to a subfolder with
+    /// its name.
     ///
     /// # Errors
     /// When an option or a setting of the target or of the e-mails is missing.

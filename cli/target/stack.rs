@@ -60,7 +60,8 @@ impl StackOption {
         Self { place: RunPlace::Lambda, resources }
     }
 
-    /// Executes a request if the orders ran on AWS Lambda, and returns the exit code. Returns `None` if they ran on this machine.
+    /// Executes a request if the orders ran on AWS Lambda, and returns the exit code. Returns
+    /// `None` if they ran on this machine.
     ///
     /// # Errors
     /// When this program was built without AWS, or a service does not respond.

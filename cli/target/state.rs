@@ -22,7 +22,8 @@ pub(crate) struct StateArgs {
     /// State directory, by default `.oms/<name>` next to the pipeline file
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// Pipeline file (optional with `--state-dir`), followed by the command's arguments, such as keys
+    /// Pipeline file (optional with `--state-dir`), followed by the command's arguments, such as
+    /// keys
     #[arg(value_name = "PIPELINE")]
     arguments: Vec<String>,
 }
@@ -82,7 +83,8 @@ pub(crate) fn name(pipeline: &Path) -> anyhow::Result<String> {
     name.map(str::to_owned).with_context(|| format!("`{shown}` has no name"))
 }
 
-/// Returns the default state directory of a pipeline with this name: `.oms/<name>` next to the file.
+/// Returns the default state directory of a pipeline with this name: `.oms/<name>` next to the
+/// file.
 pub(crate) fn directory(pipeline: &Path, name: &str) -> PathBuf {
     let folder = pipeline.parent().unwrap_or(Path::new(""));
     folder.join(".oms").join(name)
@@ -125,7 +127,8 @@ impl ResolvedState {
     }
 }
 
-/// Returns the arguments that name a state in suggested commands: the pipeline, the state directory, or both.
+/// Returns the arguments that name a state in suggested commands: the pipeline, the state
+/// directory, or both.
 pub(crate) fn argument(pipeline: Option<&Path>, directory: Option<&Path>) -> String {
     let pipeline = pipeline.map(|pipeline| quote(&pipeline.display().to_string()));
     let directory = directory

@@ -28,7 +28,7 @@ pub enum Request {
     Retry {
         /// The rows of the runs.
         runs: Vec<i64>,
-        /// The person's decision about steps with an unknown outcome.
+        /// The user's decision about steps with an unknown outcome.
         held: Option<Held>,
     },
     /// Add rows to a table, and replace rows with the same key.

@@ -1,4 +1,4 @@
-//! Runs pipelines on one machine: accepts orders, drives their runs, and lets people retry, cancel
+//! Runs pipelines on one machine: accepts orders, drives their runs, and lets users retry, cancel
 //! and delete runs.
 //!
 //! The [`Runner`] owns a state directory. Each run has a stage, which implements the ports. The

@@ -137,7 +137,7 @@ impl Runner {
         self.queued.load(Ordering::Relaxed)
     }
 
-    /// Returns the rows of runs that can continue without a person.
+    /// Returns the rows of runs that can continue without a user action.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use oms_engine::value::{format_count, format_quantity, format_timestamp};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// The characters that are encoded in a part of a URL: all but the unreserved characters of RFC 3986.
+/// The characters that are encoded in a part of a URL: all but the unreserved characters of RFC
+/// 3986.
 const PART: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Encodes a part of a URL.

@@ -1,6 +1,8 @@
-//! Orders over HTTP. The server runs the intake of each pipeline on the embedded engine and answers when the order is on disk.
+//! Orders over HTTP. The server runs the intake of each pipeline on the embedded engine and answers
+//! when the order is on disk.
 //!
-//! [`Site`] holds the pipelines that are served, and [`listen`] serves the connections. This crate reads neither pipeline files nor command-line arguments.
+//! [`Site`] holds the pipelines that are served, and [`listen`] serves the connections. This crate
+//! reads neither pipeline files nor command-line arguments.
 
 #![warn(missing_docs)]
 

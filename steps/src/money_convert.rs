@@ -21,9 +21,10 @@ use serde::Deserialize;
 /// rounded once, to the minor units (ISO 4217) of the target currency, with the rate table's
 /// `rounding`. If there is no rate, the run is parked with the cause `no_rate`.
 ///
-/// If the euro replaced a currency after 1 January 1999, a table of the European Central Bank uses
-/// the fixed conversion rate of the European Union for it from that day on. `rate_source` is then
-/// `euro`. For a rate from the overrides file, it is `override`.
+/// Some currencies were replaced by the euro after 1 January 1999. From the day of the replacement,
+/// a table of the European Central Bank uses the fixed conversion rate of the European Union for
+/// such a currency, and `rate_source` is `euro`. For a rate from the overrides file, it is
+/// `override`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

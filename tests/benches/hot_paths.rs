@@ -1,6 +1,7 @@
 //! Micro-benchmarks of the code that every order passes: `cargo bench --bench hot_paths`.
 //!
-//! They find out which part became slower. For the throughput of whole orders, use `cargo xtask bench`.
+//! They find out which part became slower. For the throughput of whole orders, use
+//! `cargo xtask bench`.
 
 use std::hint::black_box;
 use std::path::Path;

@@ -60,7 +60,7 @@ fn run(site: &Site, work: &Work, kill: Option<(&str, u64)>) -> Output {
 }
 
 /// Returns the content of a state without timestamps: the tables with the order's key instead of
-/// the run's number, and the mails as their parts.
+/// the run's number, and the e-mails as their parts.
 fn content(site: &Site) -> BTreeMap<&'static str, Vec<String>> {
     let connection = site.connection();
     let table = |sql: &str| rows(&connection, sql);

@@ -1,6 +1,6 @@
-//! The findings on invalid pipelines: each file of `tests/diagnostics/` gives exactly the report in
-//! the `.out` file beside it, and each example in the documentation gives the finding that it
-//! documents. `OMS_UPDATE=1` rewrites the reports.
+//! The findings on invalid pipelines. Each file in `tests/diagnostics/` results in exactly the
+//! report in the `.out` file next to it. Each example in the documentation results in the finding
+//! that it documents. `OMS_UPDATE=1` rewrites the reports.
 
 use std::collections::BTreeSet;
 use std::path::Path;

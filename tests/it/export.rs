@@ -1,4 +1,4 @@
-//! Export of objects and mails: each gets its own file, and a file that cannot be written stops
+//! Export of objects and e-mails: each gets its own file, and a file that cannot be written stops
 //! nothing and is written later.
 
 use std::collections::BTreeMap;

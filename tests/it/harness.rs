@@ -6,7 +6,7 @@ use std::process::Command;
 
 use rusqlite::Connection;
 
-/// The result of a call of the program.
+/// The result of an invocation of the program.
 #[derive(Debug)]
 pub(crate) struct Output {
     /// The exit code, or -1 if a signal ended the process.

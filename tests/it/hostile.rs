@@ -160,7 +160,7 @@ fn a_customer_without_a_valid_address_gets_no_mail() {
         let id = customer["customer_id"].as_str().unwrap();
         let pipeline = scratch.path("pipelines/storefront.yaml");
         if customer["email"].is_null() {
-            // A missing address is allowed: the mail is skipped.
+            // A missing address is allowed: the e-mail is skipped.
             let (site, output) = submit(&scratch, "state", id, order(id).to_string().as_bytes());
             assert_eq!(output.json()["completed"], 1, "{}", output.stderr);
             assert_eq!(site.count("select count(*) from billing_data"), 1);
@@ -208,7 +208,7 @@ fn read_mails(folder: &Path) -> Vec<Json> {
     serde_json::from_slice(&output.stdout).unwrap()
 }
 
-/// Collapses white space, which a mail may fold.
+/// Collapses white space, which an e-mail may fold.
 fn folded(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

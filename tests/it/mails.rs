@@ -1,4 +1,4 @@
-//! Mails: their previews, their checks, and the amounts that they show.
+//! E-mails: their previews, their checks, and the amounts that they show.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ const STOREFRONT: &str = "pipelines/storefront.yaml";
 /// The languages of the shipped mails.
 const LOCALES: [&str; 6] = ["en", "de", "fr", "es", "ja", "ar"];
 
-/// The number of mails in the storefront's preview: one for each sample order and one for the
+/// The number of e-mails in the storefront's preview: one for each sample order and one for the
 /// template's own example.
 const MAILS: usize = 21 + 1;
 
@@ -137,10 +137,10 @@ fn the_matrix_shows_every_mail_in_every_language_four_times() {
     let output = oms(call).exits(0);
     let page = std::fs::read_to_string(output.stdout.trim_end()).unwrap();
     assert_eq!(page.matches("<iframe ").count(), MAILS * LOCALES.len() * 4);
-    // A mail cannot run scripts in its frame or navigate outside it.
+    // An e-mail cannot run scripts in its frame or navigate outside it.
     let sandboxed = " sandbox=\"allow-same-origin\" loading=\"lazy\" ";
     assert_eq!(page.matches(sandboxed).count(), MAILS * LOCALES.len() * 4);
-    // The page contains each mail only once; its script fills the frames.
+    // The page contains each e-mail only once; its script fills the frames.
     assert_eq!(page.matches("<script>").count(), 1);
     let data = "<script type=\"application/json\">";
     assert_eq!(page.matches(data).count(), MAILS * LOCALES.len());

@@ -23,6 +23,7 @@ mod foreign_mails;
 mod generate;
 mod harness;
 mod hostile;
+mod inline_writer;
 mod isolation;
 mod keeping;
 mod mails;

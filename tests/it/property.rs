@@ -1,5 +1,5 @@
-//! Property tests of validation with generated pipelines: a valid pipeline never fails at run time
-//! because of its plan or a template, and a fault in a line is reported in that line.
+//! Property tests of validation with generated pipelines. A valid pipeline never fails at run time
+//! because of its plan or a template. A fault in a line is reported in that line.
 //!
 //! `OMS_CASES` sets the number of cases. A failed case prints its seed, the pipeline and the order.
 
@@ -99,7 +99,7 @@ fn can_fail(kind: &str, found: &str) -> bool {
         cause::NO_ROW => kind == "table.get",
         cause::NO_OBJECT => kind == "object.get",
         cause::CONFLICT => matches!(kind, "table.insert" | "object.put"),
-        // A number, a text or a mail can be too large in any step.
+        // A number, a text or an e-mail can be too large in any step.
         cause::OUT_OF_RANGE => true,
         _ => false,
     }

@@ -1,4 +1,4 @@
-//! Mail over SMTP to a real server that injects faults on request. By default, no mail is sent
+//! Mail over SMTP to a real server that injects faults on request. By default, no e-mail is sent
 //! twice, even if replies are lost.
 
 mod post;
@@ -32,7 +32,7 @@ fn mails_are_sent_encrypted_over_reused_connections_and_stored_unchanged() {
         for mail in &accepted {
             assert_eq!((&mail["tls"], &mail["user"]), (&json!(true), &json!("orders")), "{mail}");
         }
-        // The stored mails equal the sent mails byte for byte.
+        // The stored e-mails equal the sent e-mails byte for byte.
         let export = post.scratch.path("kept");
         post.call(&["mail", "export"], &[&export.to_string_lossy()]).exits(0);
         let mut kept: Vec<Vec<u8>> = std::fs::read_dir(export.join("new"))
@@ -68,7 +68,7 @@ fn a_mail_without_a_reply_is_held_until_a_user_decides() {
         let parked =
             post.site.count("select count(*) from oms_runs where cause = 'unknown_outcome'");
         assert_eq!(parked, 1);
-        // A retry of all parked runs skips a held mail and explains which decision is needed.
+        // A retry of all parked runs skips a held e-mail and explains which decision is needed.
         let output = post.call(&["runs", "retry"], &["--all", "--mail", "smtp"]).exits(1);
         assert!(output.stderr.contains("--held sent"), "{}", output.stderr);
         assert_eq!(post.server.accepted().len(), 2);
@@ -166,7 +166,7 @@ impl Post {
         panic!("too few mails arrived, or not all orders were accepted");
     }
 
-    /// Asserts that the server received one mail per order, and the number of parked runs.
+    /// Asserts that the server received one e-mail per order, and the number of parked runs.
     fn each_once(&self, orders: usize, parked: i64) {
         let mut readers: Vec<String> =
             self.server.accepted().iter().map(|mail| mail["envelope_to"].to_string()).collect();
@@ -187,7 +187,7 @@ fn only_mails_in_transit_are_held_after_a_kill() {
         return;
     };
     post.server.fail(&[json!({ "at": "message", "do": "stall", "seconds": 60 })]);
-    // All orders are accepted while most of their mails wait for a connection.
+    // All orders are accepted while most of their e-mails wait for a connection.
     let mut process = post.start(40, 2);
     process.kill().unwrap();
     process.wait().unwrap();
@@ -260,7 +260,7 @@ fn a_mail_marked_as_sent_stays_sent_if_another_one_fails() {
     let (code, _) = post.retry(&["--held", "sent"]);
     assert_eq!((code, post.cause().as_str()), (1, "bad_address"));
     assert_eq!(post.site.count("select count(*) from oms_mails"), 1);
-    // A mail marked as sent is neither held nor sent again.
+    // An e-mail marked as sent is neither held nor sent again.
     let (code, _) = post.retry(&[]);
     assert_eq!((code, post.cause().as_str()), (1, "bad_address"));
     post.server.fail(&[]);

@@ -1,5 +1,5 @@
 //! `cargo xtask bench`: measures throughput, the size of stored data, and the distance to the
-//! limits of the machine. It prints one JSON object; nothing in it passes or fails.
+//! limits of the machine. It prints one JSON object, without a pass or fail result.
 
 mod alone;
 mod limits;

@@ -11,7 +11,8 @@ use crate::{
 
 /// Run every check of the project
 ///
-/// Checks that passed before are skipped if no file has changed since. The lints, the build and the tests always run.
+/// Checks that passed before are skipped if no file has changed since. The lints, the build and the
+/// tests always run.
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Skip nothing

@@ -1,6 +1,7 @@
 //! `cargo xtask fuzz`: runs the fuzz targets on stable Rust, with the corpora and a simple mutator.
 //!
-//! `cargo fuzz` finds more, because it is guided by coverage, but it needs a nightly compiler. This driver runs in CI.
+//! `cargo fuzz` finds more, because it is guided by coverage, but it needs a nightly compiler. This
+//! driver runs in CI.
 
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -11,7 +12,7 @@ use oms_fuzz_targets::{ALL, Target};
 
 use crate::workspace::{root, say};
 
-/// Run every fuzz target for some seconds
+/// Run every fuzz target for a few seconds
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Seconds for each target
@@ -31,7 +32,7 @@ const SECONDS: u64 = 5;
 const INPUT_MAX: usize = 16 << 10;
 /// Time after which an input counts as a hang.
 const HANG: Duration = Duration::from_secs(20);
-/// Folders with more inputs of a target, relative to the project.
+/// Folders with additional inputs for a target, relative to the project.
 const MORE: &[(&str, &str)] = &[("pipeline", "tests/diagnostics"), ("pipeline", "pipelines")];
 
 pub(crate) fn check() -> anyhow::Result<()> {
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs a target on its corpus and on mutations of it until the time is over.
+/// Runs a target on its corpus and on mutations of it until the time limit.
 #[expect(clippy::disallowed_methods, reason = "the time only limits the run")]
 fn fuzz(target: Target, args: &Args) -> anyhow::Result<()> {
     let corpus = corpus(target.name)?;
@@ -60,7 +61,8 @@ fn fuzz(target: Target, args: &Args) -> anyhow::Result<()> {
     let end = Instant::now() + Duration::from_secs(args.seconds);
     let (inputs, queue) = channel::<Vec<u8>>();
     let (done, results) = channel();
-    // In a thread of its own, so that a hang is noticed. A panic ends the thread and closes the channel.
+    // In a separate thread, so that a hang is noticed. A panic ends the thread and closes the
+    // channel.
     std::thread::Builder::new().stack_size(64 << 20).spawn(move || {
         for input in queue {
             (target.run)(&input);
@@ -90,7 +92,8 @@ fn fuzz(target: Target, args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Reads the corpus of a target in the order of the file names, so that a seed gives the same inputs every time.
+/// Reads the corpus of a target in the order of the file names, so that a seed gives the same
+/// inputs every time.
 fn corpus(target: &str) -> anyhow::Result<Vec<Vec<u8>>> {
     let own = Path::new("fuzz/corpus").join(target);
     let more = MORE.iter().filter(|(of, _)| *of == target).map(|(_, folder)| PathBuf::from(folder));
@@ -120,7 +123,8 @@ fn keep(target: &str, input: &[u8]) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
-/// Pseudorandom numbers (xorshift64*, Vigna 2016), so that a seed gives the same inputs on every machine.
+/// Pseudorandom numbers (xorshift64*, Vigna 2016), so that a seed gives the same inputs on every
+/// machine.
 struct Random(u64);
 
 impl Random {

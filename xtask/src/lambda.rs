@@ -10,8 +10,8 @@ use crate::workspace::{build, command, root, run as execute, say, scratch, varia
 /// on an emulator
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Measure size, cold start, memory and warm time of optimized handlers instead; nothing in it
-    /// passes or fails
+    /// Measure size, cold start, memory and warm time of optimized handlers instead, without
+    /// a pass or fail result
     #[arg(long)]
     measure: bool,
 }

@@ -1,4 +1,5 @@
-//! Which checks have passed for the present files, so that a second run with nothing changed is short.
+//! Which checks have passed for the present files, so that a second run with nothing changed is
+//! short.
 
 use std::path::PathBuf;
 
@@ -6,7 +7,8 @@ use oms_engine::value::Digest;
 
 use crate::workspace::{command, root, scratch, variable};
 
-/// The state of the files that a check depends on: all files of the project, the compiler, and the large test data.
+/// The state of the files that a check depends on: all files of the project, the compiler, and the
+/// large test data.
 pub(crate) struct Inputs(Option<Digest>);
 
 impl Inputs {

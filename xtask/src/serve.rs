@@ -7,11 +7,11 @@ use crate::npm;
 use crate::python;
 use crate::workspace::{build, root, run as execute, say, scratch, variable};
 
-/// Test the server with invalid, slow, many and killed clients, and its console in Chromium
+/// Test the server with malformed, slow, concurrent and killed clients, and its console in Chromium
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// Measure the throughput, latency and memory of an optimized build instead; nothing in it
-    /// passes or fails
+    /// Measure the throughput, latency and memory of an optimized build instead, without a
+    /// pass or fail result
     #[arg(long)]
     load: bool,
     /// Minutes of steady load at the end of a measurement, at about half the maximum throughput

@@ -1,11 +1,13 @@
-//! `cargo xtask workflows`: linters for the GitHub workflows and issue forms, the shell scripts, the Dockerfile and the systemd unit.
+//! `cargo xtask workflows`: linters for the GitHub workflows and issue forms, the shell scripts,
+//! the Dockerfile and the systemd unit.
 
 use crate::debian;
 use crate::npm;
 use crate::python;
 use crate::workspace::{command, root, run as execute, say, scratch, variable};
 
-/// Lint the GitHub workflows and issue forms, the shell scripts, the Dockerfile and the systemd unit
+/// Lint the GitHub workflows and issue forms, the shell scripts, the Dockerfile and the systemd
+/// unit
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 
@@ -22,7 +24,8 @@ const SCHEMAS: [(&str, &[&str]); 3] = [
 ];
 
 const UNIT: &str = "packaging/systemd/oms.service";
-/// Maximum exposure of the unit according to `systemd-analyze security`, in tenths. The scale ends at 10.0.
+/// Maximum exposure of the unit according to `systemd-analyze security`, in tenths. The scale ends
+/// at 10.0.
 const EXPOSURE_MAX: &str = "15";
 
 pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
@@ -79,7 +82,8 @@ fn unit() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns whether a program of a Debian package is there, after installing the package if necessary.
+/// Returns whether a program of a Debian package is there, after installing the package if
+/// necessary.
 fn is_installed(program: &str, package: &str) -> anyhow::Result<bool> {
     if debian::installed(program, &["--version"], &[package]) {
         return Ok(true);

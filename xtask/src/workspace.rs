@@ -40,7 +40,7 @@ pub(crate) fn command<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Comman
     command
 }
 
-/// Prints a command, runs it, and fails if it fails.
+/// Prints and runs a command. Returns an error if the command fails.
 pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let shown = format!("{program} {}", arguments.join(" "));
     say(&format!("$ {shown}"));

@@ -34,10 +34,10 @@ impl Phase {
     const fn words(self) -> &'static str {
         match self {
             Self::Connect => "cannot be reached",
-            Self::Login => "rejects the login",
-            Self::Sender => "rejects the sender",
-            Self::Recipient => "rejects the recipient",
-            Self::Data => "rejects the message",
+            Self::Login => "rejected the login",
+            Self::Sender => "rejected the sender",
+            Self::Recipient => "rejected the recipient",
+            Self::Data => "rejected the DATA command",
             Self::Message => "rejected the message",
         }
     }
@@ -51,7 +51,8 @@ pub(crate) fn classify(phase: Phase, fault: &Fault) -> StepError {
         (Fault::Rejected(reply), _) => reply,
         (_, Phase::Message) => return no_final_reply(),
         (Fault::Unsupported, _) => {
-            let message = format!("the mail server {words}: it lacks a required feature");
+            let message =
+                format!("the mail server {words}: it does not support a required feature");
             return StepError::permanent(cause::REFUSED, message);
         }
         (Fault::NoReply, _) => {
@@ -74,7 +75,7 @@ pub(crate) fn classify(phase: Phase, fault: &Fault) -> StepError {
             }
         },
     };
-    let words = if phase == Phase::Connect { "rejects the connection" } else { words };
+    let words = if phase == Phase::Connect { "rejected the connection" } else { words };
     let code = u16::from(reply.code());
     let mut message = format!("the mail server {words}: {code}");
     if let Some(enhanced) = enhanced_status(reply) {

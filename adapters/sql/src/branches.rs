@@ -28,7 +28,7 @@ pub(crate) enum When {
     Always,
     /// If the row that `written` returns belongs to the run.
     Written,
-    /// If the claim that `claimed` returns is already done: an attempt recorded it, or a person
+    /// If the claim that `claimed` returns is already done: an attempt recorded it, or a user
     /// confirmed it.
     Claimed,
 }

@@ -19,7 +19,7 @@ use crate::target::state::directory;
 ///
 /// Rows and undeclared columns are kept. The command is idempotent.
 ///
-/// In a state directory, `oms run` creates tables and adds columns by itself. This command also
+/// In a state directory, `oms run` creates tables and adds columns automatically. This command also
 /// changes whether columns are nullable.
 ///
 /// Example: oms db migrate pipelines/storefront.yaml --target postgres

@@ -51,7 +51,8 @@ enum Rates {
     Refreshed,
 }
 
-/// The folder of the handlers. Each handler has a folder of embedded files in which the generator deletes outdated files.
+/// The folder of the handlers. Each handler has a folder of embedded files in which the generator
+/// deletes outdated files.
 const HANDLERS: &str = "handlers";
 const EMBEDDED: &str = "bundle";
 

@@ -16,7 +16,8 @@ use crate::target::state::StateArgs;
 
 /// Cancel waiting and parked runs
 ///
-/// Completed steps stay completed, and no further step runs. The key of the order cannot be used again. Works while a server runs.
+/// Completed steps stay completed, and no further step runs. The key of the order cannot be used
+/// again. Works while a server runs.
 ///
 /// Example: oms runs cancel pipelines/storefront.yaml NW-10248
 #[derive(clap::Args, Debug)]

@@ -24,7 +24,8 @@ pub(crate) struct Args {
     /// Only runs in this state
     #[arg(long, value_parser = state_of)]
     state: Option<RunState>,
-    /// Only runs that are parked with this cause, or completed after a caught failure with it
+    /// Only runs that are parked with this cause, or that completed after a caught failure with
+    /// this cause
     #[arg(long)]
     cause: Option<String>,
     /// Maximum number of runs to list

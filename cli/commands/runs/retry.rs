@@ -98,7 +98,8 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     Ok(if done.iter().any(failed) { exit::FINDINGS } else { exit::SUCCESS })
 }
 
-/// Writes the outcome: counts, and the causes of the runs that are parked again or whose failure was caught again.
+/// Writes the outcome: counts, and the causes of the runs that are parked again or whose failure
+/// was caught again.
 fn report(done: &[Done], format: Format) -> anyhow::Result<()> {
     let tried = || done.iter().filter(|done| done.refused.is_none());
     let count = |state| tried().filter(|done| done.state == state).count() as u64;

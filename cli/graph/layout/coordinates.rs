@@ -1,9 +1,9 @@
 //! The x coordinate of each vertex within its layer.
 //!
-//! Lines pull their ends together like springs, and neighbors keep their order and distance. The energy is minimized
-//! layer by layer: with the other layers fixed, each vertex should be at the weighted mean of its neighbors. The nearest
-//! positions in order are an isotonic regression, which merging neighbors into blocks solves exactly (Best and
-//! Chakravarti 1990).
+//! Lines pull their ends together like springs, and neighbors keep their order and distance. The
+//! energy is minimized layer by layer: with the other layers fixed, each vertex should be at the
+//! weighted mean of its neighbors. The nearest positions in order are an isotonic regression, which
+//! merging neighbors into blocks solves exactly (Best and Chakravarti 1990).
 
 use super::{GAP_LINES, GAP_NODES, Vertex, rounds};
 
@@ -49,7 +49,8 @@ fn offsets(vertices: &[Vertex], row: &[usize]) -> Vec<f64> {
         .collect()
 }
 
-/// Returns the strength of a line's pull. Parts between passing vertices pull most, so that long lines are straight.
+/// Returns the strength of a line's pull. Parts between passing vertices pull most, so that long
+/// lines are straight.
 fn pull(a: &Vertex, b: &Vertex) -> f64 {
     match (a.is_box, b.is_box) {
         (true, true) => 1.0,

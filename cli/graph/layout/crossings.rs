@@ -1,5 +1,5 @@
-//! The order of the vertices in each layer. Every vertex is moved to the mean position of its neighbors, layer by layer,
-//! down and up, and the order with the fewest crossings is kept.
+//! The order of the vertices in each layer. Every vertex is moved to the mean position of its
+//! neighbors, layer by layer, down and up, and the order with the fewest crossings is kept.
 
 use super::{Vertex, rounds};
 
@@ -31,7 +31,8 @@ pub(super) fn order(vertices: &[Vertex]) -> Vec<Vec<usize>> {
     best
 }
 
-/// Starts with the order in which the vertices are reached from the top, so that connected vertices are close together.
+/// Starts with the order in which the vertices are reached from the top, so that connected vertices
+/// are close together.
 fn depth_first(vertices: &[Vertex]) -> Vec<Vec<usize>> {
     let layers = vertices.iter().map(|vertex| vertex.layer + 1).max().unwrap_or(0);
     let mut rows = vec![Vec::new(); layers];
@@ -55,7 +56,8 @@ fn number(row: &[usize], places: &mut [usize]) {
     }
 }
 
-/// Sorts a layer by the mean position of the neighbors above or below. A vertex without such neighbors keeps its position.
+/// Sorts a layer by the mean position of the neighbors above or below. A vertex without such
+/// neighbors keeps its position.
 fn sort(vertices: &[Vertex], row: &mut [usize], places: &mut [usize], downwards: bool) {
     let mean = |at: usize| {
         let neighbours = if downwards { &vertices[at].above } else { &vertices[at].below };
@@ -72,7 +74,8 @@ fn sort(vertices: &[Vertex], row: &mut [usize], places: &mut [usize], downwards:
     number(row, places);
 }
 
-/// Counts the pairs of lines that cross, as inversions, with a tree of partial sums (Barth, Jünger, Mutzel 2002).
+/// Counts the pairs of lines that cross, as inversions, with a tree of partial sums (Barth, Jünger,
+/// Mutzel 2002).
 fn crossings(vertices: &[Vertex], rows: &[Vec<usize>], places: &[usize]) -> usize {
     let mut count = 0;
     for row in rows {

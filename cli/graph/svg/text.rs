@@ -33,7 +33,8 @@ impl Face {
     }
 }
 
-/// Returns the text as it is shown: on one line, and truncated with an ellipsis if it is too long for a box.
+/// Returns the text as it is shown: on one line, and truncated with an ellipsis if it is too long
+/// for a box.
 pub(super) fn fitted(text: &str, face: Face) -> String {
     let max = face.characters_max();
     let shown = |letter: char| if letter.is_control() { ' ' } else { letter };
@@ -43,8 +44,8 @@ pub(super) fn fitted(text: &str, face: Face) -> String {
     text.chars().take(max - 1).map(shown).chain(['…']).collect()
 }
 
-/// Returns a width in pixels that the text does not exceed in the usual sans-serif fonts. Verdana and DejaVu are
-/// the widest of them.
+/// Returns a width in pixels that the text does not exceed in the usual sans-serif fonts. Verdana
+/// and DejaVu are the widest of them.
 pub(super) fn width(text: &str, face: Face) -> f64 {
     let is_bold = matches!(face, Face::Id | Face::Title);
     let ems = text.chars().map(|letter| match letter {
@@ -58,7 +59,8 @@ pub(super) fn width(text: &str, face: Face) -> f64 {
     ems * face.size() * if is_bold { 1.12 } else { 1.0 }
 }
 
-/// Escapes a text for XML. Characters that XML 1.0 does not allow are removed or replaced with spaces.
+/// Escapes a text for XML. Characters that XML 1.0 does not allow are removed or replaced with
+/// spaces.
 pub(super) fn escape(text: &str) -> String {
     text.chars().fold(String::with_capacity(text.len()), |mut escaped, letter| {
         match letter {

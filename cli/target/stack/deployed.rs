@@ -1,4 +1,5 @@
-//! The orders of a deployed pipeline, from the notes of its handlers, and the retry of parked orders.
+//! The orders of a deployed pipeline, from the notes of its handlers, and the retry of parked
+//! orders.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -57,7 +58,8 @@ impl Stack {
         self.choreography.branches.iter().filter(notes)
     }
 
-    /// Reads the requested orders page by page, because a response of the RDS Data API has at most one megabyte.
+    /// Reads the requested orders page by page, because a response of the RDS Data API has at most
+    /// one megabyte.
     fn query(&self, wanted: NoteFilter<'_>) -> anyhow::Result<Vec<Note>> {
         let mut found = Vec::new();
         let mut left = wanted.limit;
@@ -189,8 +191,9 @@ impl Stack {
         let mut count = 0;
         let mut held = held.len();
         runtime::current_thread()?.block_on(async {
-            // Dead letters are deleted first, because a handler may park an order again at once, with a new dead letter. If this call ends in
-            // between, the notes still show what is parked.
+            // Dead letters are deleted first, because a handler may park an order again at once,
+            // with a new dead letter. If this call ends in between, the notes still show what is
+            // parked.
             for (handler, objects) in &letters {
                 self.delete_dead_letters(handler, objects).await?;
             }
@@ -250,8 +253,8 @@ impl Stack {
         Ok(())
     }
 
-    /// Records whether the e-mail was sent, as the user found out, and sends the order to its handler again. Returns false while an earlier attempt may
-    /// still be in progress.
+    /// Records the user's decision whether the e-mail was sent, and sends the order to its handler
+    /// again. Returns false while an earlier attempt may still be in progress.
     async fn resend(&self, note: &Note, sent: Option<bool>) -> anyhow::Result<bool> {
         let claims = Claims::new(Arc::clone(&self.database) as _);
         let run = run_id(self.plan.name(), &note.key);

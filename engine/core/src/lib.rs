@@ -1,6 +1,8 @@
-//! What every part of `oms` shares: diagnostics, documents, values, money, tables, mails, and the ports to the outside world.
+//! The shared base of `oms`: findings, documents, values, money, tables, e-mails, and the port
+//! traits.
 //!
-//! Adapters depend on this crate alone, so that they link no expression language, no templates and no locale data.
+//! Adapters depend on this crate alone, so that they link no expression language, no templates and
+//! no locale data.
 
 #![warn(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! What is known of a single value: whether it is null, its possible constants, and its bounds.
+//! What is known about a single value: whether it is null, its possible constants, and its bounds.
 
 use std::cmp::Ordering;
 

@@ -6,7 +6,7 @@ use super::precedence::{Level, operand};
 use super::widen;
 
 /// Returns a suggestion for a function that does not exist. `operands` are its arguments, with the
-/// target of a method first. `alone` tells whether the call is the whole expression.
+/// target of a method first. `alone` is true if the call is the whole expression.
 pub(super) fn function(name: &str, operands: &[&str], alone: bool) -> Option<String> {
     let first = operands.first().copied().filter(|first| !first.is_empty()).unwrap_or("value");
     let second = operands.get(1).copied();

@@ -9,7 +9,7 @@ use std::ops::Range;
 pub(super) enum Kind {
     Name,
     Number,
-    /// A text. `closed` tells whether it has a closing quote.
+    /// A text. `closed` is true if it has a closing quote.
     Text {
         closed: bool,
     },

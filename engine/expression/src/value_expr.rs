@@ -24,8 +24,8 @@ pub const NOT_CLOSED: &str = "`${{` is not closed";
 /// Compiles a value in the file. A text that is exactly one `${{ }}` keeps the type of the
 /// expression, and a text with other characters around it becomes text. `$${{` is an escaped `${{`.
 /// Maps become records, and lists become lists. With `expected`, the value is converted to that
-/// type: texts are parsed as amounts, dates or codes, integers become decimals, and a map must
-/// have the fields of the expected record.
+/// type: texts are parsed as amounts, dates or codes, and integers become decimals. A map must have
+/// the fields of the expected record.
 ///
 /// # Errors
 ///

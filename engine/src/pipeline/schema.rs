@@ -1,6 +1,6 @@
-//! Generates the JSON Schema of the pipeline file from the Rust types, in the form that editors
-//! handle best: the common keys of steps are declared once, and one `if`/`then` per kind declares
-//! the keys below `with`.
+//! Generates the JSON Schema of the pipeline file from the Rust types. The schema has the form that
+//! editors handle best. It declares the common keys of steps once, and the keys below `with` in one
+//! `if`/`then` per kind.
 
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value as Json, json};

@@ -1,6 +1,6 @@
-//! Divides a plan into parts that run without a central process: an intake stores the order, a
-//! notification of the bucket starts the handlers, and each handler runs a branch independently of
-//! the others.
+//! Divides a plan into parts that run without a central process. An intake stores the order. A
+//! notification from the bucket starts the handlers, and each handler runs its branch independently
+//! of the others.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -7,7 +7,7 @@
 /// | number | rule that it adds |
 /// | --- | --- |
 /// | 1 | |
-/// | 2 | More parts of the order schema have a type: a value or null as `anyOf` or `oneOf`, null in an `enum`, elements after `prefixItems`, `properties` without `type: object`. A step that was skipped because of a failure counts as failed for `allow`. A retry decides again on a skipped step only if the step depends on a retried one. Instants of an order are truncated to milliseconds. |
+/// | 2 | More parts of the order schema have a type: a value or null as `anyOf` or `oneOf`, null in an `enum`, elements after `prefixItems`, `properties` without `type: object`. A step that was skipped because of a failure counts as failed for `allow`. A retry decides again on a skipped step only if the step depends on a retried step. Instants of an order are truncated to milliseconds. |
 /// | 3 | From the day on which the euro replaced a currency, `money.convert` uses its fixed conversion rate. `rate_source` shows which quotes come from overrides. |
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Semantics(u32);

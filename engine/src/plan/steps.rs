@@ -325,7 +325,8 @@ impl Planner<'_, '_> {
         false
     }
 
-    /// Returns the help text on how to run a step even if steps that it needs are skipped.
+    /// Returns the help text that explains how to run a step even if steps that it needs are
+    /// skipped.
     fn without_skipped(&self, needs: &[Need], conditions: &[usize]) -> String {
         let responsible = self.reachability.responsible(needs, conditions);
         let name = |step: &usize| self.inputs.pipeline.steps.get(*step).map(|named| &named.name);

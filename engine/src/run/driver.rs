@@ -36,7 +36,7 @@ pub struct Run {
     pub(super) claimed: Vec<Attempt>,
     /// Attempts that wait until the ends of claimed attempts are durable, or for permission.
     pub(super) next: Vec<Attempt>,
-    /// Whether these attempts were refused permission.
+    /// Whether permission for these attempts was refused.
     pub(super) deferred: bool,
     /// The step after which a handler is done with the order, and the note to write then.
     pub(super) done_note: Option<(usize, Arc<DoneNote>)>,
@@ -59,7 +59,8 @@ impl Run {
         self.scheduler.restrict_to(steps);
     }
 
-    /// Writes a note that the handler is done with the order together with the effect of `step`.
+    /// Writes the note that the handler is done with the order. It is written together with the
+    /// effect of `step`.
     pub fn write_done_note(&mut self, step: usize, mark: Arc<DoneNote>) {
         self.done_note = Some((step, mark));
     }
@@ -70,7 +71,7 @@ impl Run {
     }
 }
 
-/// The progress that a call of the driver made.
+/// The progress that a call to the driver made.
 #[derive(Debug)]
 pub struct Progress {
     /// The events, to be made durable together with the writes that the steps staged.
@@ -353,7 +354,7 @@ async fn attempt_step(
     effects: &dyn Effects,
 ) -> EndedAttempt {
     let Attempt { step, call, number: attempt, input, permit } = attempt;
-    // The outcome is unknown by default. A port that knows better clears this.
+    // The outcome is unknown by default. A port clears this if it knows that nothing has happened.
     if claimed {
         call.outcome_unknown.set();
     }

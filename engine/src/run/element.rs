@@ -187,7 +187,7 @@ impl Elements {
     }
 
     /// Returns the end of the step: when all elements succeeded, or when one failed and none is
-    /// running. A failure that a person has to decide on takes precedence.
+    /// running. A failure that requires a user's decision takes precedence.
     pub(super) fn end(&self, items: &Arc<[Value]>) -> Option<StepState> {
         let under_way = self.running > 0 || !self.claimed.is_empty();
         let open = !self.pending.is_empty() || !self.waiting.is_empty();

@@ -87,14 +87,14 @@ pub enum Event {
         /// The time of the event.
         at: Timestamp,
     },
-    /// A person requested a retry of failed steps, or an immediate attempt of waiting ones.
+    /// A user requested a retry of failed steps, or an immediate attempt of waiting steps.
     Retried {
         /// The time of the event.
         at: Timestamp,
         /// The steps that have succeeded, if the run moves to another version of the pipeline.
         done: Option<Arc<[Arc<str>]>>,
     },
-    /// A person cancelled the run.
+    /// A user cancelled the run.
     Cancelled {
         /// The time of the event.
         at: Timestamp,

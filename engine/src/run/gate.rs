@@ -25,7 +25,7 @@ enum End {
     Success,
     /// It was skipped, and nothing failed.
     Skip,
-    /// It failed, or was skipped because the step `origin` failed. If `held`, a person has to
+    /// It failed, or was skipped because the step `origin` failed. If `held`, a user has to
     /// decide whether it failed.
     Failure {
         origin: Arc<str>,
@@ -51,7 +51,7 @@ impl Scheduler {
     /// Decides whether a catch step can begin.
     fn catch_gate(&self, caught: usize) -> Gate {
         match self.steps.get(caught) {
-            // A person must decide first whether it failed.
+            // A user must decide first whether it failed.
             Some(StepState::Failed { failure, .. }) if failure.class == Class::Unknown => {
                 Gate::Wait
             }

@@ -75,10 +75,10 @@ impl Scheduler {
         }
     }
 
-    /// Takes over the events of another version of the pipeline, before a retry at `at` moved the
-    /// run to this version: the outputs of the steps in `done`, the successful elements of other
-    /// steps, and the attempts that waiting steps have made. All other steps start from the
-    /// beginning. Events of steps that this version does not have are ignored.
+    /// Applies the events of another version of the pipeline, from before a retry at `at` moved the
+    /// run to this version. Keeps the outputs of the steps in `done`, the successful elements of
+    /// other steps, and the attempts of waiting steps. All other steps start from the beginning.
+    /// Events of steps that this version does not have are ignored.
     ///
     /// # Errors
     /// Returns an error if a step in `done` is not in this plan, or its output is not among the

@@ -36,7 +36,7 @@ pub struct Scheduler {
     pub(super) steps: Vec<StepState>,
     /// The saved states of pending steps that have begun before and are retried.
     pub(super) saved: Vec<Option<SavedState>>,
-    /// The outputs by position, as expressions read them. `Missing` if there is none.
+    /// The outputs by position, as expressions read them. `Missing` for a step without output.
     pub(super) outputs: Vec<Value>,
     /// The written targets, once a step begins that might share one.
     pub(super) targets: Option<Targets>,
@@ -215,7 +215,7 @@ impl Scheduler {
         }
     }
 
-    /// Resumes a step that has begun before. Returns whether there is one.
+    /// Resumes a step from its saved state. Returns whether the step has a saved state.
     fn resume_saved(&mut self, step: usize) -> bool {
         let saved = self.saved.get_mut(step).and_then(Option::take);
         match (saved, self.steps.get_mut(step)) {

@@ -24,8 +24,8 @@ use super::{formats, union};
 /// Maximum nesting depths of the parts from which types are derived, in the order in which they are
 /// tried. Deeper parts, such as those of a schema that contains itself, are only validated.
 const DEPTHS: [usize; 6] = [32, 24, 16, 12, 8, 4];
-/// Maximum number of parts from which types are derived. A schema with more parts after its
-/// references are expanded has types only to a smaller depth.
+/// Maximum number of parts from which types are derived. If a schema has more parts after
+/// its references are expanded, types are derived only to a smaller depth.
 const NODES_MAX: usize = 10_000;
 
 /// A compiled schema.

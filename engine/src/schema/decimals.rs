@@ -21,8 +21,9 @@ pub(super) fn allows(schema: &Json, name: &str) -> bool {
     }
 }
 
-/// Returns for each place of the index whether it can apply to a text with a decimal: it has
-/// `format: decimal`, or `$ref`, `allOf` and the like apply it to the same value as such a place.
+/// Returns for each place of the index whether it can apply to a text with a decimal. Such a place
+/// has `format: decimal`, or a keyword such as `$ref` or `allOf` applies it to the same value as a
+/// place with `format: decimal`.
 pub(super) fn apply_to_decimal_texts(index: &Index<'_>) -> Vec<bool> {
     let places = index.places();
     let mut above: Vec<Vec<usize>> = vec![Vec::new(); places.len()];

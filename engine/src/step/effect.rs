@@ -48,7 +48,7 @@ pub enum Verb {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum OnUnknown {
-    /// The run is parked until a person decides how to continue.
+    /// The run is parked until a user decides how to continue.
     #[default]
     Hold,
     /// The attempt is repeated, so its effect may occur twice.

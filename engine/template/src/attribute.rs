@@ -18,10 +18,11 @@ pub(super) enum Attribute {
     Plain,
 }
 
-/// Schemes that are allowed in links. Other schemes can run code in a webmail client or do not work in mails.
+/// Schemes that are allowed in links. Other schemes can run code in a webmail client or do not work
+/// in mails.
 pub(super) const LINK_SCHEMES: [&str; 4] = ["http:", "https:", "mailto:", "tel:"];
-/// Schemes that are allowed for resources. `cid:` refers to a part of the mail (RFC 2392). A URL without a scheme does not load in a mail
-/// and is harmless.
+/// Schemes that are allowed for resources. `cid:` refers to a part of the e-mail (RFC 2392). A URL
+/// without a scheme does not load in an e-mail and is harmless.
 const SOURCE_SCHEMES: [&str; 4] = ["http:", "https:", "cid:", "data:image/"];
 
 impl Attribute {
@@ -51,7 +52,8 @@ impl Attribute {
     }
 }
 
-/// Returns whether the HTML source of an `href` value is an allowed link: it has one of [`LINK_SCHEMES`] or points to an anchor in the mail.
+/// Returns whether the HTML source of an `href` value is an allowed link: it has one of
+/// [`LINK_SCHEMES`] or points to an anchor in the mail.
 pub(super) fn is_link(value: &str) -> bool {
     let start = url_start(value);
     start.starts_with('#') || has_scheme(&start, &LINK_SCHEMES)
@@ -60,8 +62,8 @@ pub(super) fn is_link(value: &str) -> bool {
 /// Number of characters that are examined to find the scheme.
 const START_CHARS: usize = 32;
 
-/// Returns the start of a URL as a browser parses it (WHATWG URL, 4.4): decodes character references, and removes leading control
-/// characters and spaces as well as tabs and line breaks.
+/// Returns the start of a URL as a browser parses it (WHATWG URL, 4.4). Decodes character
+/// references. Removes leading control characters and spaces, and all tabs and line breaks.
 fn url_start(value: &str) -> String {
     let chars = decoded(value).filter(|char| !matches!(char, '\t' | '\n' | '\r'));
     let chars = chars.skip_while(|char| char.is_control() || char.is_whitespace());
@@ -75,7 +77,8 @@ fn has_scheme(url: &str, schemes: &[&str]) -> bool {
     schemes.iter().any(begins)
 }
 
-/// Returns the scheme of a URL, if it has one (RFC 3986, 3.1). An undecoded character reference may represent a colon.
+/// Returns the scheme of a URL, if it has one (RFC 3986, 3.1). An undecoded character reference may
+/// represent a colon.
 fn scheme(url: &str) -> Option<&str> {
     let end = url.find([':', '/', '?', '#', '&'])?;
     let (scheme, rest) = url.split_at(end);

@@ -23,7 +23,7 @@ use super::writer::Escape;
 /// Prefix of the comment `{{!-- unescaped: reason --}}`.
 const UNESCAPED: &str = "unescaped:";
 
-/// A walk through one part of a mail and the partials that it includes.
+/// A walk through one part of an e-mail and the partials that it includes.
 pub(super) struct Checker<'t> {
     pub(super) partials: &'t BTreeMap<String, Part>,
     pub(super) texts: &'t Texts,
@@ -43,7 +43,7 @@ pub(super) struct Checker<'t> {
     pub(super) in_link: bool,
 }
 
-/// The role of a part in a mail, which determines its checks.
+/// The role of a part in an e-mail, which determines its checks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Role {
     /// A single line of text.
@@ -81,8 +81,9 @@ impl<'t> Cursor<'t> {
 }
 
 impl Template {
-    /// Returns the problems of the template for data of this type: at most [`PROBLEMS_MAX`] errors and as many warnings. If there are no
-    /// errors, rendering such data can fail only because of the size limit.
+    /// Returns the problems of the template for data of this type: at most [`PROBLEMS_MAX`] errors
+    /// and as many warnings. If there are no errors, rendering such data can fail only because of
+    /// the size limit.
     pub fn check(&self, data: &Type) -> Vec<TemplateProblem> {
         let mut problems: Vec<TemplateProblem> = Vec::new();
         // Errors and warnings have separate limits, so that warnings never hide an error.
@@ -106,7 +107,8 @@ impl Template {
             add(lint(variant));
             let mut found = check(&html.source, Role::Html);
             found.extend(html.included.iter().flat_map(|part| check(part, Role::Html)));
-            // MJML moves elements. A tag that is valid in the source must also be valid at its position in the generated HTML.
+            // MJML moves elements. A tag that is valid in the source must also be valid at its
+            // position in the generated HTML.
             let is_error = |problem: &TemplateProblem| problem.severity == Severity::Error;
             if let Some(made) = html.generated.as_ref().filter(|_| !found.iter().any(is_error)) {
                 let moved = check(made, Role::Generated).into_iter().filter(is_error);
@@ -122,7 +124,7 @@ impl Template {
         problems
     }
 
-    /// Checks one part of a mail in one locale.
+    /// Checks one part of an e-mail in one locale.
     fn check_part(
         &self,
         part: &Part,
@@ -184,7 +186,8 @@ impl<'t> Checker<'t> {
         }
     }
 
-    /// Reports that the tags do not match the syntax tree. The check must not accept a file that it cannot follow.
+    /// Reports that the tags do not match the syntax tree. The check must not accept a file that it
+    /// cannot follow.
     pub(super) fn report_ambiguous(&mut self, cursor: &Cursor<'_>) {
         let end = cursor.part.text.len();
         let message = "the tags of this file are ambiguous";
@@ -251,7 +254,8 @@ impl<'t> Checker<'t> {
                 );
                 return self.report(cursor, fault.help("remove the parentheses".to_owned()));
             }
-            // Templates of runs that started before `plural` was a helper may print a field with this name.
+            // Templates of runs that started before `plural` was a helper may print a field with
+            // this name.
             let is_helper = BLOCKS.contains(&name) || CALLS.contains(&name) && name != PLURAL;
             if is_helper {
                 let fault = Fault::new(

@@ -1,4 +1,5 @@
-//! Checks of parameters and helper calls: their types, and which values a condition proves to be present.
+//! Checks of parameters and helper calls: their types, and which values a condition proves to be
+//! present.
 
 use std::ops::Range;
 
@@ -71,8 +72,8 @@ impl<'t> Checker<'t> {
             JsonValue::Bool(_) => Shape::Bool,
             JsonValue::String(_) => Type::text().shape,
             JsonValue::Number(number) => {
-                // Handlebars parses numbers with a decimal point as binary floating-point numbers. Numbers that this would round are
-                // rejected.
+                // Handlebars parses numbers with a decimal point as binary floating-point numbers.
+                // Numbers that this would round are rejected.
                 let written = Decimal::parse(cursor.text(&span)).ok();
                 if written.is_none() || written != Decimal::parse(&number.to_string()).ok() {
                     let message = "this number cannot be represented exactly";
@@ -141,7 +142,8 @@ impl<'t> Checker<'t> {
                 let assumed = self.scopes.assume(Vec::new());
                 for (param, place) in params.iter().zip(places) {
                     valid &= self.condition(param, place, cursor);
-                    // `and` evaluates later operands only if the earlier ones are true, `or` only if they are false.
+                    // `and` evaluates later operands only if the earlier ones are true, `or` only
+                    // if they are false.
                     let present = self.present_when(param, place, name == "and", cursor);
                     self.scopes.assume(present);
                 }
@@ -199,7 +201,8 @@ impl<'t> Checker<'t> {
         true
     }
 
-    /// Returns the places whose values are present if a condition is true, or false. Reports no problems, because `operand` does.
+    /// Returns the places whose values are present if a condition is true, or false. Reports no
+    /// problems, because `operand` does.
     pub(super) fn present_when(
         &mut self,
         param: &'t Parameter,

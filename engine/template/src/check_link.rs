@@ -17,7 +17,8 @@ use super::scan::{Tag, TagKind};
 /// The rule for links, for use in messages.
 pub(super) const LINK_RULE: &str = "only links to `https:`, `http:`, `mailto:` and `tel:` are allowed; any other `href` is removed";
 
-/// Returns the start positions of the tags that print the start of a link's URL in an HTML or MJML file.
+/// Returns the start positions of the tags that print the start of a link's URL in an HTML or MJML
+/// file.
 pub(super) fn link_start_tags(part: &Part) -> BTreeSet<usize> {
     let text = masked(&part.text);
     let mut found = BTreeSet::new();
@@ -33,14 +34,16 @@ pub(super) fn link_start_tags(part: &Part) -> BTreeSet<usize> {
     found
 }
 
-/// An open block, with whether the range was still empty at its start and at the ends of its branches.
+/// An open block, with whether the range was still empty at its start and at the ends of its
+/// branches.
 struct Fork {
     start: bool,
     end: bool,
     has_else: bool,
 }
 
-/// Returns the start positions of all tags that may print first in a range of a file, across all branches.
+/// Returns the start positions of all tags that may print first in a range of a file, across all
+/// branches.
 pub(super) fn first_printed(part: &Part, range: Range<usize>) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     let (mut first, mut at) = (true, range.start);
@@ -82,11 +85,12 @@ struct LinkStart {
 
 /// Number of characters at the start of a link that determine its target.
 const DECIDING_CHARS: usize = 64;
-/// Maximum number of different beginnings that the branches of one link may have. Further ones are not checked.
+/// Maximum number of different beginnings that the branches of one link may have. Further ones are
+/// not checked.
 const LINK_STARTS_MAX: usize = 16;
 
-/// Returns the fixed text at the start of a link that causes the link to be removed, in any branch. Links that start with a value are
-/// checked by the type of the value.
+/// Returns the fixed text at the start of a link that causes the link to be removed, in any branch.
+/// Links that start with a value are checked by the type of the value.
 pub(super) fn removed_link(part: &Part, range: &Range<usize>) -> Option<Range<usize>> {
     let tags = || part.tags.iter().filter(|tag| range.contains(&tag.span.start));
     if tags().next().is_none() {
@@ -155,7 +159,8 @@ fn copy_starts(beginnings: &[LinkStart]) -> Vec<LinkStart> {
     beginnings.iter().map(copy).collect()
 }
 
-/// Returns whether a value can complete the text to an allowed scheme, such as `http` followed by `s://…`.
+/// Returns whether a value can complete the text to an allowed scheme, such as `http` followed by
+/// `s://…`.
 fn may_become_link(text: &str) -> bool {
     LINK_SCHEMES.iter().any(|scheme| {
         scheme.get(..text.len()).is_some_and(|start| start.eq_ignore_ascii_case(text))
@@ -163,7 +168,8 @@ fn may_become_link(text: &str) -> bool {
 }
 
 impl Checker<'_> {
-    /// Warns about a value at the start of a link's URL, unless its type guarantees an allowed scheme.
+    /// Warns about a value at the start of a link's URL, unless its type guarantees an allowed
+    /// scheme.
     pub(super) fn link(&mut self, ty: &Type, tag: &Tag, cursor: &Cursor<'_>) {
         if let Shape::Text { values: Some(values), .. } = &ty.shape
             && values.iter().all(|value| is_link(value))

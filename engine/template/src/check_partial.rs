@@ -11,7 +11,7 @@ use super::part::Part;
 use super::problem::Fault;
 use super::scan::Tag;
 
-/// Maximum number of partials and texts that a mail may include. Repeated inclusions count each
+/// Maximum number of partials and texts that an e-mail may include. Repeated inclusions count each
 /// time.
 const INCLUSIONS_MAX: usize = 500;
 

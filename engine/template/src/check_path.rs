@@ -1,7 +1,8 @@
 //! Resolution of paths in a template: contexts, block parameters, and which values are present.
 //!
-//! Resolution follows Handlebars. Block parameters and values that a partial receives take precedence and are visible at any depth. Every
-//! other name is resolved in the context that `../` and `@root` select.
+//! Resolution follows Handlebars. Block parameters and values that a partial receives take
+//! precedence and are visible at any depth. Every other name is resolved in the context that `../`
+//! and `@root` select.
 
 use std::ops::Range;
 
@@ -14,8 +15,8 @@ use super::problem::Fault;
 /// Names of the data variables of `{{#each}}`, without the `@`.
 const LOCALS: [&str; 3] = ["index", "first", "last"];
 
-/// Names of the data variables that are available everywhere: the locale of the mail, its text direction (`ltr` or `rtl`), and the sides on
-/// which lines start and end.
+/// Names of the data variables that are available everywhere: the locale of the e-mail, its text
+/// direction (`ltr` or `rtl`), and the sides on which lines start and end.
 pub(super) const GLOBALS: [&str; 4] = ["locale", "dir", "start", "end"];
 
 /// Separates the parts of a place. Names in a template cannot contain it.

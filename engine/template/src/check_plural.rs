@@ -1,4 +1,5 @@
-//! Checks of `{{plural n one="…" other="…"}}`: every plural form of the language is required (UTS #35, part 3, "Language Plural Rules").
+//! Checks of `{{plural n one="…" other="…"}}`: every plural form of the language is required (UTS
+//! #35, part 3, "Language Plural Rules").
 
 use handlebars::JsonValue;
 use handlebars::template::{HelperTemplate, Parameter};

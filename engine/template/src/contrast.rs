@@ -1,7 +1,8 @@
-//! Contrast between text and its background, according to WCAG 2.2 (1.4.3): at least 4.5 to 1, and 3 to 1 for large text.
+//! Contrast between text and its background, according to WCAG 2.2 (1.4.3): at least 4.5 to 1, and
+//! 3 to 1 for large text.
 //!
-//! The check reads the attributes of each element: `style`, `color` and `bgcolor`. It ignores the rules of style sheets, because not all
-//! mail clients apply them.
+//! The check reads the attributes of each element: `style`, `color` and `bgcolor`. It ignores the
+//! rules of style sheets, because not all e-mail clients apply them.
 
 use std::ops::Range;
 
@@ -16,13 +17,14 @@ const RATIO_MIN_LARGE: f64 = 3.0;
 const LARGE_PX: f64 = 24.0;
 const LARGE_BOLD_PX: f64 = 18.66;
 
-/// A colour: red, green and blue, 0 to 255.
+/// A color: red, green and blue, 0 to 255.
 type Colour = [u8; 3];
 
 /// Text with too little contrast.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LowContrast {
-    /// The position of the colour that was set last, which is either the text colour or the background colour.
+    /// The position of the color that was set last, which is either the text color or the
+    /// background color.
     pub(super) colour: Range<usize>,
     /// The contrast of the text.
     pub(super) ratio: f64,
@@ -30,7 +32,7 @@ pub(super) struct LowContrast {
     pub(super) ratio_min: f64,
 }
 
-/// The style of text at one position. An unknown colour is `None`.
+/// The style of text at one position. An unknown color is `None`.
 #[derive(Clone)]
 struct TextStyle {
     colour: Option<Colour>,
@@ -41,8 +43,8 @@ struct TextStyle {
     hidden: bool,
 }
 
-/// Returns the texts in HTML that have too little contrast, at most one for each position of a colour. Handlebars tags in the text must be
-/// masked.
+/// Returns the texts in HTML that have too little contrast, at most one for each position of a
+/// color. Handlebars tags in the text must be masked.
 pub(super) fn low_contrast(text: &str) -> Vec<LowContrast> {
     let plain = TextStyle {
         colour: Some([0; 3]),
@@ -143,13 +145,13 @@ impl TextStyle {
     }
 }
 
-/// Returns the contrast of two colours, from 1 to 21 (WCAG 2.2, "contrast ratio").
+/// Returns the contrast of two colors, from 1 to 21 (WCAG 2.2, "contrast ratio").
 fn contrast(one: Colour, other: Colour) -> f64 {
     let (one, other) = (luminance(one), luminance(other));
     (one.max(other) + 0.05) / (one.min(other) + 0.05)
 }
 
-/// Returns the luminance of a colour, from 0 to 1 (WCAG 2.2, "relative luminance").
+/// Returns the luminance of a color, from 0 to 1 (WCAG 2.2, "relative luminance").
 fn luminance(colour: Colour) -> f64 {
     let [red, green, blue] = colour.map(|part| {
         let part = f64::from(part) / 255.0;
@@ -158,7 +160,7 @@ fn luminance(colour: Colour) -> f64 {
     0.2126 * red + 0.7152 * green + 0.0722 * blue
 }
 
-/// Parses `#rgb`, `#rrggbb`, `rgb(r, g, b)` and the most common colour names.
+/// Parses `#rgb`, `#rrggbb`, `rgb(r, g, b)` and the most common color names.
 fn colour(value: &str) -> Option<Colour> {
     let named = match value {
         "white" => Some([255; 3]),

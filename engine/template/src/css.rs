@@ -1,4 +1,5 @@
-//! CSS declarations with the positions of their parts, and the declarations that popular mail clients drop.
+//! CSS declarations with the positions of their parts, and the declarations that popular e-mail
+//! clients drop.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -24,8 +25,8 @@ pub(super) fn declarations(text: &str, within: Range<usize>) -> Vec<Declaration>
     found
 }
 
-/// Returns the declarations of the unconditional rules in a style sheet. Rules in `@media` and other at-rules are optional improvements and
-/// are skipped.
+/// Returns the declarations of the unconditional rules in a style sheet. Rules in `@media` and
+/// other at-rules are optional improvements and are skipped.
 pub(super) fn sheet(text: &str, within: Range<usize>) -> Vec<Declaration> {
     let mut found = Vec::new();
     let (mut depth, mut start, mut conditional) = (0_u32, within.start, false);
@@ -89,17 +90,17 @@ fn trimmed(text: &str, span: Range<usize>) -> Range<usize> {
     start..start + part.trim().len()
 }
 
-/// CSS support of mail clients, from caniemail.com. `data/SOURCES.md` describes the data.
+/// CSS support of e-mail clients, from caniemail.com. `data/SOURCES.md` describes the data.
 static SUPPORT: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
     let lines = include_str!("data/css-support.txt").lines();
     lines.filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t')).collect()
 });
 
-/// Properties that a mail does not depend on.
+/// Properties that an e-mail does not depend on.
 const OPTIONAL: [&str; 3] = ["color-scheme", "hyphens", "overflow-wrap"];
 
-/// Minimum number of clients that must drop a declaration before it is reported. A single client is common: Outlook on Windows drops most
-/// of CSS.
+/// Minimum number of clients that must drop a declaration before it is reported. A single client is
+/// common: Outlook on Windows drops most of CSS.
 const CLIENTS_MIN: usize = 3;
 /// A client that is reported even if no other client drops the declaration.
 const GMAIL: &str = "Gmail";

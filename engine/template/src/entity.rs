@@ -1,4 +1,5 @@
-//! Decodes the HTML character references that can hide the scheme of a URL: numeric references and the names of punctuation characters.
+//! Decodes the HTML character references that can hide the scheme of a URL: numeric references and
+//! the names of punctuation characters.
 
 use std::str::Chars;
 
@@ -18,7 +19,8 @@ const NAMES: [(&str, char); 12] = [
     ("period", '.'),
 ];
 
-/// Returns the characters of a text with its character references decoded. Unknown references stay as they are.
+/// Returns the characters of a text with its character references decoded. Unknown references stay
+/// as they are.
 pub(super) fn decoded(text: &str) -> impl Iterator<Item = char> {
     let mut chars = text.chars();
     std::iter::from_fn(move || {

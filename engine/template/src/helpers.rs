@@ -33,7 +33,8 @@ pub(super) const NUMBER_ESCAPED: &str = "##";
 /// The helper that prints a text of `texts.yaml`.
 pub(super) const TEXT: &str = "t";
 
-/// One of [`CALLS`], except [`DATE`], which depends on a time zone, and [`PLURAL`], which has plural forms.
+/// One of [`CALLS`], except [`DATE`], which depends on a time zone, and [`PLURAL`], which has
+/// plural forms.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Call {
     And,

@@ -1,5 +1,6 @@
-//! Tracks the position in HTML output: between tags, or in a certain attribute. This is a tokenizer that follows the HTML standard (13.2.5)
-//! and keeps only its state, so that the writer can escape each value for its context.
+//! Tracks the position in HTML output: between tags, or in a certain attribute. This is a tokenizer
+//! that follows the HTML standard (13.2.5) and keeps only its state, so that the writer can escape
+//! each value for its context.
 //!
 //! The contents of conditional comments count as markup, because Outlook renders them.
 
@@ -108,15 +109,16 @@ impl HtmlPosition {
         self.value_start
     }
 
-    /// Starts an unquoted attribute value if the position is after an `=`. The template prints a value next.
+    /// Starts an unquoted attribute value if the position is after an `=`. The template prints a
+    /// value next.
     pub(super) fn begin_value(&mut self, at: usize) {
         if self.state == State::Equals {
             self.value(Quote::None, at);
         }
     }
 
-    /// Returns the number of bytes of a fixed text that must be read one by one and the position at its end, if they are known for this
-    /// position.
+    /// Returns the number of bytes of a fixed text that must be read one by one and the position at
+    /// its end, if they are known for this position.
     pub(super) fn shortcut<'p>(&self, effect: &'p FixedTextEffect) -> Option<&'p (usize, Self)> {
         match self.state {
             State::Content => effect.content.as_ref(),
@@ -128,7 +130,8 @@ impl HtmlPosition {
         }
     }
 
-    /// Skips the rest of a fixed text that ends at `end`, after `taken` bytes were read. `here` is the position of that rest in the output.
+    /// Skips the rest of a fixed text that ends at `end`, after `taken` bytes were read. `here` is
+    /// the position of that rest in the output.
     pub(super) fn skip_to(&mut self, taken: usize, end: &Self, here: usize) {
         let moved = |at: usize| at.saturating_sub(taken) + here;
         self.state = match end.state {
@@ -136,8 +139,8 @@ impl HtmlPosition {
             State::Named { gap } => State::Named { gap: moved(gap) },
             state => state,
         };
-        // Between tags, the names of the previous element and attribute are not needed. If the text has no start tag, the current
-        // element does not change.
+        // Between tags, the names of the previous element and attribute are not needed. If the text
+        // has no start tag, the current element does not change.
         if self.state != State::Content && !end.element.is_empty() {
             self.element.clone_from(&end.element);
         }
@@ -149,8 +152,8 @@ impl HtmlPosition {
         self.value_start = moved(end.value_start);
     }
 
-    /// Reads bytes of a text up to the end of an attribute's value, or the whole text, and returns their number. `base` is the position of
-    /// the text in the output.
+    /// Reads bytes of a text up to the end of an attribute's value, or the whole text, and returns
+    /// their number. `base` is the position of the text in the output.
     pub(super) fn read(&mut self, text: &str, base: usize) -> (usize, Option<EndedAttribute>) {
         let bytes = text.as_bytes();
         let mut at = 0;
@@ -315,16 +318,18 @@ impl HtmlPosition {
 const TITLE: &str = "title";
 const TITLE_END: &str = "</title>";
 
-/// The effect of a fixed text on the position, computed once when the template is loaded. Most texts start between tags or within an
-/// attribute.
+/// The effect of a fixed text on the position, computed once when the template is loaded. Most
+/// texts start between tags or within an attribute.
 #[derive(Debug)]
 pub(super) struct FixedTextEffect {
-    /// The number of bytes to read one by one and the end position, if the text starts between tags. All three fields are `None` if the
-    /// text has an attribute that is not allowed.
+    /// The number of bytes to read one by one and the end position, if the text starts between
+    /// tags. All three fields are `None` if the text has an attribute that is not allowed.
     content: Option<(usize, HtmlPosition)>,
-    /// The same if the text starts in a double-quoted value: the length including the closing quote, and the end position.
+    /// The same if the text starts in a double-quoted value: the length including the closing
+    /// quote, and the end position.
     quoted: Option<(usize, HtmlPosition)>,
-    /// The same if the text starts in the title of the document: the length including the end tag, and the end position.
+    /// The same if the text starts in the title of the document: the length including the end tag,
+    /// and the end position.
     title: Option<(usize, HtmlPosition)>,
 }
 
@@ -349,7 +354,8 @@ impl FixedTextEffect {
     }
 }
 
-/// Returns the position after a text that is read from `at`, or `None` if it has an attribute that is not allowed.
+/// Returns the position after a text that is read from `at`, or `None` if it has an attribute that
+/// is not allowed.
 fn position_after(mut place: HtmlPosition, text: &str, mut at: usize) -> Option<HtmlPosition> {
     while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
         let (taken, ended) = place.read(rest, at);
@@ -377,7 +383,8 @@ fn value_length(rest: &str, quote: Quote) -> Option<usize> {
 mod tests {
     use super::*;
 
-    /// Returns the position after a text. Asserts that the result does not depend on how the text is split.
+    /// Returns the position after a text. Asserts that the result does not depend on how the text
+    /// is split.
     fn position_after_text(text: &str) -> HtmlPosition {
         let taken = |parts: [&str; 2]| {
             let (mut place, mut base) = (HtmlPosition::default(), 0);

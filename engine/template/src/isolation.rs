@@ -1,4 +1,5 @@
-//! Bidirectional isolation of values in right-to-left text (UAX #9), as the W3C recommends ("Inline markup and bidirectional text in HTML").
+//! Bidirectional isolation of values in right-to-left text (UAX #9), as the W3C recommends ("Inline
+//! markup and bidirectional text in HTML").
 
 use std::borrow::Cow;
 
@@ -46,7 +47,8 @@ impl IsolateMarkup {
     }
 }
 
-/// Returns a value without characters that could end its isolate or extend past it: explicit embeddings, overrides and isolates.
+/// Returns a value without characters that could end its isolate or extend past it: explicit
+/// embeddings, overrides and isolates.
 pub(super) fn without_bidi_controls(value: &str) -> Cow<'_, str> {
     if value.is_ascii() || !value.contains(is_embedding) {
         return Cow::Borrowed(value);
@@ -54,7 +56,8 @@ pub(super) fn without_bidi_controls(value: &str) -> Cow<'_, str> {
     Cow::Owned(value.chars().filter(|char| !is_embedding(*char)).collect())
 }
 
-/// Returns whether a character starts or ends an embedding, an override or an isolate (UAX #9, 2.1 to 2.5).
+/// Returns whether a character starts or ends an embedding, an override or an isolate (UAX #9, 2.1
+/// to 2.5).
 const fn is_embedding(char: char) -> bool {
     matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -1,10 +1,13 @@
-//! Mail templates: folders of Handlebars files that are loaded once, checked against the type of their data, and rendered.
+//! Mail templates: folders of Handlebars files that are loaded once, checked against the type of
+//! their data, and rendered.
 //!
-//! A [`Template`] is the folder `<templates>/<name>/`. It contains `subject.hbs` and `body.mjml` (or `body.html.hbs`), optionally
-//! `body.txt.hbs`, the texts in `texts.yaml`, and a subfolder for each locale with the files that differ. All templates share the partials
-//! of `<templates>/partials/`. [`Template::check`] walks the syntax tree that Handlebars parsed and resolves every name in it against a
-//! [`Type`](oms_core::value::Type). If the check finds no errors, rendering data of that type can fail only because of the size limit.
-//! Rendered mails and their data are personal, so no code in this module may print them.
+//! A [`Template`] is the folder `<templates>/<name>/`. It contains `subject.hbs` and `body.mjml`
+//! (or `body.html.hbs`), optionally `body.txt.hbs`, the texts in `texts.yaml`, and a subfolder for
+//! each locale with the files that differ. All templates share the partials of
+//! `<templates>/partials/`. [`Template::check`] walks the syntax tree that Handlebars parsed and
+//! resolves every name in it against a [`Type`](oms_core::value::Type). If the check finds no
+//! errors, rendering data of that type can fail only because of the size limit. Rendered e-mails
+//! and their data are personal, so no code in this module may print them.
 
 mod attribute;
 mod check;

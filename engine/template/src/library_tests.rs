@@ -1,4 +1,5 @@
-//! Compares our renderer with Handlebars' own: both must print the same for the features that both support.
+//! Compares our renderer with Handlebars' own: both must print the same for the features that both
+//! support.
 
 use handlebars::Handlebars;
 use oms_core::diagnostic::Severity;
@@ -11,8 +12,8 @@ use super::*;
 
 const TEMPLATES: usize = 1_000;
 
-/// Pieces of a template that are valid wherever `this` is the whole data. Comparisons and `default` are excluded because Handlebars has no
-/// equivalent.
+/// Pieces of a template that are valid wherever `this` is the whole data. Comparisons and `default`
+/// are excluded because Handlebars has no equivalent.
 const PIECES: &[&str] = &[
     "text <b>\n",
     "\n",
@@ -33,8 +34,8 @@ const PIECES: &[&str] = &[
     "\n  {{> q word=order.id}}\n",
 ];
 
-/// Number of pieces without partials. Partials inside indented partials are indented differently, because in Handlebars their indentation
-/// depends on the preceding text.
+/// Number of pieces without partials. Partials inside indented partials are indented differently,
+/// because in Handlebars their indentation depends on the preceding text.
 const UNNESTED: usize = 14;
 
 fn text(chance: &mut Chance, pieces: &[&'static str]) -> String {
@@ -68,7 +69,8 @@ fn both_renderers_print_the_same() {
             let data = value(&ty, &mut chance);
             let ours = ours.render(&data, None).unwrap().html;
             let theirs = theirs.render("t", &to_json(&data)).unwrap();
-            // We indent an empty line of an indented partial, as Handlebars.js does. The Rust crate does so only sometimes.
+            // We indent an empty line of an indented partial, as Handlebars.js does. The Rust crate
+            // does so only sometimes.
             let [ours, theirs] = [ours, theirs]
                 .map(|text| text.lines().map(str::trim_end).collect::<Vec<_>>().join("\n"));
             assert_eq!(ours, theirs, "{body}\np: {p}\nq: {q}\n{data:?}");

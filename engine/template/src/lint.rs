@@ -1,5 +1,6 @@
-//! Warnings about valid templates that are bad for readers: images without alternative text, unencrypted links, CSS that mail clients drop,
-//! low contrast, and parts that are too long to be shown.
+//! Warnings about valid templates that are bad for readers. They find images without alternative
+//! text, unencrypted links, CSS that e-mail clients drop, low contrast, and parts that are too long
+//! to be shown.
 
 use std::ops::Range;
 
@@ -17,12 +18,12 @@ use super::part::Part;
 use super::problem::{Fault, PROBLEMS_MAX, TemplateProblem};
 use super::program::{Op, Program};
 
-/// Size of the HTML in bytes above which Gmail hides the rest of a mail behind a link.
+/// Size of the HTML in bytes above which Gmail hides the rest of an e-mail behind a link.
 pub const HTML_BYTES_SHOWN: usize = 102 * 1024;
-/// Number of characters of a subject that mail clients usually show.
+/// Number of characters of a subject that e-mail clients usually show.
 pub const SUBJECT_CHARS_SHOWN: usize = 78;
 
-/// Returns the warnings for the parts of a mail in one locale.
+/// Returns the warnings for the parts of an e-mail in one locale.
 pub(super) fn lint(variant: &Variant) -> Vec<TemplateProblem> {
     let html = &variant.html;
     let sources = std::iter::once(&html.source).chain(html.included.iter().map(AsRef::as_ref));
@@ -107,7 +108,7 @@ fn style_of(text: &str, declarations: &[Declaration], faults: &mut Vec<Fault>) {
     }
 }
 
-/// Returns the warnings about low contrast, each at the position of its colour in the source.
+/// Returns the warnings about low contrast, each at the position of its color in the source.
 fn contrast(html: &Html) -> Vec<TemplateProblem> {
     let rendered = masked(&html.rendered().text);
     let problem = |faint: super::contrast::LowContrast| {
@@ -126,7 +127,7 @@ fn contrast(html: &Html) -> Vec<TemplateProblem> {
     low_contrast(&rendered).into_iter().map(problem).collect()
 }
 
-/// Finds a colour in the source files of a mail in MJML.
+/// Finds a color in the source files of an e-mail in MJML.
 fn colour_in_source<'h>(html: &'h Html, colour: &str) -> (&'h Part, Range<usize>) {
     let included = html.included.iter().map(AsRef::as_ref);
     let mut parts = std::iter::once(&html.source).chain(included);

@@ -1,4 +1,4 @@
-//! Loading of templates: the files of a template, and the files that a locale inherits.
+//! Loads templates: the files of a template, and the files that a locale inherits.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,7 +18,8 @@ use crate::locale::{candidates, is_language_tag};
 /// The folder next to the templates that contains the shared partials.
 pub const PARTIALS_FOLDER: &str = "partials";
 
-/// File name suffixes of partials: those that Handlebars includes during rendering, and those that MJML includes.
+/// File name suffixes of partials: those that Handlebars includes during rendering, and those that
+/// MJML includes.
 const PARTIAL_SUFFIX: &str = ".hbs";
 const MJML_SUFFIX: &str = ".mjml";
 
@@ -29,7 +30,8 @@ const MJML: &str = "body.mjml";
 const TEXT: &str = "body.txt.hbs";
 const FILES: [&str; 6] = [SUBJECT, HTML, MJML, TEXT, TEXTS, SAMPLE];
 
-/// Maximum depth of nested elements in HTML. Elements that are never closed, such as `p`, count too.
+/// Maximum depth of nested elements in HTML. Elements that are never closed, such as `p`, count
+/// too.
 const HTML_DEPTH_MAX: usize = 500;
 
 /// The folder in a template that contains the attachments.
@@ -54,7 +56,7 @@ impl Html {
     }
 }
 
-/// The files of a mail in one locale.
+/// The files of an e-mail in one locale.
 #[derive(Clone, Debug)]
 pub(super) struct Variant {
     /// The locale of its texts.
@@ -66,7 +68,7 @@ pub(super) struct Variant {
     pub(super) texts: Arc<Texts>,
 }
 
-/// A mail template with all its locales, ready to render.
+/// An e-mail template with all its locales, ready to render.
 #[derive(Debug)]
 pub struct Template {
     pub(super) base: Variant,
@@ -84,12 +86,12 @@ pub struct Template {
 }
 
 impl Template {
-    /// Loads the template `name` from a folder of templates. `locale` is the language of its base folder, and `time_zone` determines the
-    /// dates of timestamps.
+    /// Loads the template `name` from a folder of templates. `locale` is the language of its base
+    /// folder, and `time_zone` determines the dates of timestamps.
     ///
     /// # Errors
-    /// Returns all problems of the template's files: missing, unreadable, too large, or invalid. If the template does not exist, returns a
-    /// single problem whose path is the template's folder.
+    /// Returns all problems of the template's files: missing, unreadable, too large, or invalid. If
+    /// the template does not exist, returns a single problem whose path is the template's folder.
     pub fn load(
         files: &dyn Files,
         folder: &str,
@@ -171,7 +173,8 @@ impl Template {
         self.attachments.keys().map(String::as_str)
     }
 
-    /// Returns the HTML of the base folder with its Handlebars tags: the generated HTML if the source is MJML.
+    /// Returns the HTML of the base folder with its Handlebars tags: the generated HTML if the
+    /// source is MJML.
     pub fn html_text(&self) -> &str {
         &self.base.html.rendered().text
     }
@@ -195,7 +198,8 @@ impl Template {
     }
 }
 
-/// Adds the files and texts that a locale does not have, from the next locale that it falls back to or from the base folder.
+/// Adds the files and texts that a locale does not have, from the next locale that it falls back to
+/// or from the base folder.
 fn with_inherited_files(
     locales: &BTreeMap<String, Folder>,
     base: &Variant,
@@ -376,7 +380,8 @@ impl<'f> Loader<'f> {
         Some(Html { source, generated: made, included, warnings: compiled.warnings })
     }
 
-    /// Warns about texts that a translation does not have, and about texts that only the translation has.
+    /// Warns about texts that a translation does not have, and about texts that only the
+    /// translation has.
     fn compare(&mut self, path: &str, tag: &str, own: Option<&Texts>, base: &Texts) {
         let Some(own) = own else { return };
         for name in base.keys().filter(|name| !own.contains_key(*name)) {

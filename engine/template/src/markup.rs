@@ -1,5 +1,5 @@
-//! The elements of HTML and MJML, with the positions of their parts. Handlebars tags in the text must be masked, so that a quote in a tag
-//! does not end an attribute.
+//! The elements of HTML and MJML, with the positions of their parts. Handlebars tags in the text
+//! must be masked, so that a quote in a tag does not end an attribute.
 
 use std::ops::Range;
 
@@ -32,7 +32,8 @@ pub(super) struct Element {
 pub(super) struct Attribute {
     /// Position of the name.
     pub(super) name: Range<usize>,
-    /// Position of the value, without quotes. An attribute without a value has an empty range after the name.
+    /// Position of the value, without quotes. An attribute without a value has an empty range after
+    /// the name.
     pub(super) value: Range<usize>,
 }
 
@@ -95,7 +96,8 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// Returns an element that is nested in more than `depth_max` others, because the parsers of markup are recursive.
+/// Returns an element that is nested in more than `depth_max` others, because the parsers of markup
+/// are recursive.
 pub(super) fn too_deep(text: &str, depth_max: usize) -> Option<Range<usize>> {
     let mut open: Vec<&str> = Vec::new();
     for piece in pieces(text) {

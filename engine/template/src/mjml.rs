@@ -1,4 +1,5 @@
-//! Conversion from MJML to HTML, once when a template is loaded. Handlebars tags pass through as text.
+//! Conversion from MJML to HTML, once when a template is loaded. Handlebars tags pass through as
+//! text.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
@@ -17,13 +18,13 @@ use super::mjml_tree::fix_elements;
 use super::problem::{Fault, TemplateProblem};
 use super::scan::scan;
 
-/// Maximum number of files that a mail may include. Repeated inclusions count each time.
+/// Maximum number of files that an e-mail may include. Repeated inclusions count each time.
 const INCLUSIONS_MAX: usize = 50;
 
 /// The path and text of each file that `mj-include` can include, by the name that it uses.
 pub(super) type Includes = std::collections::BTreeMap<String, (String, String)>;
 
-/// The result of compiling a mail in MJML.
+/// The result of compiling an e-mail in MJML.
 pub(super) struct Compiled {
     pub(super) html: String,
     /// The names of the files that it includes, directly or indirectly.
@@ -47,13 +48,15 @@ impl IncludeLoader for Loader {
     }
 }
 
-/// The Handlebars tags of a text, each with the word that replaces it during the conversion. A word is as long as its tag, so that
-/// positions stay valid, and consists only of letters and digits, so that it is neither escaped nor split.
+/// The Handlebars tags of a text, each with the word that replaces it during the conversion. A word
+/// is as long as its tag, so that positions stay valid, and consists only of letters and digits, so
+/// that it is neither escaped nor split.
 #[derive(Default)]
 struct Masks(Vec<(String, String)>);
 
 impl Masks {
-    /// Replaces the tags of a text with words. Returns the text unchanged if its tags are invalid, which is reported elsewhere.
+    /// Replaces the tags of a text with words. Returns the text unchanged if its tags are invalid,
+    /// which is reported elsewhere.
     fn mask(&mut self, text: &str) -> String {
         let Ok(tags) = scan(text) else { return text.to_owned() };
         let mut masked = String::with_capacity(text.len());
@@ -71,7 +74,8 @@ impl Masks {
         masked
     }
 
-    /// Restores the tags. A word starts with `Z`, ends with `Q` and has only digits in between, so that no word contains another.
+    /// Restores the tags. A word starts with `Z`, ends with `Q` and has only digits in between, so
+    /// that no word contains another.
     fn unmask(&self, html: &str) -> String {
         let words: HashMap<&str, &str> =
             self.0.iter().map(|(word, tag)| (word.as_str(), tag.as_str())).collect();
@@ -96,7 +100,8 @@ pub(super) fn masked(text: &str) -> String {
     Masks::default().mask(text)
 }
 
-/// Maximum depth of nested elements in one MJML file. A typical mail has about fifteen, and each inclusion adds its own.
+/// Maximum depth of nested elements in one MJML file. A typical mail has about fifteen, and each
+/// inclusion adds its own.
 const DEPTH_MAX: usize = 50;
 
 /// Rejects markup that is nested deeper than the recursive parsers support.
@@ -155,7 +160,7 @@ pub(super) fn compile(
         inline_includes(&mut body.children);
         fix_elements(&mut body.children);
     }
-    // No web fonts: loading them would tell the sender when the mail is opened.
+    // No web fonts: loading them would tell the sender when the e-mail is opened.
     let options = RenderOptions { fonts: Default::default(), ..RenderOptions::default() };
     let html = output.element.render(&options).map_err(|error| {
         let message = format!("cannot render the MJML: {error}");

@@ -1,5 +1,5 @@
-//! Checks of MJML 4 elements and attributes. The parser treats unknown elements as HTML and ignores unknown attributes, so without this
-//! check a typo would only show up in the mail.
+//! Checks of MJML 4 elements and attributes. The parser treats unknown elements as HTML and ignores
+//! unknown attributes, so without this check a typo would only show up in the mail.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -34,8 +34,8 @@ static ELEMENTS: LazyLock<BTreeMap<&str, Attributes>> = LazyLock::new(|| {
 const NOT_RENDERED: &str = "mj-html-attributes";
 const NESTED_IN_NOT_RENDERED: [&str; 2] = ["mj-html-attribute", "mj-selector"];
 
-/// Returns errors for unknown elements, and warnings for unknown attributes, which are harmless because they are ignored. Handlebars tags
-/// in `masked` must be masked.
+/// Returns errors for unknown elements, and warnings for unknown attributes, which are harmless
+/// because they are ignored. Handlebars tags in `masked` must be masked.
 pub(super) fn unknown_names(path: &str, masked: &str) -> Vec<TemplateProblem> {
     let pieces = pieces(masked);
     let mut faults = Vec::new();

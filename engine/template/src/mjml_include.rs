@@ -1,5 +1,5 @@
-//! Replaces `mj-include` elements with the included content. The MJML renderer does not pass the available width to included elements, so
-//! an included section would be as wide as the window.
+//! Replaces `mj-include` elements with the included content. The MJML renderer does not pass the
+//! available width to included elements, so an included section would be as wide as the window.
 
 use mrml::mj_body::MjBodyChild;
 use mrml::mj_include::body::MjIncludeBodyChild;

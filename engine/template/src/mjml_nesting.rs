@@ -1,5 +1,5 @@
-//! Checks for elements and text in positions where MJML does not allow them. `mrml` renders them anyway. The renderer of MJML rejects such
-//! elements and drops such text.
+//! Checks for elements and text in positions where MJML does not allow them. `mrml` renders them
+//! anyway. The renderer of MJML rejects such elements and drops such text.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -25,7 +25,8 @@ const ANYWHERE: [&str; 3] = ["mj-include", "mj-raw", "mj-html-attributes"];
 /// The element that contains most others.
 const COLUMN: &str = "mj-column";
 
-/// Returns a fault for each misplaced element, text and comment. Handlebars tags in `masked` must be masked.
+/// Returns a fault for each misplaced element, text and comment. Handlebars tags in `masked` must
+/// be masked.
 pub(super) fn misplaced(masked: &str, pieces: &[Piece]) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut open: Vec<&str> = Vec::new();

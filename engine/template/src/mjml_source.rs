@@ -1,6 +1,7 @@
-//! Prepares MJML for its parser. The parser drops the whitespace between two inline elements, and rejects whitespace and comments in
-//! positions where MJML allows them. [`prepared`] rewrites such bytes without changing the length of the text, so that positions stay
-//! valid. [`restored`] restores the line breaks in the HTML.
+//! Prepares MJML for its parser. The parser drops the whitespace between two inline elements, and
+//! rejects whitespace and comments in positions where MJML allows them. [`prepared`] rewrites such
+//! bytes without changing the length of the text, so that positions stay valid. [`restored`]
+//! restores the line breaks in the HTML.
 
 use std::ops::Range;
 
@@ -30,17 +31,20 @@ const WITHOUT_SPACE: [&str; 9] =
     ["mj-table", "table", "thead", "tbody", "tfoot", "tr", "ul", "ol", "select"];
 /// Elements in which all whitespace is shown.
 const LITERAL: [&str; 2] = ["pre", "textarea"];
-/// Elements in which the parser rejects comments. Their comments are removed, so they cannot contain Handlebars tags.
+/// Elements in which the parser rejects comments. Their comments are removed, so they cannot
+/// contain Handlebars tags.
 pub(super) const UNCOMMENTED: [&str; 5] =
     ["mj-attributes", "mj-accordion-element", "mj-carousel", "mj-title", "mj-preview"];
 
 /// An MJML element that the parser rejects. `oms validate` warns that it has no effect.
 const NOT_RENDERED: &str = "mj-html-attributes";
 
-/// Replaces a line break that the parser would drop. It has one byte, is not whitespace, and is not allowed in HTML.
+/// Replaces a line break that the parser would drop. It has one byte, is not whitespace, and is not
+/// allowed in HTML.
 const BREAK: char = '\u{7f}';
 
-/// Returns a text of the same length that the parser accepts. Handlebars tags in `masked` must be masked.
+/// Returns a text of the same length that the parser accepts. Handlebars tags in `masked` must be
+/// masked.
 pub(super) fn prepared(masked: &str) -> String {
     let mut source = Source { text: masked, bytes: masked.as_bytes().to_vec(), open: Vec::new() };
     source.read(&pieces(masked));
@@ -130,14 +134,16 @@ impl<'t> Source<'t> {
         self.open.last().is_some_and(|open| names.contains(open))
     }
 
-    /// Returns whether a text is the first or last child of an MJML element, where whitespace has no effect.
+    /// Returns whether a text is the first or last child of an MJML element, where whitespace has
+    /// no effect.
     fn is_edge(&self, before: Option<&Piece>, after: Option<&Piece>) -> bool {
         let is_mjml = |name: &Range<usize>| slice(self.text, name).starts_with("mj");
         matches!(before, Some(Piece::Start(element)) if is_mjml(&element.name))
             || matches!(after, Some(Piece::End(name)) if is_mjml(name))
     }
 
-    /// Rewrites whitespace between two tags. The parser drops a whitespace-only text if and only if it starts with a line break.
+    /// Rewrites whitespace between two tags. The parser drops a whitespace-only text if and only if
+    /// it starts with a line break.
     fn space(&mut self, span: Range<usize>, is_edge: bool) {
         let text = slice(self.text, &span);
         if self.open.last().is_none_or(|open| STRUCTURE.contains(open)) {
@@ -160,7 +166,7 @@ impl<'t> Source<'t> {
         for (from, to) in enclosed(text, "<!--", "-->") {
             let inner = text.get(from + "<!--".len()..to).unwrap_or_default();
             let (from, to) = (span.start + from, span.start + to);
-            // Some mails wrap the whole style sheet in a comment, for very old browsers.
+            // Some e-mails wrap the whole style sheet in a comment, for very old browsers.
             if inner.contains('{') {
                 self.fill(from..from + "<!--".len(), b' ');
                 self.fill((to - "-->".len()).max(from)..to, b' ');
@@ -193,7 +199,8 @@ impl<'t> Source<'t> {
         end
     }
 
-    /// Blanks bytes, except for the words that stand for Handlebars tags, because an `{{#if}}` must keep its `{{/if}}`.
+    /// Blanks bytes, except for the words that stand for Handlebars tags, because an `{{#if}}` must
+    /// keep its `{{/if}}`.
     fn blank(&mut self, span: Range<usize>) {
         let mut from = span.start;
         for word in placeholders(slice(self.text, &span)) {
@@ -246,7 +253,7 @@ mod tests {
         compile("m", &mjml, &Includes::new()).ok().unwrap().html
     }
 
-    /// Compiles a mail with this head.
+    /// Compiles an e-mail with this head.
     fn with_head(head: &str) -> Result<String, String> {
         let mjml = format!("<mjml>{head}<mj-body></mj-body></mjml>");
         let compiled = compile("m", &mjml, &Includes::new());

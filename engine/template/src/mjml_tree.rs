@@ -1,5 +1,5 @@
-//! Corrects parsed MJML where the renderer would lose content: HTML, text and comments between the sections of `mj-wrapper`, and the names
-//! of social networks.
+//! Corrects parsed MJML where the renderer would lose content: HTML, text and comments between the
+//! sections of `mj-wrapper`, and the names of social networks.
 
 use mrml::conditional_comment::ConditionalComment;
 use mrml::mj_body::MjBodyChild;
@@ -34,9 +34,9 @@ pub(super) fn fix_elements(elements: &mut Vec<MjBodyChild>) {
     }
 }
 
-/// Closes the conditional comment for Outlook before the raw content of a wrapper, and reopens it after the content. Without this, the
-/// renderer writes raw content into the comment, where only Outlook shows it, and where the end of an inner comment closes the conditional
-/// comment.
+/// Closes the conditional comment for Outlook before the raw content of a wrapper, and reopens it
+/// after the content. Without this, the renderer writes raw content into the comment, where only
+/// Outlook shows it, and where the end of an inner comment closes the conditional comment.
 fn close_conditional_comments(elements: &mut [MjBodyChild]) {
     for element in elements {
         let children = match element {
@@ -53,7 +53,8 @@ fn close_conditional_comments(elements: &mut [MjBodyChild]) {
     }
 }
 
-/// Sets `alt` of a social network's icon to the name of the network, or to an empty text if the element has text.
+/// Sets `alt` of a social network's icon to the name of the network, or to an empty text if the
+/// element has text.
 fn set_network_name(element: &mut MjSocialElement) {
     if element.attributes.contains_key("alt") {
         return;

@@ -1,4 +1,4 @@
-//! A text of a mail, parsed, with the mapping from its bytes to those of its file.
+//! A text of an e-mail, parsed, with the mapping from its bytes to those of its file.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,7 +15,8 @@ use super::scan::{Tag, scan};
 /// Maximum size of a template file in bytes.
 pub const FILE_BYTES_MAX: usize = 256 * 1024;
 
-/// Maximum number of tags in a template file, because the parser searches for the line of each tag from the start of the file.
+/// Maximum number of tags in a template file, because the parser searches for the line of each tag
+/// from the start of the file.
 pub const TAGS_MAX: usize = 2_000;
 
 /// A parsed text.

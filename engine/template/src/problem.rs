@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use oms_core::diagnostic::{Code, Severity};
 
-/// Maximum number of errors reported for one template, and of warnings. Each finding shows its line, so a file with thousands of findings
-/// in one long line would print that line thousands of times.
+/// Maximum number of errors reported for one template, and of warnings. Each finding shows its
+/// line, so a file with thousands of findings in one long line would print that line thousands of
+/// times.
 pub const PROBLEMS_MAX: usize = 50;
 
 /// A problem in a template, with its position in one of the files.
@@ -27,7 +28,8 @@ pub struct TemplateProblem {
     pub severity: Severity,
 }
 
-/// A problem in the current file, with its position. Kept small, because it is often returned as an error.
+/// A problem in the current file, with its position. Kept small, because it is often returned as an
+/// error.
 #[derive(Clone, Debug)]
 pub(super) struct Fault {
     pub(super) code: Code,

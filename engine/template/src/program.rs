@@ -1,8 +1,8 @@
-//! The operations of a template, compiled once from the tree that Handlebars parsed. Paths are split into their parts, and literals are
-//! typed values.
+//! The operations of a template, compiled once from the tree that Handlebars parsed. Paths are
+//! split into their parts, and literals are typed values.
 //!
-//! Handlebars' own renderer works on JSON, where every amount is text and every name is looked up in a hash table. Ours works directly on
-//! the run's values. A test compares both.
+//! Handlebars' own renderer works on JSON, where every amount is text and every name is looked up
+//! in a hash table. Ours works directly on the run's values. A test compares both.
 
 use handlebars::template::{
     BlockParam, DecoratorTemplate, HelperTemplate, Parameter, Template as Tree, TemplateElement,
@@ -57,7 +57,8 @@ pub(super) enum Operand {
     Path(Path),
     Literal(Value),
     Call(Call, Vec<Self>),
-    /// `date`: the day of a value, in the named time zone or in the default time zone of the template.
+    /// `date`: the day of a value, in the named time zone or in the default time zone of the
+    /// template.
     Date {
         value: Box<Self>,
         time_zone: Option<TimeZone>,

@@ -1,4 +1,4 @@
-//! Rendering of the subject, text and HTML of a mail from data.
+//! Renders the subject, text and HTML of an e-mail from data.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ use super::texts::Texts;
 use super::writer::{Escape, Writer};
 use crate::locale::{Formats, PLURAL_CATEGORIES, candidates, language};
 
-/// Maximum size in bytes of one rendered part of a mail.
+/// Maximum size in bytes of one rendered part of an e-mail.
 pub const RENDERED_BYTES_MAX: usize = 10 * 1024 * 1024;
 
 /// Maximum number of characters of a subject. Longer subjects are truncated.
@@ -30,7 +30,7 @@ pub const SUBJECT_CHARS_MAX: usize = 998;
 /// Maximum depth of nested partials. The check rejects partials that include themselves.
 const INCLUSION_DEPTH_MAX: usize = 100;
 
-/// The rendered parts of a mail.
+/// The rendered parts of an e-mail.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// One line without control characters.
@@ -43,7 +43,7 @@ pub struct Rendered {
 
 impl std::fmt::Debug for Rendered {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        // The content of a mail is personal.
+        // The content of an e-mail is personal data.
         f.debug_struct("Rendered").finish_non_exhaustive()
     }
 }
@@ -73,7 +73,8 @@ impl Template {
     /// Renders the three parts for a locale, or in the language of the base folder.
     ///
     /// # Errors
-    /// Returns an error if the result is too large, or if the data does not have the type that was passed to [`Template::check`].
+    /// Returns an error if the result is too large, or if the data does not have the type that was
+    /// passed to [`Template::check`].
     pub fn render(&self, data: &Value, locale: Option<&str>) -> Result<Rendered, TemplateError> {
         let (variant, formats) = self.variant_and_formats(locale);
         let formats = &*formats;
@@ -96,7 +97,8 @@ impl Template {
         self.context(variant, &formats).rendered(variant.html.rendered(), data, Escape::Html)
     }
 
-    /// Renders the attachment with this name, or returns `None` if the template has no such attachment.
+    /// Renders the attachment with this name, or returns `None` if the template has no such
+    /// attachment.
     ///
     /// # Errors
     /// As [`Template::render`].
@@ -112,8 +114,8 @@ impl Template {
         Ok(Some(Attachment { name: name.to_owned(), content }))
     }
 
-    /// Returns the texts and formats for a locale. Numbers and dates use the conventions of the requested country if the texts are in the
-    /// requested language.
+    /// Returns the texts and formats for a locale. Numbers and dates use the conventions of the
+    /// requested country if the texts are in the requested language.
     fn variant_and_formats(&self, locale: Option<&str>) -> (&Variant, Rc<Formats>) {
         let variant = self.variant(locale);
         let requested = locale.filter(|requested| language(requested) == language(&variant.locale));
@@ -476,7 +478,8 @@ pub(super) fn escape_of(name: &str) -> Escape {
     }
 }
 
-/// Replaces line breaks and other control characters, which the data may contain, so that the subject is a single line.
+/// Replaces line breaks and other control characters, which the data may contain, so that the
+/// subject is a single line.
 fn one_line(subject: &str) -> String {
     // U+2028 and U+2029 are also line breaks.
     let breaks = |char: char| char.is_control() || matches!(char, '\u{2028}' | '\u{2029}');

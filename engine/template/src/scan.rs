@@ -1,8 +1,9 @@
 //! Finds the tags of a template file.
 //!
-//! The tree of Handlebars has a line and a column per element, but not the positions of names within a tag, and no position for `{{else
-//! if}}`. This scanner finds the bytes of every tag in the order of the text, which is the order of the tree. It also rejects nesting that
-//! is so deep that the recursive parser would overflow its stack.
+//! The tree of Handlebars has a line and a column per element, but not the positions of names
+//! within a tag, and no position for `{{else if}}`. This scanner finds the bytes of every tag in
+//! the order of the text, which is the order of the tree. It also rejects nesting that is so deep
+//! that the recursive parser would overflow its stack.
 
 use std::ops::Range;
 
@@ -102,7 +103,8 @@ impl<'s> Scanner<'s> {
         self.faults.push(Fault::new(code, span, message).help(help));
     }
 
-    /// Reads the tag at a position and returns its end, or `None` if the rest of the file cannot be read.
+    /// Reads the tag at a position and returns its end, or `None` if the rest of the file cannot be
+    /// read.
     fn tag(&mut self, start: usize) -> Option<usize> {
         let rest = self.rest(start);
         if rest.starts_with("{{{{") {
@@ -177,7 +179,8 @@ impl<'s> Scanner<'s> {
         Some(end)
     }
 
-    /// Returns the kind of a tag with this content, and the length of the prefix that determines the kind.
+    /// Returns the kind of a tag with this content, and the length of the prefix that determines
+    /// the kind.
     fn kind(&mut self, content: &str, span: &Range<usize>) -> Option<(TagKind, usize)> {
         let spaces = content.len() - content.trim_start().len();
         let content = content.trim_start();
@@ -236,8 +239,8 @@ impl<'s> Scanner<'s> {
                         let opened = |(open, _): &(Range<usize>, _)| {
                             self.text.get(open.clone()) == Some(name)
                         };
-                        // Report overlapping blocks once: remove the block that was closed too early, and keep the open one, which may be
-                        // closed later or never.
+                        // Report overlapping blocks once: remove the block that was closed too
+                        // early, and keep the open one, which may be closed later or never.
                         if let Some(position) = self.open.iter().rposition(opened) {
                             self.open.remove(position);
                             self.excused.push(place.start);
@@ -278,7 +281,8 @@ fn inner_length(rest: &str) -> Option<usize> {
     None
 }
 
-/// Returns the position of a non-ASCII space outside quotes. Handlebars would treat it as part of a name.
+/// Returns the position of a non-ASCII space outside quotes. Handlebars would treat it as part of a
+/// name.
 fn unexpected_space(content: &str) -> Option<usize> {
     let mut quote = None;
     content.char_indices().find_map(|(at, char)| {

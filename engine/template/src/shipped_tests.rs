@@ -1,4 +1,4 @@
-//! Checks the mails of this repository against the data of the shipped pipelines.
+//! Checks the e-mails of this repository against the data of the shipped pipelines.
 
 use std::sync::Arc;
 
@@ -188,7 +188,7 @@ fn a_confirmation_uses_the_language_and_formats_of_its_locale() {
         ("es", "ltr", "Su pedido NW-10250 está confirmado", "1552,60 CHF", "8 de julio de 2024"),
         ("ja", "ltr", "ご注文 NW-10250 を承りました", "CHF 1,552.60", "2024年7月8日"),
         ("ar", "rtl", "تم تأكيد طلبك NW-10250", "1,552.60 CHF", "8 يوليو 2024"),
-        // Without a translation, the mail uses its own language and the number formats of that
+        // Without a translation, the e-mail uses its own language and the number formats of that
         // language.
         ("is-IS", "ltr", "Order NW-10250 is confirmed", "CHF 1,552.60", "July 8, 2024"),
         ("en-GB", "ltr", "Order NW-10250 is confirmed", "CHF 1,552.60", "8 July 2024"),

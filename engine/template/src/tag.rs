@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-/// A call in a tag: `default order.note "none" size=3 as |x|`. It has the structure of Handlebars' own tree.
+/// A call in a tag: `default order.note "none" size=3 as |x|`. It has the structure of Handlebars'
+/// own tree.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Call {
     /// The name that is called or printed.
@@ -31,8 +32,8 @@ struct Reader<'s> {
 }
 
 impl Call {
-    /// Parses the content of a tag. Returns `None` if it is nested too deeply. Other invalid content is left for Handlebars' parser to
-    /// reject.
+    /// Parses the content of a tag. Returns `None` if it is nested too deeply. Other invalid
+    /// content is left for Handlebars' parser to reject.
     pub(super) fn parse(content: &str, offset: usize, depth_max: usize) -> Option<Self> {
         Reader { content, offset, at: 0, depth_left: depth_max }.call()
     }

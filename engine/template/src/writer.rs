@@ -16,15 +16,18 @@ use super::render::RENDERED_BYTES_MAX;
 pub(super) enum Escape {
     /// Plain text, not escaped.
     None,
-    /// HTML: the same characters as Handlebars in content and quoted attributes, and percent-encoding in URLs.
+    /// HTML: the same characters as Handlebars in content and quoted attributes, and
+    /// percent-encoding in URLs.
     Html,
     /// CSV (RFC 4180): a value fills a whole field.
     Csv,
-    /// Another format, such as JSON for a program: a value is written unchanged, without percent-encoding or isolation.
+    /// Another format, such as JSON for a program: a value is written unchanged, without
+    /// percent-encoding or isolation.
     File,
 }
 
-/// Maximum number of bytes of a URL that are examined to find its current part. A longer URL counts as being in its query.
+/// Maximum number of bytes of a URL that are examined to find its current part. A longer URL counts
+/// as being in its query.
 const WRITTEN_MAX: usize = 4096;
 
 /// Prefixes of a URL in running text.
@@ -91,7 +94,8 @@ impl Writer {
         Ok(())
     }
 
-    /// Writes a value. It is escaped for its context if `escaped`, and isolated in right-to-left text.
+    /// Writes a value. It is escaped for its context if `escaped`, and isolated in right-to-left
+    /// text.
     pub(super) fn value(&mut self, text: &str, escaped: bool) -> fmt::Result {
         match self.escape {
             _ if !escaped && self.escape == Escape::Html => self.raw(text),
@@ -103,7 +107,8 @@ impl Writer {
         }
     }
 
-    /// Writes a number or a boolean. In CSV these are never formulas, whatever their first character.
+    /// Writes a number or a boolean. In CSV these are never formulas, whatever their first
+    /// character.
     pub(super) fn plain(&mut self, text: &str) -> fmt::Result {
         match self.escape {
             Escape::Csv => self.push(text),
@@ -111,7 +116,8 @@ impl Writer {
         }
     }
 
-    /// Writes a number or an amount in the format of the locale. In CSV it may start with a minus sign without being a formula.
+    /// Writes a number or an amount in the format of the locale. In CSV it may start with a minus
+    /// sign without being a formula.
     pub(super) fn amount(&mut self, text: &str) -> fmt::Result {
         match self.escape {
             Escape::Csv => self.field(text, false),
@@ -195,7 +201,8 @@ impl Writer {
         self.raw(&written)
     }
 
-    /// Writes a visible value: percent-encoded if it is part of a visible URL, otherwise isolated in right-to-left text.
+    /// Writes a visible value: percent-encoded if it is part of a visible URL, otherwise isolated
+    /// in right-to-left text.
     fn visible_text(
         &mut self,
         text: &str,
@@ -253,7 +260,8 @@ impl Writer {
         goes_on.then(|| UrlPart::after(&url))
     }
 
-    /// Returns the part of the URL at the current position of a CSS declaration, if it is within `url()`.
+    /// Returns the part of the URL at the current position of a CSS declaration, if it is within
+    /// `url()`.
     fn style_url(&self) -> Option<UrlPart> {
         let written = self.written();
         let last = written.ceil_char_boundary(written.len().saturating_sub(WRITTEN_MAX));
@@ -283,7 +291,8 @@ impl Writer {
         }
     }
 
-    /// Writes text with HTML's special characters escaped. In an unquoted attribute, whitespace is escaped as well.
+    /// Writes text with HTML's special characters escaped. In an unquoted attribute, whitespace is
+    /// escaped as well.
     fn html(&mut self, text: &str, quoted: bool) -> fmt::Result {
         let special = |byte| is_special(byte) || !quoted && byte.is_ascii_whitespace();
         let mut rest = text;
@@ -343,8 +352,8 @@ impl Writer {
     }
 }
 
-/// Returns whether a spreadsheet would read a field as a formula (OWASP, "CSV Injection"). Lines of an attachment end in CRLF, so a leading
-/// line feed becomes a carriage return.
+/// Returns whether a spreadsheet would read a field as a formula (OWASP, "CSV Injection"). Lines of
+/// an attachment end in CRLF, so a leading line feed becomes a carriage return.
 fn is_formula(text: &str) -> bool {
     text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n'])
 }
@@ -354,7 +363,8 @@ fn ends_url(char: char) -> bool {
     char.is_whitespace() || "<>\"'()[]{}|\\^`,".contains(char)
 }
 
-/// Returns a text without the `#` of numeric character references, so that it is not mistaken for the start of a fragment.
+/// Returns a text without the `#` of numeric character references, so that it is not mistaken for
+/// the start of a fragment.
 fn without_references(text: &str) -> Cow<'_, str> {
     if text.contains("&#") { Cow::Owned(text.replace("&#", "&")) } else { Cow::Borrowed(text) }
 }

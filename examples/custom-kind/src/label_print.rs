@@ -1,5 +1,5 @@
-//! `label.print`: prints a label on paper. It is not safe to repeat, because each attempt prints another label. `oms` rejects
-//! a pipeline with a `retry` for this kind (OMS0414).
+//! `label.print`: prints a label on paper. It is not safe to repeat, because each attempt prints
+//! another label. A pipeline with `retry` on this step is rejected (OMS0414).
 
 use std::sync::Arc;
 
@@ -16,11 +16,11 @@ use crate::warehouse::Warehouse;
 
 /// Prints a label in a warehouse.
 ///
-/// The printer does not detect duplicates, so the step does not support `retry`.
+/// The printer cannot detect a label that it has already printed, so `retry` is not allowed.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    /// The folder of the warehouse, relative to the current directory.
+    /// The folder of the warehouse, relative to the working directory.
     #[schemars(length(min = 1))]
     warehouse: String,
     /// The text of the label.

@@ -1,15 +1,16 @@
 //! `oms` with two additional step kinds. The program passes a list of kinds to [`oms_cli::main`].
 //!
-//! To add another kind:
+//! To add a kind:
 //!
-//! 1. Copy `stock_reserve.rs`. Keep the order of its parts.
-//! 2. Declare the settings under `with:` in `Config`. Editors and `oms steps KIND` show its doc comments.
-//! 3. In `plan`, declare the type of the output and the effects, and whether each effect is safe to repeat
+//! 1. Copy `stock_reserve.rs`. Every kind has the same parts in the same order.
+//! 2. Declare the settings under `with:` in `Config`. Editors and `oms steps KIND` show its doc
+//!    comments.
+//! 3. Declare the effects of the step in `plan`, and whether each effect is safe to repeat
 //!    ([`Safety`](oms_engine::step::Safety)).
-//! 4. Execute the step in `run`. For each failure, state whether a retry can help.
-//! 5. Add a line to [`kinds`].
+//! 4. Execute the step in `run`. For each failure, specify whether a retry can help.
+//! 5. Add the kind to [`kinds`].
 //!
-//! For details, see `docs/adding-a-kind.md`. The pipeline `fulfilment.yaml` uses both kinds:
+//! See `docs/adding-a-kind.md` for details. The pipeline `fulfilment.yaml` uses both kinds:
 //!
 //! ```text
 //! cargo run -p custom-kind -- steps stock.reserve

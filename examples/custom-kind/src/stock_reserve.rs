@@ -1,5 +1,5 @@
-//! `stock.reserve`: reserves pieces of an article in a warehouse. It is safe to repeat, because the warehouse identifies
-//! each reservation by its idempotency key.
+//! `stock.reserve`: reserves pieces of an article in a warehouse. It is safe to repeat, because the
+//! warehouse identifies each reservation by its idempotency key.
 
 use std::sync::Arc;
 
@@ -16,30 +16,30 @@ use crate::warehouse::Warehouse;
 
 /// Reserves pieces of an article in a warehouse, once for each order.
 ///
-/// If the warehouse is closed, the step is retried according to its `retry`.
+/// If the warehouse is closed, the step fails and is retried according to its `retry`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Config {
-    /// The folder of the warehouse, relative to the current directory.
+    /// The folder of the warehouse, relative to the working directory.
     #[schemars(length(min = 1))]
     warehouse: String,
     /// The article.
     article: Expr<String>,
     /// The number of pieces, at least 1.
     pieces: Expr<i64>,
-    /// How fast they are fetched.
+    /// The priority of the reservation.
     #[serde(default)]
     priority: Priority,
 }
 
-/// How fast pieces are fetched.
+/// The priority of a reservation.
 #[derive(Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 enum Priority {
-    /// In the next round.
+    /// The pieces are picked in the next round.
     #[default]
     Standard,
-    /// Immediately.
+    /// The pieces are picked immediately.
     Express,
 }
 
@@ -61,11 +61,11 @@ record! {
 }
 
 record! {
-    /// The reply of the warehouse. It contains no personal data, so `plan` returns the type `Output::ty()`.
+    /// The reservation.
     pub(crate) struct Output {
         /// The number of the reservation.
         pub(crate) number: Arc<str>,
-        /// The description of the reservation, as the warehouse returned it.
+        /// The description of the reservation by the warehouse.
         pub(crate) reserved: Arc<str>,
     }
 }
@@ -101,11 +101,12 @@ impl Step for StockReserve {
     async fn run(&self, cx: &StepContext<'_>, input: Input) -> Result<Output, StepError> {
         let Input { article, pieces } = input;
         if pieces < 1 {
-            // A retry cannot help, because the order is invalid.
+            // A retry cannot help, because the order itself is invalid.
             return Err(StepError::permanent(cause::OUT_OF_RANGE, "fewer than one piece"));
         }
         let what = format!("{pieces} of {article}, {}\n", self.priority.as_str());
-        // The key is the same for every attempt and in every process, so a crash does not cause a second reservation.
+        // The key is the same for every attempt and in every process, so a crash cannot cause a
+        // second reservation.
         let number = Arc::clone(&cx.call.key);
         let reserved = self.warehouse.reserve(&number, &what)?;
         Ok(Output { number, reserved: Arc::from(reserved.trim_end()) })

@@ -1,6 +1,7 @@
-//! The external service of the kinds: a warehouse that stores its data in a folder. It has no knowledge of orders or steps.
+//! The service that the kinds of this program use: a warehouse that consists of a folder of files.
+//! It does not depend on orders or steps.
 //!
-//! A file `DOWN` in the folder simulates an outage.
+//! A file `DOWN` in the folder makes the warehouse unavailable, to simulate an outage.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
@@ -14,27 +15,30 @@ pub(crate) struct Warehouse {
 }
 
 impl Warehouse {
-    /// Creates a client for the warehouse in a folder. Does not access the folder yet.
+    /// Returns the warehouse in a folder. Does not read or write the folder.
     pub(crate) fn at(folder: &str) -> Self {
         Self { folder: PathBuf::from(folder) }
     }
 
-    /// Reserves under an idempotency key. A second call with the same key changes nothing and returns the first reservation.
+    /// Reserves pieces under an idempotency key. A repeated call with the same key changes nothing
+    /// and returns the existing reservation.
     ///
     /// # Errors
-    /// Returns a transient error with the cause `unavailable` during an outage, or if the folder cannot be used.
+    /// Returns the transient error `unavailable` if the warehouse is closed or its folder cannot be
+    /// used.
     pub(crate) fn reserve(&self, key: &str, what: &str) -> Result<String, StepError> {
         let reservations = self.open("reservations")?;
         let reservation = reservations.join(key);
         write_once(&reservation, &reservations.join(format!(".{key}")), what)
             .and_then(|()| fs::read_to_string(&reservation))
-            .map_err(|error| unavailable("the reservation was not written").caused_by(error))
+            .map_err(|error| unavailable("cannot write the reservation").caused_by(error))
     }
 
-    /// Prints a label. Each call prints another label.
+    /// Prints a label. A repeated call prints it again.
     ///
     /// # Errors
-    /// Returns a transient error with the cause `unavailable` during an outage, or if the folder cannot be used.
+    /// Returns the transient error `unavailable` if the warehouse is closed or its folder cannot be
+    /// used.
     pub(crate) fn print(&self, label: &str) -> Result<(), StepError> {
         let labels = self.open("")?.join("labels.txt");
         OpenOptions::new()
@@ -42,7 +46,7 @@ impl Warehouse {
             .append(true)
             .open(labels)
             .and_then(|mut file| file.write_all(format!("{label}\n").as_bytes()))
-            .map_err(|error| unavailable("the label was not printed").caused_by(error))
+            .map_err(|error| unavailable("cannot print the label").caused_by(error))
     }
 
     fn open(&self, part: &str) -> Result<PathBuf, StepError> {
@@ -51,17 +55,18 @@ impl Warehouse {
         }
         let folder = self.folder.join(part);
         fs::create_dir_all(&folder)
-            .map_err(|error| unavailable("the warehouse was not found").caused_by(error))?;
+            .map_err(|error| unavailable("cannot open the warehouse").caused_by(error))?;
         Ok(folder)
     }
 }
 
-/// Returns a transient error. The message must not contain personal data, because it is stored in the journal and shown.
+/// Returns a transient failure. The message is stored in the journal and shown to users, so it must
+/// not contain personal data.
 fn unavailable(message: &str) -> StepError {
     StepError::transient(cause::UNAVAILABLE, message)
 }
 
-/// Writes a file atomically, unless it exists.
+/// Writes a file atomically, unless it exists already.
 fn write_once(target: &Path, draft: &Path, content: &str) -> io::Result<()> {
     fs::write(draft, content)?;
     match fs::hard_link(draft, target) {

@@ -1,4 +1,5 @@
-//! The example's program as a person uses it: its own kinds are checked, run, repeated and brought back like the shipped ones.
+//! Tests the program of the example from the command line. Its kinds are validated, run, retried
+//! and resumed like the shipped kinds.
 
 #![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
 
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value as Json;
 
-/// Longer than any test takes, so that a defect ends it instead of hanging it.
+/// Longer than any test takes, so that a defect fails the test instead of blocking it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A folder with a copy of the pipeline, in which the program runs.
@@ -32,7 +33,7 @@ impl Place {
         Self { folder }
     }
 
-    /// Changes the pipeline's text.
+    /// Replaces a text in the pipeline file.
     fn edit(&self, from: &str, to: &str) {
         let path = self.folder.join("fulfilment.yaml");
         let text = fs::read_to_string(&path).unwrap();
@@ -71,7 +72,7 @@ impl Place {
         Background(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
 
-    /// Waits until the order has been tried this often.
+    /// Waits until the first step has had this number of attempts.
     #[expect(clippy::disallowed_methods, reason = "waiting for another process must have an end")]
     fn await_attempts(&self, attempts: u64) {
         let begun = Instant::now();
@@ -82,11 +83,11 @@ impl Place {
             if tried(&run) >= attempts {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "not tried {attempts} times: {shown}");
+            assert!(begun.elapsed() < PATIENCE, "fewer than {attempts} attempts: {shown}");
         }
     }
 
-    /// Returns what is reserved, one reservation a line.
+    /// Returns the reservations, one per line.
     fn reservations(&self) -> Vec<String> {
         let folder = self.folder.join("target/warehouse/reservations");
         let entries = fs::read_dir(folder).unwrap();
@@ -94,7 +95,7 @@ impl Place {
     }
 }
 
-/// A process that does not outlive its test.
+/// A process that is killed at the end of the test.
 struct Background(Child);
 
 impl Drop for Background {
@@ -105,7 +106,7 @@ impl Drop for Background {
     }
 }
 
-/// Returns how many attempts a run's first step has had.
+/// Returns the number of attempts of a run's first step.
 fn tried(run: &Json) -> u64 {
     let events = run["steps"][0]["events"].as_array().cloned().unwrap_or_default();
     events.iter().filter_map(|event| event["attempt"].as_u64()).max().unwrap_or(0)
@@ -119,7 +120,7 @@ fn the_shipped_example_is_valid_and_its_kinds_have_pages() {
     let page = place.call(&["steps", "stock.reserve"]);
     let page = String::from_utf8(page.stdout).unwrap();
     assert!(page.contains("once for each order"), "{page}");
-    assert!(page.contains("- `priority` (optional): How fast they are fetched."), "{page}");
+    assert!(page.contains("- `priority` (optional): The priority of the reservation."), "{page}");
     assert!(page.contains("- `number`: text"), "{page}");
 }
 

@@ -1,8 +1,9 @@
-//! The pipeline that a handler embeds. It contains only the handler's own steps and the definitions that they use, so that the handler
-//! starts faster and embeds fewer files.
+//! The pipeline that a handler embeds. It contains only the handler's own steps and the definitions
+//! that they use, so that the handler starts faster and embeds fewer files.
 //!
-//! A step's run depends only on the name of the pipeline, the key of the order and the id of the step, so it is the same run in the reduced
-//! pipeline. The reduced pipeline is checked like any other. If the check fails, the handler embeds the whole pipeline.
+//! A step behaves the same in the reduced pipeline: its call depends only on the name of the
+//! pipeline, the key of the order and the id of the step. The reduced pipeline is checked like any
+//! other. If the check fails, the handler embeds the whole pipeline.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -114,7 +115,8 @@ impl Source<'_> {
         self.choreography.branches.iter().find(|branch| Some(&*branch.name) == name)
     }
 
-    /// Checks a reduced pipeline, including that the effects of its branch are unchanged. Returns the pipeline with the files that it uses.
+    /// Checks a reduced pipeline, including that the effects of its branch are unchanged. Returns
+    /// the pipeline with the files that it uses.
     fn check(&self, file: &Map<String, Json>, branch: Option<&str>) -> Option<Files> {
         let json = Json::Object(file.clone());
         let text = format!(
@@ -140,7 +142,8 @@ impl Source<'_> {
     }
 }
 
-/// Removes an entry of a file, and its section if the section becomes empty. Returns whether the entry existed.
+/// Removes an entry of a file, and its section if the section becomes empty. Returns whether the
+/// entry existed.
 fn remove(file: &mut Map<String, Json>, part: &[String]) -> bool {
     match part {
         [name] => file.shift_remove(name).is_some(),

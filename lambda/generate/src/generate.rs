@@ -16,9 +16,11 @@ pub struct Origin {
     pub pipeline: String,
     /// The command that generates the files again.
     pub regenerate: String,
-    /// The path from the generated folder to the workspace with the crates, or `None` to use the registry.
+    /// The path from the generated folder to the workspace with the crates, or `None` to use the
+    /// registry.
     pub crates: Option<String>,
-    /// Whether exchange rates are updated after the handlers were built. Otherwise the rates of the pipeline's file apply.
+    /// Whether exchange rates are updated after the handlers were built. Otherwise the rates of the
+    /// pipeline's file apply.
     pub refresh: bool,
     /// The name and the bytes of a sample order for test events.
     pub sample: Option<(String, Vec<u8>)>,
@@ -75,7 +77,8 @@ pub enum GenerateError {
     Syntax(#[from] Box<handlebars::TemplateError>),
 }
 
-/// Returns the contents of the generated files by path, with `/` as the separator. `checker` must be the one that created the plan.
+/// Returns the contents of the generated files by path, with `/` as the separator. `checker` must
+/// be the one that created the plan.
 ///
 /// # Errors
 /// Returns an error if the plan uses a feature that the generator does not support.

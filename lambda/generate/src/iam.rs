@@ -1,4 +1,5 @@
-//! The permissions of each handler: the minimum for the SDK calls that the effects of its steps make.
+//! The permissions of each handler: the minimum for the SDK calls that the effects of its steps
+//! make.
 //!
 //! | call | actions | AWS documentation |
 //! | --- | --- | --- |
@@ -73,12 +74,14 @@ pub(crate) fn of_intake(bucket: &str, store: &str, rates: bool) -> Vec<Statement
     statements
 }
 
-/// Returns the permissions of API Gateway if it stores orders without a handler. `store` cites the step that stores the order.
+/// Returns the permissions of API Gateway if it stores orders without a handler. `store` cites the
+/// step that stores the order.
 pub(crate) fn of_direct(bucket: &str, store: &str) -> Vec<Statement> {
     vec![Statement::new("Store", store, &["s3:PutObject"], objects(bucket))]
 }
 
-/// Returns the permissions of the handler that searches for lost orders. `branches` are the logical ids of the branches.
+/// Returns the permissions of the handler that searches for lost orders. `branches` are the logical
+/// ids of the branches.
 pub(crate) fn of_reconcile<'b>(
     bucket: &str,
     branches: impl Iterator<Item = &'b str>,

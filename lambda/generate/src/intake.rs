@@ -30,8 +30,8 @@ pub(crate) struct Direct {
 }
 
 impl Intake {
-    /// Creates the intake. `bucket` is the logical id, `store` cites the step that stores the order, and `rates` says whether the version
-    /// of the exchange rates is stored with each order.
+    /// Creates the intake. `bucket` is the logical id, `store` cites the step that stores the
+    /// order, and `rates` says whether the version of the exchange rates is stored with each order.
     pub(crate) fn of(
         plan: &Plan,
         choreography: &Choreography,

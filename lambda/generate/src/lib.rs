@@ -1,8 +1,10 @@
-//! Generates AWS Lambda handlers and their deployment files from a plan. Generation is deterministic: the same plan gives the same bytes.
+//! Generates AWS Lambda handlers and their deployment files from a plan. Generation is
+//! deterministic: the same plan gives the same bytes.
 //!
-//! Each pass has one task. The plan's [`Choreography`](oms_engine::plan::Choreography) defines the branches, `resources` the AWS resources
-//! that they need, `iam` their permissions, `schema` the database, and `embed` the part of the pipeline in each handler. `files` renders
-//! the files.
+//! Each module has one task. The plan's [`Choreography`](oms_engine::plan::Choreography) defines
+//! the branches. `resources` defines the AWS resources that the branches need, `iam` their
+//! permissions, `schema` the database, and `embed` the part of the pipeline in each handler.
+//! `files` renders the files.
 
 mod embed;
 mod events;

@@ -25,7 +25,8 @@ const EFFECT_MAX: Duration = Duration::from_secs(10);
 const FUNCTION_MAX: u64 = 900;
 /// Time in seconds for the start of a function, including a database that resumes.
 const START_MAX: u64 = 20;
-/// Minimum ratio of the visibility timeout of a queue to the timeout of the function ("Configuring scalability for an SQS event source").
+/// Minimum ratio of the visibility timeout of a queue to the timeout of the function ("Configuring
+/// scalability for an SQS event source").
 const VISIBILITY: u64 = 6;
 
 /// The data for all templates.
@@ -145,7 +146,8 @@ struct Crate {
     source: String,
 }
 
-/// Reserved names of handlers: that of the intake, and those whose logical ids the template uses for other resources.
+/// Reserved names of handlers: that of the intake, and those whose logical ids the template uses
+/// for other resources.
 const RESERVED: [&str; 9] =
     ["alarm", "api", "architecture", "intake", "mail", "pipeline", "rates", "reconcile", "refresh"];
 
@@ -260,7 +262,8 @@ fn tables_to_load(plan: &Plan) -> Vec<String> {
     read.difference(&written).map(|name| (*name).to_owned()).collect()
 }
 
-/// Returns the types in `oms-steps` for the kinds of steps, such as `MoneyConvert` for `money.convert`.
+/// Returns the types in `oms-steps` for the kinds of steps, such as `MoneyConvert` for
+/// `money.convert`.
 fn kinds(
     plan: &Plan,
     steps: impl IntoIterator<Item = usize>,
@@ -384,7 +387,8 @@ const RECONCILE_ID: &str = "Reconcile";
 
 const CONFIGURATION_SET: &str = "\"configuration_set\":\"${MailConfigurationSet}\"";
 
-/// Maximum length of a name in PostgreSQL in bytes ("Identifiers and Key Words"). PostgreSQL truncates longer names.
+/// Maximum length of a name in PostgreSQL in bytes ("Identifiers and Key Words"). PostgreSQL
+/// truncates longer names.
 const NAME_MAX: usize = 63;
 
 /// Returns the name of a handler's role in the database.
@@ -450,7 +454,8 @@ fn stack(branches: &[BranchView], bucket: &Bucket, database: bool, mail: bool) -
     json_of(&members)
 }
 
-/// Maximum number of characters of the stack's description. CloudFormation allows 1,024 bytes ("Template description").
+/// Maximum number of characters of the stack's description. CloudFormation allows 1,024 bytes
+/// ("Template description").
 const DESCRIPTION_MAX: usize = 250;
 
 /// Returns a text as a JSON string, truncated to the maximum length of a description.
@@ -470,8 +475,8 @@ fn logical(name: &str) -> String {
         .collect()
 }
 
-/// The name of the bucket with the exchange rates in the handlers. A pipeline whose bucket has this name is rejected, because both buckets
-/// would have the same logical id.
+/// The name of the bucket with the exchange rates in the handlers. A pipeline whose bucket has this
+/// name is rejected, because both buckets would have the same logical id.
 const RATES: &str = "rates";
 const RATES_BUCKET: &str = "\"rates\":\"${RatesBucket}\"";
 

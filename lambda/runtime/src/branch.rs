@@ -84,14 +84,14 @@ impl BranchHandler {
         })
     }
 
-    /// Uses for each order the exchange rates that it was accepted with.
+    /// Uses the exchange rates with which each order was accepted.
     #[must_use]
     pub fn with_rates(self, plans: Plans) -> Self {
         Self { plans: Some(plans), ..self }
     }
 
-    /// Processes the messages of an event one after the other until the deadline. The response lists the messages that must be delivered
-    /// again.
+    /// Processes the messages of an event one after the other until the deadline. The response
+    /// lists the messages that must be delivered again.
     pub async fn event(&self, messages: &[Message], deadline: Timestamp) -> Json {
         let mut failed = Vec::new();
         for message in messages {
@@ -100,7 +100,8 @@ impl BranchHandler {
             }
             match &message.id {
                 Some(id) => failed.push(json!({ "itemIdentifier": id })),
-                // Without SQS, the message has no id. `serve_branch` returns an error, so the caller retries the whole event.
+                // Without SQS, the message has no id. `serve_branch` returns an error, so the
+                // caller retries the whole event.
                 None => failed.push(json!({ "itemIdentifier": "" })),
             }
         }
@@ -191,7 +192,8 @@ impl BranchHandler {
         let begin = || accept(&plan, &stored.body, name, stored.accepted_at);
         let mut run = match begin() {
             Ok(run) => run,
-            // The intake stores only valid orders, so the object has another origin or the pipeline has changed.
+            // The intake stores only valid orders, so the object has another origin or the pipeline
+            // has changed.
             Err(rejection) => {
                 return parked(
                     "order",
@@ -213,7 +215,8 @@ impl BranchHandler {
             if progress.conflicted
                 && let Ok(again) = begin()
             {
-                // Another run changed data that this run had read, so the run starts again. Effects that are already done are not repeated.
+                // Another run changed data that this run had read, so the run starts again. Effects
+                // that are already done are not repeated.
                 run = again;
                 self.prepare(&mut run, &done_note);
                 continue;
@@ -259,7 +262,8 @@ impl BranchHandler {
         DoneNote { handler: Arc::clone(&self.name), object: Arc::from(place.key.as_str()) }
     }
 
-    /// Notes that the branch is done with a run, unless its last effect has already written the note.
+    /// Notes that the branch is done with a run, unless its last effect has already written the
+    /// note.
     async fn write_done_note(&self, run: &Run, done_note: &DoneNote) -> Outcome {
         let state = self.last.and_then(|last| run.scheduler.steps().get(last));
         let Some(branches) = &self.world.branches else { return Outcome::Done };
@@ -272,7 +276,8 @@ impl BranchHandler {
         }
     }
 
-    /// Notes that an order is parked. If this fails, the search for lost orders sends the order again.
+    /// Notes that an order is parked. If this fails, the search for lost orders sends the order
+    /// again.
     async fn park(&self, place: &OrderLocation, key: &str, cause: &str, reason: &str) {
         let Some(branches) = &self.world.branches else { return };
         let (pipeline, done_note) = (self.plan.name(), self.done_note(place));
@@ -286,8 +291,8 @@ impl BranchHandler {
         }
     }
 
-    /// Sends a message to the dead letters, and returns whether it was sent. A message that is moved back to the branch's queue is
-    /// processed again.
+    /// Sends a message to the dead letters, and returns whether it was sent. A message that is
+    /// moved back to the branch's queue is processed again.
     async fn send_dead_letter(&self, mut body: Json, cause: &str, reason: &str) -> bool {
         if let Some(body) = body.as_object_mut() {
             let pipeline = &**self.plan.name();
@@ -337,7 +342,8 @@ fn parked(key: &str, cause: &str, reason: &str) -> Outcome {
     Outcome::Parked { key, cause, reason }
 }
 
-/// Returns the name of an order that was not stored by an intake: the name of its object without folders and the `.json` suffix.
+/// Returns the name of an order that was not stored by an intake: the name of its object without
+/// folders and the `.json` suffix.
 fn name_of_object(key: &str) -> &str {
     let name = key.rsplit('/').next().unwrap_or(key);
     name.strip_suffix(".json").unwrap_or(name)

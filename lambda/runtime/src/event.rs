@@ -1,5 +1,6 @@
-//! Extracts the stored orders from an event. It supports S3 notifications through SQS (raw or in an SNS envelope), through SNS, and direct
-//! ones, as well as messages from `oms` and plain invocations ([`OrderLocation::to_message`]).
+//! Extracts the stored orders from an event. It supports S3 notifications through SQS (raw or in an
+//! SNS envelope), through SNS, and direct ones, as well as messages from `oms` and plain
+//! invocations ([`OrderLocation::to_message`]).
 
 use oms_engine::effects::OrderLocation;
 use percent_encoding::percent_decode_str;
@@ -8,7 +9,8 @@ use serde_json::Value as Json;
 /// A message of an event. It succeeds or fails as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// The message id of SQS, which identifies the message if it fails. `None` if the message did not come from SQS.
+    /// The message id of SQS, which identifies the message if it fails. `None` if the message did
+    /// not come from SQS.
     pub id: Option<String>,
     /// The stored orders in the message. Empty for test events and deletions.
     pub places: Vec<OrderLocation>,
@@ -64,7 +66,8 @@ impl Message {
         }
     }
 
-    /// Adds a record. The type of the record depends on its content, because some forwarders remove the name of the source.
+    /// Adds a record. The type of the record depends on its content, because some forwarders remove
+    /// the name of the source.
     fn add_record(&mut self, record: &Json) {
         if let Some(envelope) = record.get("Sns") {
             return self.add_text(envelope.get("Message"));

@@ -54,8 +54,9 @@ impl IntakeHandler {
         proxy_response(&self.put(&name, &body).await)
     }
 
-    /// Accepts an order under a name. The status is 201 for a new order, 200 for the same order again, 409 for another order with this key,
-    /// 400 or 413 for an invalid order, and 503 if the order cannot be stored now.
+    /// Accepts an order under a name. The status is 201 for a new order and 200 for the same order
+    /// again. It is 409 for another order with this key, 400 or 413 for an invalid order, and 503
+    /// if the order cannot be stored now.
     pub async fn put(&self, name: &str, body: &[u8]) -> Reply {
         let run = match accept_as(&self.plan, body, name, SystemClock.now()) {
             Ok(run) => run,

@@ -1,8 +1,8 @@
-//! The runtime of generated handlers. A handler receives an event, runs the steps of one branch for every order in it, and returns a
-//! response.
+//! The runtime of generated handlers. A handler receives an event, runs the steps of one branch for
+//! every order in it, and returns a response.
 //!
-//! The `main` function of a handler only sets up its services and its pipeline. Everything else is in this crate, so that tests can run it
-//! without AWS Lambda.
+//! The `main` function of a handler only sets up its services and its pipeline. Everything else is
+//! in this crate, so that tests can run it without AWS Lambda.
 
 mod branch;
 mod bundle;

@@ -1,4 +1,5 @@
-//! Updated exchange rates. An order is always billed with the rates that were current when it was accepted.
+//! Updated exchange rates. An order is always billed with the rates that were current when it was
+//! accepted.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +14,8 @@ use crate::bundle::Bundle;
 
 /// Time for which the intake caches the current version.
 const CACHE_TIME: Duration = Duration::from_secs(60);
-/// Maximum number of plans that a handler caches, one per version. Recent orders rarely use more versions.
+/// Maximum number of plans that a handler caches, one per version. Recent orders rarely use more
+/// versions.
 const PLANS_MAX: usize = 3;
 
 /// Determines the version of the exchange rates for accepted orders.
@@ -28,7 +30,8 @@ impl Pin {
         Self { file, known: Mutex::default() }
     }
 
-    /// Returns the version of the rates, which may be up to a minute old, or `None` for the embedded rates.
+    /// Returns the version of the rates, which may be up to a minute old, or `None` for the
+    /// embedded rates.
     ///
     /// # Errors
     /// Returns an error if the version cannot be read.

@@ -1,8 +1,8 @@
-//! The search for lost orders. It compares the stored orders with the notes of the handlers, and sends an order again to each handler
-//! without a note on it.
+//! The search for lost orders. It compares the stored orders with the notes of the handlers, and
+//! sends an order again to each handler without a note on it.
 //!
-//! S3 may fail to announce an object, and dead letters expire, but a stored order still exists. A parked order has a note and waits for a
-//! fix.
+//! S3 may fail to announce an object, and dead letters expire, but a stored order still exists. A
+//! parked order has a note and waits for a fix.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,7 +16,8 @@ use serde_json::{Value as Json, json};
 
 use crate::log;
 
-/// Time reserved at the end of an invocation to store the position. It must be longer than the comparison of one part of the orders.
+/// Time reserved at the end of an invocation to store the position. It must be longer than the
+/// comparison of one part of the orders.
 const MARGIN: Duration = Duration::from_secs(30);
 /// Number of orders that are compared at once.
 const PART: usize = 100;
@@ -26,7 +27,8 @@ const PART: usize = 100;
 pub struct Window {
     /// Minimum age. Younger orders may still be in progress.
     pub min_age: Duration,
-    /// Maximum age. Older orders are ignored, so that a new handler, or the loss of all notes, does not repeat the work of the whole past.
+    /// Maximum age. Older orders are ignored, so that a new handler, or the loss of all notes, does
+    /// not cause all earlier orders to be processed again.
     pub max_age: Duration,
 }
 
@@ -47,14 +49,17 @@ pub struct ReconcileHandler {
 pub struct Comparison {
     /// Number of stored orders that were compared.
     pub orders: u64,
-    /// Number of missing notes, counted for each handler. Each of these orders was sent to its handler again.
+    /// Number of missing notes, counted for each handler. Each of these orders was sent to its
+    /// handler again.
     pub missing: u64,
-    /// Whether all orders were compared. If not, the next comparison continues after the last order.
+    /// Whether all orders were compared. If not, the next comparison continues after the last
+    /// order.
     pub all: bool,
 }
 
 impl ReconcileHandler {
-    /// Creates a handler for the orders in the bucket `real`. `queues` are the queues of the branches by name.
+    /// Creates a handler for the orders in the bucket `real`. `queues` are the queues of the
+    /// branches by name.
     pub fn new(
         (plan, choreography): &(Arc<Plan>, Choreography),
         real: String,
@@ -67,7 +72,8 @@ impl ReconcileHandler {
         Self { plan: Arc::clone(plan), bucket, bucket_name: real, window, orders, branches, queues }
     }
 
-    /// Compares the stored orders until all are compared or the deadline is near, and logs the result as CloudWatch metrics.
+    /// Compares the stored orders until all are compared or the deadline is near, and logs the
+    /// result as CloudWatch metrics.
     ///
     /// # Errors
     /// Returns an error if a service fails. Orders that were already sent stay sent.
@@ -102,7 +108,8 @@ impl ReconcileHandler {
                 compared.orders += objects.len() as u64;
                 let resent = self.resend(&handlers, &objects).await;
                 after = part.last().map(|last| last.object.clone());
-                // Store the position even after a failure, so that a failing part does not block the orders after it forever.
+                // Store the position even after a failure, so that a failing part does not block
+                // the orders after it forever.
                 if resent.is_err() || left(deadline) < MARGIN {
                     self.branches.set_cursor(pipeline, after.as_deref()).await?;
                     compared.missing += resent?;
@@ -151,7 +158,8 @@ fn left(deadline: Timestamp) -> Duration {
     Duration::try_from(deadline.duration_since(SystemClock.now())).unwrap_or_default()
 }
 
-/// Formats a result in the embedded metric format of CloudWatch ("Specification: Embedded metric format").
+/// Formats a result in the embedded metric format of CloudWatch ("Specification: Embedded metric
+/// format").
 fn counted(pipeline: &str, compared: &Comparison) -> Json {
     json!({
         "_aws": {

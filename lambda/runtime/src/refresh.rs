@@ -1,4 +1,5 @@
-//! Updates a file of exchange rates: downloads it from the European Central Bank, checks it, and stores it if it is newer.
+//! Updates a file of exchange rates: downloads it from the European Central Bank, checks it, and
+//! stores it if it is newer.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use crate::log;
 
 /// Timeout of the download.
 const FETCH_MAX: Duration = Duration::from_secs(30);
-/// Maximum size of the file in bytes, compressed and uncompressed. The whole history has less than a tenth of this size.
+/// Maximum size of the file in bytes, compressed and uncompressed. The whole history has less than
+/// a tenth of this size.
 const BYTES_MAX: usize = 16 << 20;
 
 /// A handler that updates exchange rates.
@@ -47,7 +49,8 @@ impl RefreshHandler {
     /// Downloads the file, and stores it if its newest day is later than the stored one.
     ///
     /// # Errors
-    /// Returns an error if the file cannot be downloaded, is invalid, or cannot be stored. The stored rates then stay unchanged.
+    /// Returns an error if the file cannot be downloaded, is invalid, or cannot be stored. The
+    /// stored rates then stay unchanged.
     pub async fn event(&self) -> Result<Json, RefreshError> {
         let bytes = self.fetch().await?;
         let content = |why: String| RefreshError::Content(self.url.clone(), why);

@@ -122,8 +122,8 @@ impl Effects for World {
 
     fn settle(&self, _: &Call, _: bool) {}
 
-    /// Effects take place immediately. The mailer itself claims an e-mail in the database, because two invocations may process the same
-    /// order.
+    /// Effects take place immediately. The mailer itself claims an e-mail in the database, because
+    /// two invocations may process the same order.
     fn outside(&self) -> Outside {
         Outside::default()
     }

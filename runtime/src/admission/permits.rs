@@ -105,8 +105,8 @@ impl Permits {
     }
 
     /// Waits for a permit to process an order. While fewer than [`BACKLOG_MAX`] orders are queued,
-    /// a permit to only accept the order is also granted: when the runs are stalled, and once for
-    /// every [`RUNS_PER_ORDER`] runs that were started from the queue.
+    /// also grants permits to only accept an order. It does so when the runs are stalled, and once
+    /// for every [`RUNS_PER_ORDER`] runs that were started from the queue.
     pub(crate) async fn for_order(&self, queued: usize) -> Option<Permit> {
         let drive = Arc::clone(&self.driving).acquire_owned();
         if !self.accepts_while_stalled || queued >= BACKLOG_MAX {

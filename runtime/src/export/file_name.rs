@@ -2,8 +2,8 @@
 //!
 //! Every key has exactly one file, and no two keys share a file. The parts of a key between slashes
 //! are the names of the folders and the file. A part that is not a valid name gets a marked name:
-//! as much of the part as fits, then `%` and 32 hexadecimal digits of its SHA-256 digest. A part
-//! that looks like a marked name gets a marked name as well, so that an unmarked part never
+//! the part, shortened if needed, followed by `%` and 32 hexadecimal digits of its SHA-256 digest.
+//! A part that looks like a marked name gets a marked name as well, so that an unmarked part never
 //! collides with one.
 
 use std::borrow::Cow;

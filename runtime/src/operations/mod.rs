@@ -1,4 +1,4 @@
-//! What people can do to runs and customers: retry, cancel, prune, erase, search.
+//! User operations on runs and customers: retry, cancel, prune, erase, search.
 
 pub(crate) mod cancel;
 mod customers;

@@ -61,7 +61,7 @@ pub enum NotRetried {
     /// Another task is working on the run.
     #[error("`{0}` is in progress; try again")]
     UnderWay(String),
-    /// The outcome of a step is unknown, and a person has to decide.
+    /// The outcome of a step is unknown, and a user has to decide.
     #[error(
         "`{key}` is held: the outcome of `{step}` is unknown; use `--held resend` to run it again, or `--held sent` if its e-mail was sent"
     )]
@@ -76,7 +76,7 @@ pub enum NotRetried {
 /// Why a retry failed.
 pub type RetryError = OperationError<NotRetried>;
 
-/// A person's decision about the steps of a held run, whose outcome is unknown.
+/// A user's decision about the steps of a held run, whose outcome is unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Held {

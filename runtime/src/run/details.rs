@@ -1,4 +1,4 @@
-//! The details of a run for people, step by step. Personal data is masked unless it was requested.
+//! The details of a run for display, step by step. Personal data is masked unless it was requested.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ pub struct StepDetails {
     pub state: Option<StepStatus>,
     /// Its input, unless it did not run or is a step with `for_each`.
     pub input: Option<Json>,
-    /// What happened to it, oldest first.
+    /// Its events, oldest first.
     pub events: Vec<StepEvent>,
 }
 
@@ -182,7 +182,7 @@ impl StepEvent {
         }
     }
 
-    /// Returns what happened, as in the JSON output, but with spaces.
+    /// Returns the name of the event as in the JSON output, with spaces instead of underscores.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Succeeded { .. } => "succeeded",

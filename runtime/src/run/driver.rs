@@ -172,7 +172,7 @@ impl Driver {
     }
 
     /// Drives a run until it ends or has to wait, and commits its progress: once at the end, and
-    /// also before and after each step with effects on the outside. Returns the outcome of the last
+    /// also before and after each step with external effects. Returns the outcome of the last
     /// commit. If a commit is refused before any part of the run is durable, the refusal is
     /// recorded and the caller has to start again.
     pub(crate) async fn advance(
@@ -181,7 +181,7 @@ impl Driver {
         start: &mut StretchStart,
     ) -> Result<(Outcome, StretchEnd), Error> {
         if self.remote.is_some() && start.row.is_none() {
-            // An order must be durable here before its run has effects on the outside.
+            // An order must be durable here before its run has external effects.
             let kept = self.keep(run, start).await?;
             if !matches!(kept.0, Outcome::Committed { .. }) {
                 return Ok(kept);
@@ -213,7 +213,7 @@ impl Driver {
         }
     }
 
-    /// Prevents further effects on the outside.
+    /// Prevents further external effects.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         if let Some(mailer) = &self.mailer {
@@ -231,8 +231,8 @@ impl Driver {
         run: &mut Run,
         start: &mut StretchStart,
     ) -> Result<(Outcome, StretchEnd), Error> {
-        // Effects on the outside must not be repeated, even if the data on which they were based
-        // has changed since then.
+        // External effects must not be repeated, even if the data on which they were based has
+        // changed since then.
         let has_outside_effects = run.has_unstarted_claims();
         let stage = Stage::new(self, start);
         let progress = advance(run, &stage).await;

@@ -1,4 +1,5 @@
-//! The control socket of a running server. The command line sends its requests to the socket in the state directory.
+//! The control socket of a running server. The command line sends its requests to the socket in the
+//! state directory.
 
 use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
@@ -33,7 +34,8 @@ const ACCEPT_DELAY: Duration = Duration::from_millis(50);
 /// Returns an error if the socket cannot be created.
 pub(crate) fn open(directory: &Path) -> io::Result<UnixListener> {
     let path = socket(directory);
-    // The umask sets the mode of a new socket. It therefore gets its own mode in a private directory, before others can reach it.
+    // The umask sets the mode of a new socket. It therefore gets its own mode in a private
+    // directory, before others can reach it.
     let folder = directory.join(".new");
     let _left_by_a_crash = std::fs::remove_dir_all(&folder);
     std::fs::DirBuilder::new().mode(0o700).create(&folder)?;
@@ -62,7 +64,8 @@ pub(crate) async fn serve_socket(site: Arc<Site>, index: usize, listener: UnixLi
     }
 }
 
-/// Serves one client. Requests of several clients are read concurrently, because a client may be silent, and executed one after the other.
+/// Serves one client. Requests of several clients are read concurrently, because a client may be
+/// silent, and executed one after the other.
 async fn serve_client(flow: &Flow, stream: UnixStream, execution: &Mutex<()>) -> io::Result<()> {
     let (read, mut write) = stream.into_split();
     let mut line = String::new();

@@ -1,4 +1,5 @@
-//! Operation of a running server: the control socket for the command line, the metrics and the health checks.
+//! Operation of a running server: the control socket for the command line, the metrics and the
+//! health checks.
 
 mod audit;
 pub(crate) mod control;

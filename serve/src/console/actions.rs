@@ -1,4 +1,5 @@
-//! Actions on a run. Each is recorded in the audit log before it is executed. Actions that change the run ask for confirmation first.
+//! Actions on a run. Each is recorded in the audit log before it is executed. Actions that change
+//! the run ask for confirmation first.
 
 use axum::extract::Path;
 use axum::http::StatusCode;

@@ -14,7 +14,8 @@ use crate::format;
 /// Number of entries on a page.
 const ENTRIES_PER_PAGE: u32 = 100;
 
-/// Records an action before it is executed and returns the entry's number. Without an entry, the action must not be executed.
+/// Records an action before it is executed and returns the entry's number. Without an entry, the
+/// action must not be executed.
 pub(crate) async fn audit_start(
     visit: &Visit,
     what: &str,

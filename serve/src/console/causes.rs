@@ -14,7 +14,7 @@ pub(crate) fn explain(causes: &str) -> String {
         cause::UNAVAILABLE => "A service did not respond on any attempt.",
         cause::BAD_ADDRESS => "No e-mail can be sent to this address.",
         cause::REFUSED => "A service rejected a request.",
-        cause::UNKNOWN_OUTCOME => "The outcome of an action is unknown, for example whether an e-mail was sent. Check the outcome, then mark the e-mail as sent or resend it. oms does not repeat the action by itself.",
+        cause::UNKNOWN_OUTCOME => "The outcome of an action is unknown, for example whether an e-mail was sent. Check the outcome, then mark the e-mail as sent or resend it. oms does not repeat the action automatically.",
         cause::ENVIRONMENT => "A required table, permission or bucket is missing. Set it up, then retry the run.",
         cause::TEMPLATE => "An e-mail could not be rendered from its template.",
         cause::PLAN => "This version of oms cannot read the pipeline that the run started with.",

@@ -1,4 +1,5 @@
-//! Forms of the console. The session is checked before the body is read, and the body is limited in size and time.
+//! Forms of the console. The session is checked before the body is read, and the body is limited in
+//! size and time.
 
 use std::sync::Arc;
 
@@ -65,7 +66,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<Site>> for SubmittedForm<T> {
     }
 }
 
-/// Returns whether the content type is that of a form (WHATWG URL, application/x-www-form-urlencoded).
+/// Returns whether the content type is that of a form (WHATWG URL,
+/// application/x-www-form-urlencoded).
 fn is_form(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();

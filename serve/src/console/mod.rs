@@ -1,7 +1,8 @@
 //! The console: pages for operators. They are rendered on the server and work without a script.
 //!
-//! A page is data for a template in `templates/console/`. An action is a form with the session's CSRF token. Pages ask for confirmation before they change
-//! a run, and the audit log records each action. Personal data is masked until an operator reveals it, and is never part of a URL.
+//! A page is data for a template in `templates/console/`. An action is a form with the session's
+//! CSRF token. Pages ask for confirmation before they change a run, and the audit log records each
+//! action. Personal data is masked until an operator reveals it, and is never part of a URL.
 
 pub(crate) mod actions;
 pub(crate) mod assets;

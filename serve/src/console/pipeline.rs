@@ -23,7 +23,8 @@ pub(crate) async fn show(mut visit: Visit) -> Response {
     Page::new("pipeline", "Pipeline", "pipeline", data).render(&mut visit)
 }
 
-/// `GET /console/{pipeline}/mail/{template}/{locale}`: a preview of an e-mail, rendered for a sample.
+/// `GET /console/{pipeline}/mail/{template}/{locale}`: a preview of an e-mail, rendered for a
+/// sample.
 pub(crate) async fn mail(
     mut visit: Visit,
     Path((_, template, locale)): Path<(String, String, String)>,

@@ -55,7 +55,8 @@ pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)
     }
 }
 
-/// `GET /console/{pipeline}/runs/{key}/mail/{number}`: an e-mail as the customer received it, while the personal data of the run is revealed.
+/// `GET /console/{pipeline}/runs/{key}/mail/{number}`: an e-mail as the customer received it, while
+/// the personal data of the run is revealed.
 pub(crate) async fn mail(
     mut visit: Visit,
     Path((_, key, number)): Path<(String, String, String)>,
@@ -95,7 +96,8 @@ pub(crate) fn is_held(row: &RunRow) -> bool {
     row.state == RunState::Parked && causes.split(',').any(|one| one == cause::UNKNOWN_OUTCOME)
 }
 
-/// Removes the style of an image. The content security policy forbids it, and the console's style sheet has the same rules.
+/// Removes the style of an image. The content security policy forbids it, and the console's style
+/// sheet has the same rules.
 pub(crate) fn without_style(svg: &str) -> String {
     let styled = svg.split_once("<style>").and_then(|(before, rest)| {
         let (_, after) = rest.split_once("</style>")?;
@@ -120,7 +122,8 @@ impl RunPage<'_> {
         let stored = StoredRun::load(reader, row.id)?;
         let plan = self.bundles.plan(reader, row.bundle)?;
         let steps = steps(&stored, &plan, shown)?;
-        // The order is shown as it was sent. Members that the schema does not describe may be personal, too.
+        // The order is shown as it was sent. Members that the schema does not describe may be
+        // personal, too.
         let sent = String::from_utf8_lossy(&stored.body);
         let order = match shown {
             Shown::Masked => masked_text(&sent, plan.order().schema().ty()),

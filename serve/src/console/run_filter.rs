@@ -59,7 +59,8 @@ pub(super) struct PageLinks {
 }
 
 impl PageLinks {
-    /// Returns the links of a page. `ends` are the first and the last row on it, and `more` says whether there are more runs in its direction.
+    /// Returns the links of a page. `ends` are the first and the last row on it, and `more` says
+    /// whether there are more runs in its direction.
     pub(super) fn new(base: &str, filter: &Filter, ends: Option<(i64, i64)>, more: bool) -> Self {
         let (before, after) = (filter.before(), filter.after());
         // Without matches, the pages continue at the edge of the search.

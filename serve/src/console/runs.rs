@@ -50,7 +50,8 @@ pub(crate) async fn show(
     Page::named("runs", "Runs", "runs").read(read, &mut visit)
 }
 
-/// `POST /console/{pipeline}/runs`: the runs of a customer. The search text is in no URL and in no log.
+/// `POST /console/{pipeline}/runs`: the runs of a customer. The search text is in no URL and in no
+/// log.
 pub(crate) async fn search_customers(
     Path(pipeline): Path<String>,
     SubmittedForm { mut visit, form }: SubmittedForm<CustomerSearch>,
@@ -127,7 +128,8 @@ fn customer_data(found: &CustomerRuns) -> Json {
     })
 }
 
-/// Returns the template data for a list of runs: those that match the filter, or those of a customer.
+/// Returns the template data for a list of runs: those that match the filter, or those of a
+/// customer.
 fn list(
     flow: &Flow,
     filter: &Filter,

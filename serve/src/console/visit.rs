@@ -42,7 +42,8 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    /// Admits a visitor to the pages of a pipeline, or to the login page (`None`). `requested_path` is the page to which the login returns.
+    /// Admits a visitor to the pages of a pipeline, or to the login page (`None`). `requested_path`
+    /// is the page to which the login returns.
     pub(super) fn enter(
         site: &Arc<Site>,
         pipeline: Option<&str>,
@@ -53,7 +54,8 @@ impl Visit {
         let index = site.flows.iter().position(named);
         let (token, is_new) = match site.sessions.token(headers) {
             Some(token) if site.sessions.is_active(&token) => (token, false),
-            // Browsers omit the cookie if a page of another site leads here. A new cookie would replace the existing session.
+            // Browsers omit the cookie if a page of another site leads here. A new cookie would
+            // replace the existing session.
             _ if !is_same_origin(headers) => return Err(Box::new(reload_page())),
             given => {
                 let stored = given.map(|token| site.stored_session(&token).map(|key| (token, key)));
@@ -195,7 +197,8 @@ impl FromRequestParts<Arc<Site>> for Visit {
     }
 }
 
-/// Returns the requested path and query, if the request is for a page and not for a form or a page fragment.
+/// Returns the requested path and query, if the request is for a page and not for a form or a page
+/// fragment.
 fn requested_path(parts: &Parts) -> Option<String> {
     let kind = parts.headers.get("sec-fetch-dest");
     let is_page = kind.is_none_or(|kind| kind == "document")

@@ -1,4 +1,5 @@
-//! Receives the body of an order or a form. Limits its size (413), its transfer time (408), and the memory of all bodies together (429).
+//! Receives the body of an order or a form. Limits its size (413), its transfer time (408),
+//! and the memory of all bodies together (429).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,8 @@ const RECEIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// The unit, in bytes, in which memory is reserved.
 const UNIT: usize = 4 << 10;
 
-/// Receives a body of at most `max` bytes. The returned `BodyMemory` reserves memory for it until it is dropped.
+/// Receives a body of at most `max` bytes. The returned `BodyMemory` reserves memory for it until
+/// it is dropped.
 pub(crate) async fn receive(
     available: &Arc<Semaphore>,
     body: Body,

@@ -1,5 +1,5 @@
-//! The limit on open connections. At the limit, the connection that has waited longest for its peer is closed, so that slow clients cannot lock
-//! out others.
+//! The limit on open connections. At the limit, the connection that has waited longest for its peer
+//! is closed, so that slow clients cannot lock out others.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,8 +20,8 @@ const MIN_IDLE: Duration = Duration::from_millis(100);
 /// Delay between two attempts to close an idle connection.
 const CLOSE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The time since which a connection waits for its peer, either to send more of a request or to read a response. While the server works on a
-/// request, the connection does not wait.
+/// The time since which a connection waits for its peer, either to send more of a request or to
+/// read a response. While the server works on a request, the connection does not wait.
 pub(crate) struct IdleTime {
     begun: Instant,
     /// Milliseconds since `begun` plus one, or 0 while the connection does not wait.
@@ -110,7 +110,8 @@ impl ConnectionLimit {
         Self { max, next_id, open, closed: Notify::new() }
     }
 
-    /// Returns the limit that the system allows. Raises the limit on open files to its maximum first.
+    /// Returns the limit that the system allows. Raises the limit on open files to its maximum
+    /// first.
     pub(crate) fn of_system() -> Self {
         Self::new(connections_max())
     }
@@ -135,7 +136,8 @@ impl ConnectionLimit {
                 return ConnectionPermit { limit: Arc::clone(self), id, idle };
             }
             self.close_longest_idle();
-            // The permit is released when the aborted task is dropped. Other connections may close meanwhile.
+            // The permit is released when the aborted task is dropped. Other connections may close
+            // meanwhile.
             let _soon = tokio::time::timeout(CLOSE_INTERVAL, self.closed.notified()).await;
         }
     }
@@ -161,7 +163,8 @@ impl ConnectionLimit {
     }
 }
 
-/// Raises the limit on open files to its maximum, and returns the number of connections that it allows.
+/// Raises the limit on open files to its maximum, and returns the number of connections that it
+/// allows.
 fn connections_max() -> usize {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, ..limit };

@@ -1,8 +1,9 @@
-//! Problem documents for requests that hyper rejects. hyper itself responds to a malformed request, with a status line and no body. This wrapper replaces
-//! such a response with a problem document.
+//! Problem documents for requests that hyper rejects. hyper itself responds to a malformed request,
+//! with a status line and no body. This wrapper replaces such a response with a problem document.
 //!
-//! Such a response is the last one on a connection. Responses of `oms` have the header `x-request-id` (`server/middleware.rs`), so a write that contains only
-//! hyper's own headers is a rejection by hyper.
+//! Such a response is the last one on a connection. Responses of `oms` have the header
+//! `x-request-id` (`server/middleware.rs`), so a write that contains only hyper's own headers is a
+//! rejection by hyper.
 
 use std::io;
 use std::pin::Pin;

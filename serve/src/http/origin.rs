@@ -6,8 +6,8 @@ use oms_engine::intake::Reply;
 
 use super::reply::status_problem;
 
-/// Headers that proxies add, besides `X-Forwarded-*`: RFC 7239, RFC 8586, RFC 9110, and those of nginx, Cloudflare, Akamai, Fastly, Envoy, Azure, Fly,
-/// DigitalOcean, WebLogic and Netlify.
+/// Headers that proxies add, besides `X-Forwarded-*`: RFC 7239, RFC 8586, RFC 9110, and those of
+/// nginx, Cloudflare, Akamai, Fastly, Envoy, Azure, Fly, DigitalOcean, WebLogic and Netlify.
 const PROXY_HEADERS: [&str; 17] = [
     "forwarded",
     "via",
@@ -28,8 +28,8 @@ const PROXY_HEADERS: [&str; 17] = [
     "cdn-loop",
 ];
 
-/// Returns whether a proxy forwarded a request (RFC 7239, or one of the older headers). Such a request may come from any machine, even if the proxy runs
-/// on this one.
+/// Returns whether a proxy forwarded a request (RFC 7239, or one of the older headers). Such a
+/// request may come from any machine, even if the proxy runs on this one.
 fn is_forwarded(headers: &HeaderMap) -> bool {
     headers.keys().any(|name| {
         let name = name.as_str();
@@ -43,7 +43,8 @@ fn reject_forwarded() -> Reply {
     status_problem(StatusCode::FORBIDDEN).detailed(detail)
 }
 
-/// Rejects a request that a server without API keys does not accept: one that a proxy forwarded, or one for a host other than this machine.
+/// Rejects a request that a server without API keys does not accept: one that a proxy forwarded, or
+/// one for a host other than this machine.
 pub(crate) fn require_this_machine(headers: &HeaderMap) -> Result<(), Reply> {
     if is_forwarded(headers) {
         return Err(reject_forwarded());
@@ -54,7 +55,8 @@ pub(crate) fn require_this_machine(headers: &HeaderMap) -> Result<(), Reply> {
     }
 }
 
-/// Returns whether a request names this machine as its host. Under another name, it may come from a page of another site (DNS rebinding).
+/// Returns whether a request names this machine as its host. Under another name, it may come from a
+/// page of another site (DNS rebinding).
 pub fn names_this_machine(headers: &HeaderMap) -> bool {
     let host = headers.get(HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
     let Ok(address) = host.parse::<Uri>() else { return false };
@@ -63,7 +65,8 @@ pub fn names_this_machine(headers: &HeaderMap) -> bool {
     name.eq_ignore_ascii_case("localhost") || ip.is_ok_and(|ip| ip.is_loopback())
 }
 
-/// Returns whether a request was sent by a page of this server or by no page at all, as far as browsers report it (Fetch Metadata; RFC 6454).
+/// Returns whether a request was sent by a page of this server or by no page at all, as far as
+/// browsers report it (Fetch Metadata; RFC 6454).
 pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
     if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {

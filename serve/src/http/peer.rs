@@ -1,4 +1,5 @@
-//! The TCP connection to a client. The code that reads and writes it shares it with handlers that check whether the client has left.
+//! The TCP connection to a client. The code that reads and writes it shares it with handlers that
+//! check whether the client has left.
 
 use std::io;
 use std::pin::Pin;
@@ -15,8 +16,8 @@ use tokio::net::TcpStream;
 pub(crate) struct Peer(Arc<TcpStream>);
 
 impl Peer {
-    /// Returns whether the client has closed its side of the connection, or the connection was lost. hyper notices neither while a response is being
-    /// computed.
+    /// Returns whether the client has closed its side of the connection, or the connection was
+    /// lost. hyper notices neither while a response is being computed.
     pub(crate) fn has_left(&self) -> bool {
         let left = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
         let mut polled = [PollFd::new(&*self.0, left)];

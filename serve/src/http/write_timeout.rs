@@ -1,4 +1,5 @@
-//! A connection with a write timeout: it fails if the peer reads nothing for too long. It also records how long it waits for its peer.
+//! A connection with a write timeout: it fails if the peer reads nothing for too long. It also
+//! records how long it waits for its peer.
 
 use std::io;
 use std::pin::Pin;

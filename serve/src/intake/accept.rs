@@ -24,10 +24,12 @@ use crate::state::authorization::authorize;
 use crate::state::flow::Flow;
 use crate::state::site::{FlowRef, Site};
 
-/// The header with the key of an order whose body has none (draft-ietf-httpapi-idempotency-key-header).
+/// The header with the key of an order whose body has none
+/// (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Timeout until an order is on disk. It expires only if another process locks the database.
+/// Maximum time until an order is on disk. It is exceeded only if another process locks the
+/// database.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `PUT /path/{key}`: the last segment of the path is the order's key.
@@ -98,7 +100,8 @@ async fn accept(
         Err(TrySendError::Full(_)) => return Err(Reply::busy()),
         Err(TrySendError::Closed(_)) => return Err(Reply::unavailable()),
     }
-    // After a timeout, the order may be on disk. Sending it again is safe, because the server then finds it.
+    // After a timeout, the order may be on disk. Sending it again is safe, because the server then
+    // finds it.
     let answer =
         tokio::time::timeout(ACCEPT_TIMEOUT, answered).await.map_err(|_| Reply::unavailable())?;
     let answer = answer.map_err(|_| Reply::unavailable())?;
@@ -138,8 +141,8 @@ async fn accept(
     Ok(response)
 }
 
-/// Returns whether the content type is JSON. A page of another site cannot send such a request without a preflight (Fetch, "CORS-safelisted
-/// request-header").
+/// Returns whether the content type is JSON. A page of another site cannot send such a request
+/// without a preflight (Fetch, "CORS-safelisted request-header").
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(kind) = headers.get(CONTENT_TYPE) else { return false };
     let kind = kind.to_str().unwrap_or_default();
@@ -153,7 +156,8 @@ fn has_no_content_coding(headers: &HeaderMap) -> bool {
     codings.into_iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
-/// Returns the name of an order whose path has none: the header's value. The header is required if the order's key is not in its body.
+/// Returns the name of an order whose path has none: the header's value. The header is required if
+/// the order's key is not in its body.
 fn from_header(flow: &Flow, headers: &HeaderMap) -> Result<String, Reply> {
     let is_name = flow.plan().order().key_is_name();
     let given = headers.get(IDEMPOTENCY_KEY).and_then(|value| value.to_str().ok());

@@ -13,7 +13,8 @@ use crate::state::site::Site;
 
 /// Maximum wait in seconds. Longer waits are shortened to it.
 const WAIT_MAX: u64 = 60;
-/// Interval at which a waiting request reads the state of its run. A retry or a cancellation does not wake the request.
+/// Interval at which a waiting request reads the state of its run. A retry or a cancellation does
+/// not wake the request.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
 /// Returns the wait in seconds that the client asks for.
@@ -34,7 +35,8 @@ pub(super) fn applied(seconds: u64) -> HeaderValue {
     HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("wait"))
 }
 
-/// Waits until the run has ended or is parked, the time is up, the client has left, or the server shuts down. Returns the run in its current state.
+/// Waits until the run has ended or is parked, the time is up, the client has left, or the server
+/// shuts down. Returns the run in its current state.
 pub(super) async fn until_ended(
     site: &Site,
     flow: &Flow,
@@ -51,7 +53,8 @@ pub(super) async fn until_ended(
         let is_open = row
             .as_ref()
             .is_some_and(|row| matches!(row.state, RunState::InProgress | RunState::Waiting));
-        // At the connection limit, requests do not wait, because their clients may have disconnected.
+        // At the connection limit, requests do not wait, because their clients may have
+        // disconnected.
         if !is_open
             || site.is_stopping()
             || site.connections.is_reached()

@@ -1,4 +1,5 @@
-//! Connections: their number and duration are limited, they use TLS if there is a certificate, and shutdown completes open requests.
+//! Connections: their number and duration are limited, they use TLS if there is a certificate, and
+//! shutdown completes open requests.
 
 use std::future::Future;
 use std::io;
@@ -60,10 +61,12 @@ pub fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Accepts connections until `stop` is ready, then completes open requests. Open runs continue after the next start.
+/// Accepts connections until `stop` is ready, then completes open requests. Open runs continue
+/// after the next start.
 ///
 /// # Errors
-/// Returns an error if the socket for the command line cannot be created, or if the database of a pipeline fails.
+/// Returns an error if the socket for the command line cannot be created, or if the database of a
+/// pipeline fails.
 pub async fn listen(
     site: &Arc<Site>,
     mut workers: Workers,
@@ -139,7 +142,8 @@ fn open_control_sockets(site: &Arc<Site>, tasks: &mut JoinSet<()>) -> Result<(),
     Ok(())
 }
 
-/// Accepts the next connection and waits for a permit for it. If the future is dropped, at most this connection is lost, before any response.
+/// Accepts the next connection and waits for a permit for it. If the future is dropped, at most
+/// this connection is lost, before any response.
 async fn accept(
     limit: &Arc<ConnectionLimit>,
     listener: &TcpListener,

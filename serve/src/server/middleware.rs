@@ -39,8 +39,8 @@ fn request_id(request: &Request) -> HeaderValue {
     }
 }
 
-/// Rejects a request with contradictory hosts (RFC 9112, section 3.2). A server without API keys also rejects a request for a host other than
-/// this machine, and a request that a proxy forwarded.
+/// Rejects a request with contradictory hosts (RFC 9112, section 3.2). A server without API keys
+/// also rejects a request for a host other than this machine, and a request that a proxy forwarded.
 fn reject_host(site: &Site, request: &Request) -> Option<Reply> {
     let headers = request.headers();
     let mut hosts = headers.get_all(HOST).iter();
@@ -85,7 +85,8 @@ pub(crate) async fn record(
             "micros": u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX),
         });
         if let Some(conflict) = response.extensions().get::<Conflict>() {
-            // The pointers are not logged: the sender chose the names of the members, and they may be personal data.
+            // The pointers are not logged: the sender chose the names of the members, and they may
+            // be personal data.
             line["conflict"] = json!({ "key": conflict.key, "run": conflict.run });
         }
         log.write(&line);

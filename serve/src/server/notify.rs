@@ -1,4 +1,5 @@
-//! Notifications to the service manager: systemd with `Type=notify`. They are sent only if the environment variable `NOTIFY_SOCKET` is set.
+//! Notifications to the service manager: systemd with `Type=notify`. They are sent only if the
+//! environment variable `NOTIFY_SOCKET` is set.
 
 /// Reports that the server accepts requests.
 pub(crate) fn ready() {

@@ -19,7 +19,8 @@ use crate::http::reply::{respond, status_problem};
 use crate::intake::{accept, openapi, status};
 use crate::state::site::{FlowRef, Site};
 
-/// The `Cache-Control` of the style sheet and the script. They change with the program, so browsers check them on each use.
+/// The `Cache-Control` of the style sheet and the script. They change with the program, so browsers
+/// check them on each use.
 const ASSET_CACHE: &str = "no-cache";
 
 /// Returns all routes of a site.
@@ -50,7 +51,8 @@ pub(super) fn routes(site: &Arc<Site>) -> Router {
         .layer(from_fn_with_state(Arc::clone(site), middleware::record))
 }
 
-/// Returns the response to a request for an unknown path, or with a method that the path does not support.
+/// Returns the response to a request for an unknown path, or with a method that the path does not
+/// support.
 fn unknown(site: &Arc<Site>, request: &Request, status: StatusCode) -> Response {
     match request.uri().path() {
         path if not_found::is_console(path) => not_found::show(site, request, status),

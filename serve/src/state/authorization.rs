@@ -1,4 +1,5 @@
-//! Authorization by API key. No key is required if only this machine can connect and the state never had one.
+//! Authorization by API key. No key is required if only this machine can connect and the state
+//! never had one.
 
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, HeaderMap};
@@ -12,7 +13,8 @@ use crate::http::reply::status_problem;
 
 const API_KEY: &str = "x-api-key";
 
-/// Checks that the sender of these headers has the permission `scope`. Returns the name of the API key, or `None` if no key is required.
+/// Checks that the sender of these headers has the permission `scope`. Returns the name of the API
+/// key, or `None` if no key is required.
 pub(crate) fn authorize(
     site: &Site,
     flow: &Flow,

@@ -1,5 +1,5 @@
-//! Updates the search index and the order counts in a separate thread. If this work blocked a runtime worker, the runtime would start another worker with
-//! its own memory.
+//! Updates the search index and the order counts in a separate thread. If this work blocked a
+//! runtime worker, the runtime would start another worker with its own memory.
 
 use std::io;
 use std::sync::Arc;
@@ -31,7 +31,8 @@ impl Indexing {
         let (running, ended) = oneshot::channel::<()>();
         std::thread::Builder::new().name("oms-index".to_owned()).spawn(move || {
             update_until_stopped(&runner, &recent, &stopped);
-            // The runner is dropped first: after the signal, `stop` returns and the runner may be closed.
+            // The runner is dropped first: after the signal, `stop` returns and the runner may be
+            // closed.
             drop(runner);
             drop(running);
         })?;

@@ -1,4 +1,5 @@
-//! What the server holds: the site, its pipelines, their open work, and the sessions of the console.
+//! The state of the server: the site, its pipelines, their open work, and the sessions of the
+//! console.
 
 mod audit;
 pub(crate) mod authorization;

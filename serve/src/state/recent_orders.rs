@@ -1,4 +1,5 @@
-//! Counts of recently accepted orders per second. They come from the database, so they survive a restart.
+//! Counts of recently accepted orders per second. They come from the database, so they survive a
+//! restart.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -38,8 +39,8 @@ impl RecentOrders {
         self.add(now, last, |last| RunRow::accepted_after(reader, last))
     }
 
-    /// Adds the orders after the last row that was counted. On the first call, `first` returns that row for the oldest
-    /// instant that is remembered.
+    /// Adds the orders after the last row that was counted. On the first call, `first` returns that
+    /// row for the oldest instant that is remembered.
     fn add(
         &self,
         now: Timestamp,

@@ -1,5 +1,5 @@
-//! Sessions of the console. A cookie identifies a session. Its contents are in memory. Its API key is also in the database of the key's pipeline, so
-//! that the session survives a restart.
+//! Sessions of the console. A cookie identifies a session. Its contents are in memory. Its API key
+//! is also in the database of the key's pipeline, so that the session survives a restart.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -12,15 +12,17 @@ use tokio::time::Instant;
 
 use super::notice::Notice;
 
-/// The prefix of the cookie's name. The rest is the id of the state, because browsers send cookies to all ports of a host.
+/// The prefix of the cookie's name. The rest is the id of the state, because browsers send cookies
+/// to all ports of a host.
 const COOKIE_PREFIX: &str = "oms_session_";
-/// Timeout of an unused session.
+/// Idle timeout of a session.
 const IDLE_TIMEOUT: Duration = Duration::from_hours(12);
-/// Time for which a session in memory is used without checking the database. The check also records the use.
+/// Time for which a session in memory is used without checking the database. The check also records
+/// the use.
 const CHECK_INTERVAL: Duration = Duration::from_mins(10);
 /// How long revealed personal data is shown.
 const REVEAL_TIMEOUT: Duration = Duration::from_mins(15);
-/// Maximum number of sessions. Beyond it, the session that was unused for the longest time ends.
+/// Maximum number of sessions. If there are more, the session that has been idle longest ends.
 const SESSIONS_MAX: usize = 1_000;
 /// Maximum number of searches that a session remembers.
 const SEARCHES_MAX: usize = 50;
@@ -48,7 +50,8 @@ pub(crate) struct Session {
     revealed: HashMap<(usize, String), Instant>,
 }
 
-/// The texts of customer searches. Pages and URLs contain only the number of a search, never its text.
+/// The texts of customer searches. Pages and URLs contain only the number of a search, never its
+/// text.
 #[derive(Default)]
 struct Searches {
     texts: VecDeque<(u64, String)>,
@@ -130,8 +133,8 @@ impl Token {
         })
     }
 
-    /// Returns the CSRF token for forms of the session (OWASP, "Cross-Site Request Forgery Prevention"). It is a hash and does not reveal the session
-    /// token.
+    /// Returns the CSRF token for forms of the session (OWASP, "Cross-Site Request Forgery
+    /// Prevention"). It is a hash and does not reveal the session token.
     pub(crate) fn csrf(&self) -> String {
         Digest::of_parts([b"oms console form".as_slice(), self.0.as_bytes()]).to_string()
     }
@@ -178,7 +181,8 @@ impl Sessions {
         })
     }
 
-    /// Accepts the session of a key that is stored in the database. Returns false if the session has ended since.
+    /// Accepts the session of a key that is stored in the database. Returns false if the session
+    /// has ended since.
     pub(crate) fn restore(&self, token: &Token, key: &SessionKey) -> bool {
         let (mut known, digest) = (self.known(), token.digest());
         if known.ended.contains(&digest) {

@@ -37,7 +37,8 @@ pub struct Site {
     /// The request log, if enabled.
     pub(crate) log: Option<Log>,
     pub(crate) sessions: Sessions,
-    /// Permits for rendering pages of the console. Each page needs a thread and a connection to the database.
+    /// Permits for rendering pages of the console. Each page needs a thread and a connection to the
+    /// database.
     pub(crate) page_permits: Arc<Semaphore>,
     pub(crate) connections: Arc<ConnectionLimit>,
     /// Whether connections use TLS.
@@ -67,8 +68,8 @@ impl FlowRef {
 }
 
 impl Site {
-    /// Starts every pipeline. `address` is the address that the server will listen on, `logs` says whether it logs each request, and `uses_tls` whether
-    /// connections use TLS.
+    /// Starts every pipeline. `address` is the address that the server will listen on, `logs` says
+    /// whether it logs each request, and `uses_tls` whether connections use TLS.
     ///
     /// # Errors
     /// Returns an error if a pipeline cannot be served with these settings.
@@ -133,7 +134,8 @@ impl Site {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Returns whether no API key is required: only this machine can connect, and no pipeline ever had a key.
+    /// Returns whether no API key is required: only this machine can connect, and no pipeline ever
+    /// had a key.
     pub(crate) fn needs_no_key(&self) -> bool {
         let never_had_key = |flow: &Flow| flow.keys.current().is_ok_and(|keys| !keys.were_made());
         self.loopback && self.flows.iter().all(never_had_key)

@@ -31,7 +31,8 @@ pub trait Source: Send + Sync {
     /// Returns the e-mail templates, each with the locales in which it can be previewed.
     fn mails(&self, plan: &Arc<Plan>) -> Vec<(String, Vec<String>)>;
 
-    /// Renders an e-mail for a sample as HTML. Returns `None` if the template or the locale does not exist.
+    /// Renders an e-mail for a sample as HTML. Returns `None` if the template or the locale does
+    /// not exist.
     fn mail(&self, plan: &Arc<Plan>, template: &str, locale: &str) -> Option<String>;
 
     /// Reports the effect of a changed file to the operator of the server.
@@ -57,7 +58,8 @@ pub struct InspectedFile {
     pub path: String,
     /// Its findings.
     pub findings: Vec<Finding>,
-    /// The lines around the findings, by line number from 1. Empty if the file may contain personal data.
+    /// The lines around the findings, by line number from 1. Empty if the file may contain personal
+    /// data.
     pub lines: BTreeMap<usize, String>,
 }
 

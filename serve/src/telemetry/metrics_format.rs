@@ -6,7 +6,8 @@ use axum::http::header::ACCEPT;
 /// The format of the metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum MetricsFormat {
-    /// The text format of Prometheus (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
+    /// The text format of Prometheus
+    /// (<https://prometheus.io/docs/instrumenting/exposition_formats/>).
     Prometheus,
     /// OpenMetrics 1.0.0.
     OpenMetrics,
@@ -39,7 +40,8 @@ impl MetricsFormat {
         }
     }
 
-    /// Converts metrics from OpenMetrics to this format and keeps only the lines that `shown` accepts for their pipeline, or for no pipeline.
+    /// Converts metrics from OpenMetrics to this format and keeps only the lines that `shown`
+    /// accepts for their pipeline, or for no pipeline.
     pub(crate) fn convert(self, text: &str, shown: impl Fn(Option<&str>) -> bool) -> String {
         // In the Prometheus format, `# HELP` and `# TYPE` use the counter's name with `_total`.
         let counters: Vec<&str> = text

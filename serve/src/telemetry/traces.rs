@@ -1,7 +1,10 @@
-//! Traces over OTLP: one trace per order, with a span for each attempt of a step. Spans are created from journal events that are on disk.
+//! Traces over OTLP: one trace per order, with a span for each attempt of a step. Spans are created
+//! from journal events that are on disk.
 //!
-//! The id of a trace is the id of its run. The standard environment variables set the destination (OpenTelemetry specification, "OpenTelemetry Protocol
-//! Exporter" and "General SDK Configuration"). Spans contain names, times and causes. The key is the only data of the order in them.
+//! The id of a trace is the id of its run. The standard environment variables set the destination
+//! (OpenTelemetry specification, "OpenTelemetry Protocol Exporter" and "General SDK
+//! Configuration"). Spans contain names, times and causes. The key is the only data of the order in
+//! them.
 
 use std::time::{Duration, SystemTime};
 
@@ -56,7 +59,8 @@ impl Traces {
     /// Starts to collect spans, as set by the standard environment variables.
     ///
     /// # Errors
-    /// Returns an error if the environment variables are invalid or the system's certificates cannot be read.
+    /// Returns an error if the environment variables are invalid or the system's certificates
+    /// cannot be read.
     pub fn start() -> Result<(Self, Sender), TracesError> {
         let connector = HttpsConnectorBuilder::new()
             .with_native_roots()?
@@ -171,7 +175,8 @@ impl Listener for Traces {
 }
 
 impl Sender {
-    /// Exports spans until [`Traces`] is dropped. Calls `report` for the first of several consecutive failures.
+    /// Exports spans until [`Traces`] is dropped. Calls `report` for the first of several
+    /// consecutive failures.
     pub async fn run(mut self, report: impl Fn(String) + Send) {
         let mut batch = Vec::with_capacity(BATCH_MAX);
         let mut failing = false;

@@ -1,7 +1,8 @@
 //! An expression over an order.
 //!
-//! Promises: problems point into the text. An expression without errors can only fail because of a number out of range, a date
-//! that does not exist, or a list that is too long, and its value is one of its type.
+//! Checks that problems point into the text. An expression without errors can only fail because of
+//! a number out of range, a date that does not exist, or a list that is too long. Its value has
+//! the type of the expression.
 
 use std::sync::LazyLock;
 

@@ -1,7 +1,7 @@
 //! Fuzz targets: functions that accept any bytes and panic only if `oms` breaks a promise.
 //!
-//! `fuzz/` wraps them for `cargo fuzz`, which needs a nightly compiler. `cargo xtask fuzz` runs them with a simple mutator on
-//! stable Rust.
+//! `fuzz/` wraps them for `cargo fuzz`, which needs a nightly compiler. `cargo xtask fuzz` runs
+//! them with a simple mutator on stable Rust.
 
 mod expression;
 mod order;

@@ -1,6 +1,7 @@
 //! A pipeline file.
 //!
-//! Promises: every finding points into the file. A file with a plan has no error, and the plan is the same when it is made again.
+//! Promises: every finding points into the file. A file with a plan has no error, and the plan is
+//! the same when it is made again.
 
 use std::sync::{Arc, LazyLock};
 

@@ -1,6 +1,7 @@
 //! The HTML body of an e-mail template: MJML with Handlebars tags.
 //!
-//! Promises: problems point into the file. A template without errors renders, unless the result is too large.
+//! Promises: problems point into the file. A template without errors renders, unless the result is
+//! too large.
 
 use std::sync::{Arc, LazyLock};
 

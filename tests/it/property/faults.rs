@@ -23,7 +23,7 @@ pub(crate) struct FaultyWorld<'w> {
     chance: Mutex<Chance>,
     /// One in this many calls fails.
     rarity: usize,
-    /// The number of times that each mail was sent, by key, if mail leaves the process.
+    /// The number of times that each e-mail was sent, by key, if mail leaves the process.
     sent: Option<Mutex<BTreeMap<Arc<str>, u32>>>,
 }
 
@@ -32,13 +32,13 @@ impl<'w> FaultyWorld<'w> {
         Self { world, chance: Mutex::new(Chance(seed)), rarity, sent: None }
     }
 
-    /// Creates a world whose mail leaves the process: a sent mail cannot be taken back, and if the
-    /// reply is lost the outcome is unknown.
+    /// Creates a world whose mail leaves the process: a sent e-mail cannot be taken back, and if
+    /// the reply is lost the outcome is unknown.
     pub(crate) fn mailing(world: &'w MemoryWorld, seed: u64, rarity: usize) -> Self {
         Self { sent: Some(Mutex::default()), ..Self::new(world, seed, rarity) }
     }
 
-    /// Returns how often each mail was sent.
+    /// Returns how often each e-mail was sent.
     pub(crate) fn sent(&self) -> BTreeMap<Arc<str>, u32> {
         self.sent.as_ref().map(|sent| sent.lock().unwrap().clone()).unwrap_or_default()
     }

@@ -1,5 +1,5 @@
-//! Mail that leaves the process, and crashes at any moment: between the claim and the mail, and
-//! between the mail and its event.
+//! Mail that leaves the process, and crashes at any moment: between the claim and the e-mail, and
+//! between the e-mail and its event.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -59,7 +59,7 @@ fn run_with_crashes(
     panic!("the run does not end: {}", run::encode(&durable));
 }
 
-/// Counts the mails that a run reports as sent.
+/// Counts the e-mails that a run reports as sent.
 fn succeeded(run: &Run, plan: &Plan) -> usize {
     let mails = run.scheduler.steps().iter().zip(plan.steps());
     mails
@@ -77,7 +77,7 @@ fn succeeded(run: &Run, plan: &Plan) -> usize {
         .sum()
 }
 
-/// Runs generated pipelines. Returns the number of mails that were sent, held, and sent more than
+/// Runs generated pipelines. Returns the number of e-mails that were sent, held, and sent more than
 /// once.
 fn mails(on_unknown: OnUnknown) -> (u32, u32, u32) {
     let checker = checker();

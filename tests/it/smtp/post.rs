@@ -68,7 +68,7 @@ impl Server {
         std::fs::rename(written, self.folder.join("faults")).unwrap();
     }
 
-    /// Returns the accepted mails in order.
+    /// Returns the accepted e-mails in order.
     pub(super) fn accepted(&self) -> Vec<Json> {
         let Ok(entries) = std::fs::read_dir(self.folder.join("accepted")) else {
             return Vec::new();
@@ -88,7 +88,7 @@ impl Server {
     }
 }
 
-/// A pipeline that sends one mail per order, and its mail server.
+/// A pipeline that sends one e-mail per order, and its mail server.
 pub(super) struct Post {
     pub(super) scratch: Scratch,
     pub(super) site: Site,

@@ -48,7 +48,7 @@ pub(crate) async fn the_last_effect_and_its_note_are_one_statement(database: &Ar
     assert!(noted(database, "sent", "mail").await);
     let again = claims.claim(&call, "b", Duration::from_secs(60), true).await.unwrap();
     assert_eq!(again, Claim::Done);
-    // An attempt ended without a result, and a person found out that the e-mail was sent.
+    // An attempt ended without a result, and a user confirmed that the e-mail was sent.
     let call = marked("found", "mail");
     claims.claim(&call, "a", Duration::ZERO, false).await.unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;

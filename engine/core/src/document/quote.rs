@@ -18,8 +18,8 @@ pub fn quoted(text: &str) -> String {
 const OPENINGS: [(&str, &str); 2] = [("${{", "}}"), ("${", "}")];
 
 /// Returns the bytes of the unquoted value in which the reader stopped at `at`, if the value
-/// certainly needs quotes: it contains an expression, it begins with a YAML indicator, or the
-/// reader stopped at a colon in it (`at_colon`).
+/// certainly needs quotes. It does if it contains an expression or begins with a YAML indicator, or
+/// if the reader stopped at a colon in it (`at_colon`).
 pub(super) fn unquoted_value(text: &str, at: usize, at_colon: bool) -> Option<Range<usize>> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let line = text.get(start..)?.lines().next()?.trim_end();
@@ -67,8 +67,8 @@ pub(super) fn expression_key(text: &str, at: usize) -> Option<Range<usize>> {
     })
 }
 
-/// Returns the bytes of the value in the line in which the reader stopped at `at`: the whole text
-/// after the key, or within `{ }` or `[ ]` the value itself.
+/// Returns the bytes of the value in the line in which the reader stopped at `at`. This is the
+/// whole text after the key or, within `{ }` or `[ ]`, only the value itself.
 pub(super) fn whole_value(text: &str, at: usize) -> Option<Range<usize>> {
     let start = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let line = text.get(start..)?.lines().next()?.trim_end();
@@ -107,9 +107,9 @@ pub(super) fn requoted(text: &str, at: usize) -> Option<String> {
     inner.contains(quote).then(|| quoted(inner))
 }
 
-/// Returns the values of a line, each with the extent that it would have in quotes: up to the end
-/// of the line, or within `{ }` or `[ ]` up to the next comma or bracket outside expressions.
-/// `in_flow` is true if a line above opened a bracket.
+/// Returns the values of a line, each with the extent that it would have in quotes. A value extends
+/// to the end of the line or, within `{ }` or `[ ]`, to the next comma or bracket outside
+/// expressions. `in_flow` is true if a line above opened a bracket.
 fn values(line: &str, in_flow: bool, openings: &[(&str, &str)]) -> Vec<Range<usize>> {
     let mut values = Vec::new();
     let mut at = value_start(line);

@@ -13,7 +13,7 @@ use super::quote::{
 };
 use crate::diagnostic::{Code, codes};
 
-/// The content of a file. It decides what an unquoted brace was meant to be.
+/// The content of a file. It determines the probable meaning of an unquoted brace.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum FileContent {
     /// A pipeline or a schema, where an expression is `${{ }}`.

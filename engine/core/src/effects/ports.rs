@@ -158,9 +158,9 @@ pub trait Tables: Send + Sync {
 pub trait Mailer: Send + Sync {
     /// Sends an e-mail under the call's key. A world that stores e-mails stores one for each key.
     ///
-    /// Where e-mail leaves this process, the attempt was claimed and its outcome is unknown from its
-    /// start. A mailer that knows that nothing has been sent yet clears [`Call::outcome_unknown`],
-    /// and sets it again before it hands over the message.
+    /// Where e-mail leaves this process, the attempt was claimed and its outcome is unknown from
+    /// its start. A mailer that knows that nothing has been sent yet clears
+    /// [`Call::outcome_unknown`], and sets it again before it hands over the message.
     fn send<'a>(&'a self, call: &'a Call, mail: Mail) -> Io<'a, ()>;
 
     /// Requests permission to claim an e-mail. Permissions limit the claims to what can be sent

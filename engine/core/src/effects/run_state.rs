@@ -14,9 +14,9 @@ pub enum RunState {
     Waiting,
     /// All steps have ended, and every failure was caught.
     Completed,
-    /// A step failed permanently, and the failure was not caught. A person must fix the cause.
+    /// A step failed permanently, and the failure was not caught. A user must fix the cause.
     Parked,
-    /// A person cancelled the run.
+    /// A user cancelled the run.
     Cancelled,
 }
 

@@ -1,8 +1,8 @@
-//! Header texts that a mail program could misread, and lines that fit a message.
+//! Header texts that an e-mail program could misread, and lines that fit a message.
 //!
-//! `lettre` writes ASCII words unchanged. A mail program would decode a word that looks like an
-//! encoded word (RFC 2047, 2), and a word that is longer than a line (RFC 5322, 2.1.1) cannot be
-//! folded. A text with such a word is completely written as encoded words.
+//! `lettre` writes ASCII words unchanged. An e-mail program would decode a word that looks like an
+//! encoded word (RFC 2047, 2). A word that is longer than a line (RFC 5322, 2.1.1) cannot be
+//! folded. A text with such a word is written completely as encoded words.
 
 /// The maximum number of bytes of an unchanged word, so its line has at most 998 bytes (RFC 5322).
 const WORD_BYTES_MAX: usize = 900;

@@ -1,7 +1,7 @@
 //! [`convert`], the only rule for converting an amount to another currency.
 //!
 //! The amount is multiplied by the quotient of two quotes from one row of a [`RateTable`], as exact
-//! rational numbers, and rounded once, at the end, to the minor units of the target currency. No
+//! rational numbers. The result is rounded once, to the minor units of the target currency. No
 //! intermediate result may be rounded: a cross rate with eight decimals already makes some orders
 //! wrong by a cent.
 

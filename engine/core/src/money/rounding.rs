@@ -53,7 +53,7 @@ impl Rounding {
 
     /// Returns whether a truncated magnitude is rounded one step away from zero.
     ///
-    /// `odd` tells whether the last kept digit is odd. `tail` compares the dropped part, which is
+    /// `odd` is true if the last kept digit is odd. `tail` compares the dropped part, which is
     /// not zero, with half a unit of that digit.
     pub(super) fn rounds_away_from_zero(self, negative: bool, odd: bool, tail: Ordering) -> bool {
         match self {

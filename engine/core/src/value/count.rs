@@ -1,4 +1,4 @@
-//! Numbers in texts for people.
+//! Formats numbers for display.
 
 /// Formats a number with thousands separators: "1,234,567".
 pub fn format_count(number: u64) -> String {

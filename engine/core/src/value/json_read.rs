@@ -3,8 +3,9 @@
 //!
 //! A [`JsonNode`] drives the reader. It describes the expected JSON and is derived from an order
 //! schema or a stored [`Type`]. The reader also computes the canonical bytes of the document, which
-//! decide whether two orders are the same: members are sorted by name, decimals are compared by
-//! their numerical value, and everything else is exact. Problems never quote a value.
+//! decide whether two orders are the same. In these bytes, members are sorted by name, and decimals
+//! with the same numerical value are equal. All other values are compared exactly. Problems never
+//! quote a value.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -363,7 +364,9 @@ impl Reader<'_> {
         self.problem_at(ProblemKind::Unknown, offset, &json_messages::not_allowed(name));
     }
 
-    /// Drops the problems after `known`, which belong to a member of any form, and its value.
+    /// Drops the problems after the first `known` problems, and returns `Missing` instead of
+    /// `value`, because the member may have any form. Changes nothing if one of these problems is
+    /// a syntax error.
     fn excuse(&mut self, known: usize, value: Value) -> Value {
         let since = self.problems.get(known..).unwrap_or_default();
         if since.is_empty() || since.iter().any(|problem| problem.kind == ProblemKind::Syntax) {

@@ -1,4 +1,4 @@
-//! Shows values to people, with a mark in place of personal data.
+//! Formats values for display, with a mask in place of personal data.
 
 use serde_json::{Map, Value as Json};
 

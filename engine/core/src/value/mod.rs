@@ -1,5 +1,5 @@
 //! The values that flow between steps, and their static types. A [`Value`] is exact: it has
-//! decimals and no floats. A [`Type`] describes what is known of a value before a run. The order
+//! decimals and no floats. A [`Type`] describes what is known about a value before a run. The order
 //! schema, tables and steps create both.
 
 mod compatibility;

@@ -1,4 +1,4 @@
-//! Static types: what is known of an expression, a column or an output before a run.
+//! Static types: what is known about an expression, a column or an output before a run.
 
 use std::fmt;
 use std::sync::Arc;
@@ -188,9 +188,9 @@ pub enum Mismatch {
     Shape {
         /// Dotted path below the value; empty for the value itself.
         path: String,
-        /// The expected shape, in words.
+        /// The description of the expected shape.
         expected: String,
-        /// The actual shape, in words.
+        /// The description of the actual shape.
         found: String,
     },
     /// It may be missing.

@@ -1,6 +1,8 @@
-//! CLDR formats for amounts of money that ICU4X does not implement: patterns of negative amounts,
-//! separators that differ between amounts and other numbers, and the space between an alphabetic
-//! currency symbol and the digits (UTS #35, part 3, "Currencies").
+//! CLDR formats for amounts of money that ICU4X does not implement (UTS #35, part 3, "Currencies"):
+//!
+//! - patterns of negative amounts
+//! - separators that differ between amounts and other numbers
+//! - the space between an alphabetic currency symbol and the digits
 
 use std::collections::HashMap;
 use std::sync::LazyLock;

@@ -1,4 +1,5 @@
-//! Lays out block elements: paragraphs, lists, quotations. Blocks that HTML separates by a margin are separated by a blank line.
+//! Lays out block elements: paragraphs, lists, quotations. Blocks that HTML separates by a margin
+//! are separated by a blank line.
 
 use super::hidden;
 use super::image::{CLOSE, OPEN, may_follow_image, without_leading_image};
@@ -219,7 +220,8 @@ impl<'f, 'd> Flow<'f, 'd> {
             number = value.unwrap_or(number);
             let mark = if element.name == "ol" { format!("{number}. ") } else { "* ".to_owned() };
             number = number.saturating_add(1);
-            // Deep lists are not indented further, because the size of the text would grow with the square of the depth.
+            // Deep lists are not indented further, because the size of the text would grow with the
+            // square of the depth.
             let indent =
                 if self.columns > COLUMNS_MIN { " ".repeat(mark.len()) } else { String::new() };
             let inner = self.within(&item.children, self.columns.saturating_sub(indent.len()));
@@ -266,7 +268,8 @@ fn is_struck(element: &Element) -> bool {
     element.attribute("style").is_some_and(|style| style.contains("line-through"))
 }
 
-/// Returns whether a character is an invisible formatting character. A paragraph of only such characters is empty.
+/// Returns whether a character is an invisible formatting character. A paragraph of only such
+/// characters is empty.
 pub(super) const fn is_mark(char: char) -> bool {
     matches!(char, '\u{200b}'..='\u{200f}' | '\u{2060}'..='\u{2069}' | '\u{34f}' | '\u{feff}')
 }

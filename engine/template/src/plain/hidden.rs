@@ -12,7 +12,8 @@ const HIDDEN_ELEMENTS: [&str; 12] = [
 /// Maximum number of selectors, because each selector is compared with each element.
 const SELECTORS_MAX: usize = 200;
 
-/// The classes of MJML's carousel: the thumbnail of an image, and the image that appears on a click.
+/// The classes of MJML's carousel: the thumbnail of an image, and the image that appears on a
+/// click.
 const THUMBNAIL: &str = "mj-carousel-thumbnail";
 const CAROUSEL_IMAGE: &str = "mj-carousel-image";
 
@@ -76,7 +77,8 @@ fn collect(element: &Element, selectors: &mut Vec<Selector>) {
     }
 }
 
-/// Collects the selectors of unconditionally hidden elements from a style sheet. Rules in `@media` depend on the screen and are skipped.
+/// Collects the selectors of unconditionally hidden elements from a style sheet. Rules in `@media`
+/// depend on the screen and are skipped.
 fn sheet(sheet: &str, selectors: &mut Vec<Selector>) {
     let sheet = without_comments(sheet);
     let mut depth = 0_u32;

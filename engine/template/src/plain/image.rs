@@ -1,4 +1,5 @@
-//! Images: their `alt` in brackets, separated from adjacent text by spaces. An image whose `alt` repeats the adjacent text is removed.
+//! Images: their `alt` in brackets, separated from adjacent text by spaces. An image whose `alt`
+//! repeats the adjacent text is removed.
 
 use super::flow::{Flow, Gap, is_mark};
 
@@ -6,8 +7,8 @@ use super::flow::{Flow, Gap, is_mark};
 const OPENING: &str = "([{«„“‚‘¿¡/-";
 const CLOSING: &str = ")]}»”’.,;:!?/-、。";
 
-/// The brackets around an image's `alt` until the text is complete. They are noncharacters, so that text in brackets is not mistaken for an
-/// image.
+/// The brackets around an image's `alt` until the text is complete. They are noncharacters, so that
+/// text in brackets is not mistaken for an image.
 pub(super) const OPEN: char = '\u{fdd0}';
 pub(super) const CLOSE: char = '\u{fdd1}';
 
@@ -59,7 +60,8 @@ impl Flow<'_, '_> {
     }
 }
 
-/// Returns the `alt` of an image and the number of its link, such as `[1]`, if a line contains nothing else.
+/// Returns the `alt` of an image and the number of its link, such as `[1]`, if a line contains
+/// nothing else.
 fn linked_image(line: &str) -> Option<(&str, &str)> {
     let (alt, number) = line.strip_prefix(OPEN)?.split_once(CLOSE)?;
     let digits = number.strip_prefix('[')?.strip_suffix(']')?;

@@ -1,7 +1,8 @@
-//! Generates the text part of a mail from its HTML: paragraphs, lists, tables and numbered links.
+//! Generates the text part of an e-mail from its HTML: paragraphs, lists, tables and numbered
+//! links.
 //!
-//! Layout tables, such as those of MJML or with `role="presentation"`, become paragraphs. Only data tables are aligned. Hidden elements are
-//! skipped, and lines break only at spaces.
+//! Layout tables, such as those of MJML or with `role="presentation"`, become paragraphs. Only data
+//! tables are aligned. Hidden elements are skipped, and lines break only at spaces.
 
 mod flow;
 mod grid;

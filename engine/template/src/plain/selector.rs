@@ -1,14 +1,17 @@
-//! The subset of CSS selectors that mails use to hide elements: names, classes, ids, and descendant and child combinators.
+//! The subset of CSS selectors that e-mails use to hide elements: names, classes, ids, and
+//! descendant and child combinators.
 
 use super::hidden::Ancestor;
 
-/// Maximum length of a selector. Longer selectors are ignored. In mails, selectors have about 20 bytes.
+/// Maximum length of a selector. Longer selectors are ignored. In e-mails, selectors have about 20
+/// bytes.
 const BYTES_MAX: usize = 200;
 
 /// A selector such as `.gone > div#note p.small`.
 #[derive(Debug)]
 pub(super) struct Selector {
-    /// The compounds, from the outermost to the innermost. The flag says whether the next element must be a direct child.
+    /// The compounds, from the outermost to the innermost. The flag says whether the next element
+    /// must be a direct child.
     compounds: Vec<(Compound, bool)>,
 }
 
@@ -37,7 +40,8 @@ impl Selector {
         (!compounds.is_empty()).then_some(Self { compounds })
     }
 
-    /// Returns whether the selector matches the last of these elements. Each element is a child of the previous one.
+    /// Returns whether the selector matches the last of these elements. Each element is a child of
+    /// the previous one.
     pub(super) fn matches(&self, elements: &[Ancestor]) -> bool {
         let [outer @ .., this] = elements else { return false };
         let [compounds @ .., (last, _)] = self.compounds.as_slice() else { return false };
@@ -49,7 +53,8 @@ impl Selector {
 fn matches_ancestors(compounds: &[(Compound, bool)], elements: &[Ancestor]) -> bool {
     let [before @ .., (compound, is_direct)] = compounds else { return true };
     let depth = if *is_direct { 1 } else { elements.len() };
-    // Only the nearest match is tried. This differs from CSS only for selectors with `>`, in a way that mails do not use.
+    // Only the nearest match is tried. This differs from CSS only for selectors with `>`, in a way
+    // that e-mails do not use.
     let found = elements.iter().rev().take(depth).position(|element| compound.matches(element));
     let rest = found.and_then(|found| elements.get(..elements.len() - found - 1));
     rest.is_some_and(|rest| matches_ancestors(before, rest))

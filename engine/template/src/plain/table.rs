@@ -1,5 +1,5 @@
-//! Tables: the cells of layout tables become paragraphs, and data tables are aligned. A data table that is too wide becomes a list with the
-//! column header before each value.
+//! Tables: the cells of layout tables become paragraphs, and data tables are aligned. A data table
+//! that is too wide becomes a list with the column header before each value.
 
 use super::flow::{COLUMNS, Flow};
 use super::grid::{Cell, GAP, Row, drop_empty_columns, drop_repeated_images, place, widths};
@@ -45,8 +45,8 @@ pub(super) fn table(flow: &mut Flow<'_, '_>, table: &Element) {
     drop_repeated_images(&mut read);
     drop_empty_columns(&mut read);
     read.retain(|row: &Row| !row.iter().all(Cell::is_empty));
-    // The width inside a cell is unbounded. Without this limit, a nested table would grow with the product of its
-    // longest text and its rows.
+    // The width inside a cell is unbounded. Without this limit, a nested table would grow with the
+    // product of its longest text and its rows.
     let columns = flow.columns().min(COLUMNS);
     let lines = aligned(&read, columns).unwrap_or_else(|| listed(&read, columns));
     flow.block(lines);
@@ -71,8 +71,9 @@ fn cells(row: &Element) -> impl Iterator<Item = &Element> {
     row.elements().filter(|cell| matches!(cell.name.as_str(), "td" | "th"))
 }
 
-/// Returns whether a table is used for layout: it has the role `presentation` (WAI-ARIA), no row with two cells, or contains tables or
-/// blocks of text and does not look like a data table.
+/// Returns whether a table is used for layout. Such a table has the role `presentation` (WAI-ARIA),
+/// or no row with two cells. A table that contains tables or blocks of text and does not look like
+/// a data table is used for layout, too.
 fn is_layout(table: &Element, rows: &[&Element]) -> bool {
     matches!(table.attribute("role"), Some("presentation" | "none"))
         || rows.iter().all(|row| cells(row).count() < 2)
@@ -82,7 +83,8 @@ fn is_layout(table: &Element, rows: &[&Element]) -> bool {
             && !ends_in_numbers(rows)
 }
 
-/// Returns whether the table has both header cells and data cells. If all cells are headers, the table is used for layout.
+/// Returns whether the table has both header cells and data cells. If all cells are headers, the
+/// table is used for layout.
 fn has_headers(rows: &[&Element]) -> bool {
     let mut all = rows.iter().flat_map(|row| cells(row));
     let first = all.next().map(|cell| cell.name.as_str());
@@ -114,7 +116,8 @@ fn collect(element: &Element, text: &mut String) {
     }
 }
 
-/// Returns whether a cell contains a heading, a list or several paragraphs, which data cells do not have.
+/// Returns whether a cell contains a heading, a list or several paragraphs, which data cells do not
+/// have.
 fn contains_blocks(cell: &Element) -> bool {
     let named = |names: &[&str]| {
         cell.elements().filter(|inner| names.contains(&inner.name.as_str())).count()

@@ -1,4 +1,5 @@
-//! Parses HTML into a tree with html5ever's tokenizer, which decodes character references and handles raw text elements.
+//! Parses HTML into a tree with html5ever's tokenizer, which decodes character references and
+//! handles raw text elements.
 
 use std::cell::RefCell;
 
@@ -8,7 +9,7 @@ use html5ever::tokenizer::{
     BufferQueue, Tag, TagKind, Token, TokenSink, TokenSinkResult, Tokenizer, TokenizerOpts,
 };
 
-/// Maximum nesting depth. Deeper elements become siblings. Mails have a depth of about 30.
+/// Maximum nesting depth. Deeper elements become siblings. E-mails have a depth of about 30.
 const DEPTH_MAX: usize = 200;
 
 /// Void elements.

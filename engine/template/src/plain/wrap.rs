@@ -1,5 +1,5 @@
-//! Line wrapping. Lines break at spaces and between ideographs, but never at a no-break space, within a word, or between an amount and its
-//! currency.
+//! Line wrapping. Lines break at spaces and between ideographs, but never at a no-break space,
+//! within a word, or between an amount and its currency.
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -16,7 +16,8 @@ struct Word<'t> {
     space: bool,
 }
 
-/// Wraps a text to a width. A word that is wider gets its own line. A text that fits stays unchanged, including the spaces that align it.
+/// Wraps a text to a width. A word that is wider gets its own line. A text that fits stays
+/// unchanged, including the spaces that align it.
 pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     if text.width() <= width {
         return vec![text.to_owned()];

@@ -1,4 +1,5 @@
-//! Tests of branches: a stored order is billed once and confirmed once, however often and in whatever form a handler receives it.
+//! Tests of branches: a stored order is billed once and confirmed once, however often and in
+//! whatever form a handler receives it.
 
 use std::time::Duration;
 

@@ -1,9 +1,9 @@
 //! API keys of a state. The database and its backups contain them, so that a state that ever had
-//! keys always requires one. You can add and revoke keys while a server runs.
+//! keys always requires a key. You can add and revoke keys while a server runs.
 //!
-//! A key has the form `oms_<id>_<secret>`. Only the SHA-256 of the secret is stored. Slow hashes
-//! are for secrets that people choose (NIST SP 800-63B, 5.1.1.2). These secrets consist of 256
-//! random bits and cannot be guessed.
+//! A key has the form `oms_<id>_<secret>`. Only the SHA-256 of the secret is stored. A slow
+//! hash is necessary only for a secret that its user chooses (NIST SP 800-63B, 5.1.1.2). The secret
+//! of an API key consists of 256 random bits and cannot be guessed.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};

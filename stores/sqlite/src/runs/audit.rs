@@ -1,4 +1,4 @@
-//! The audit log: what people did to runs, and when they viewed personal data.
+//! The audit log: the user actions on runs, and the times at which users viewed personal data.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};

@@ -16,7 +16,7 @@ use crate::state::readers::Reader;
 /// A run, without its order and its journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunRow {
-    /// The run's row.
+    /// The run's row number.
     pub id: i64,
     /// The order's key.
     pub key: String,
@@ -190,7 +190,7 @@ impl RunRow {
     }
 
     /// Returns the durations in milliseconds of completed runs among the `limit` latest runs,
-    /// shortest first. Retried runs are excluded, because they waited for a person.
+    /// shortest first. Retried runs are excluded, because they waited for a user action.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.
@@ -311,8 +311,8 @@ impl RunRow {
     }
 }
 
-/// Returns the greatest row that a run has or had. The row of a run is never reused, because rows
-/// of tables refer to it.
+/// Returns the highest row number that any run has or had. The row number of a run is never reused,
+/// because rows of tables refer to it.
 pub(crate) fn last_run(connection: &Connection) -> Result<i64, Error> {
     let mut statement = connection.prepare_cached(
         "select max((select coalesce(max(id), 0) from oms_runs), coalesce((select cast(value as integer) from oms_meta where name = 'last_run'), 0))",
@@ -377,7 +377,7 @@ impl StoredRun {
         Ok(statement.query_row([key], |row| row.get(0)).optional()?)
     }
 
-    /// Lists the rows of runs that can continue without a person.
+    /// Lists the rows of runs that can continue without a user action.
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.

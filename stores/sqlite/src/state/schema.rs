@@ -134,7 +134,7 @@ const LATER_COLUMNS: [(&str, &str, &str); 4] = [
     ("oms_runs", "caught", "caught integer"),
     // The steps that failed, each with a comma before and after it; null for none.
     ("oms_runs", "failed_steps", "failed_steps text"),
-    // How often a person retried the run; null for never.
+    // The number of retries by a user; null for none.
     ("oms_runs", "retries", "retries integer"),
 ];
 

@@ -96,7 +96,7 @@ pub struct Packet {
     pub caught: u32,
     /// The steps that failed.
     pub failed_steps: Vec<Arc<str>>,
-    /// Whether a person retried the run.
+    /// Whether a user retried the run.
     pub is_retry: bool,
     /// The time of the packet, in milliseconds since 1970.
     pub now: i64,
