@@ -15,7 +15,7 @@ mod output;
 pub mod render;
 mod runtime;
 mod signals;
-mod target;
+mod targets;
 
 use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;

@@ -15,10 +15,10 @@ use tempfile::TempDir;
 use crate::exit::{self, Usage};
 use crate::output::{self, Format};
 use crate::runtime;
-use crate::target::effect_target::TargetOption;
-use crate::target::email_destination::MailOption;
-use crate::target::operation::{LocalContext, in_server_or_here};
-use crate::target::state::{ResolvedState, StateArgs};
+use crate::targets::effect_target::TargetOption;
+use crate::targets::email_destination::MailOption;
+use crate::targets::operation::{LocalContext, in_server_or_here};
+use crate::targets::state::{ResolvedState, StateArgs};
 
 /// Erase a customer's personal data and keep the amounts
 ///

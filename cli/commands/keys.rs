@@ -6,7 +6,7 @@ mod revoke;
 
 use clap::Subcommand;
 
-use crate::target::state::ResolvedState;
+use crate::targets::state::ResolvedState;
 
 /// Add, list or revoke the API keys of `oms serve`
 #[derive(clap::Args, Debug)]

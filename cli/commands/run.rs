@@ -26,8 +26,8 @@ use crate::orders::watched_folder::WatchedFolder;
 use crate::output::{self, Format};
 use crate::runtime;
 use crate::signals::{self, Signals};
-use crate::target::run_options::RunOptions;
-use crate::target::state;
+use crate::targets::run_options::RunOptions;
+use crate::targets::state;
 
 /// Run orders through a pipeline
 ///

@@ -21,8 +21,8 @@ use crate::output;
 use crate::render;
 use crate::runtime;
 use crate::signals::{self, Signals};
-use crate::target::run_options::RunOptions;
-use crate::target::state;
+use crate::targets::run_options::RunOptions;
+use crate::targets::state;
 
 /// Accept orders over HTTP and run them
 ///

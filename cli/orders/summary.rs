@@ -11,8 +11,8 @@ use oms_sqlite::{MailRow, ObjectRow, Reader, count_rows};
 
 use crate::orders::tally::Tally;
 use crate::render;
-use crate::target::effect_target::ExternalTables;
-use crate::target::state::quote;
+use crate::targets::effect_target::ExternalTables;
+use crate::targets::state::quote;
 
 /// The place of the state, and the arguments for commands on it.
 pub(crate) struct State<'a> {
@@ -27,9 +27,9 @@ pub(crate) struct State<'a> {
 impl State<'_> {
     /// Returns the arguments for commands on this state.
     pub(crate) fn argument(&self, plan: &Plan) -> String {
-        let usual = crate::target::state::directory(self.pipeline, plan.name());
+        let usual = crate::targets::state::directory(self.pipeline, plan.name());
         let directory = (self.directory != usual).then_some(self.directory);
-        crate::target::state::argument(Some(self.pipeline), directory)
+        crate::targets::state::argument(Some(self.pipeline), directory)
     }
 }
 

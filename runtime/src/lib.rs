@@ -14,7 +14,7 @@ mod operations;
 mod run;
 mod runner;
 mod scheduling;
-mod target;
+mod targets;
 
 pub use admission::{Answer, Order, Settings, Settled, Work};
 pub use bundles::Bundles;
@@ -28,4 +28,4 @@ pub use run::{
     steps,
 };
 pub use runner::Runner;
-pub use target::{Listener, Mailing, Remote};
+pub use targets::{Listener, Mailing, Remote};

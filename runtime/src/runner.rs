@@ -20,7 +20,7 @@ use crate::export::exporter::Exporter;
 use crate::run::NextAttempt;
 use crate::run::driver::Driver;
 use crate::run::run_locks::RunLocks;
-use crate::target::{mailing, remote, seeds};
+use crate::targets::{mailing, remote, seeds};
 
 /// Runs a pipeline on a state directory. Only one process can own the directory.
 pub struct Runner {

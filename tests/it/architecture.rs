@@ -70,7 +70,7 @@ const MODULES: &[(&str, &[&str])] = &[
     (
         "runtime/src",
         &[
-            "target",
+            "targets",
             "bundles",
             "export",
             "admission",
@@ -96,7 +96,7 @@ const MODULES: &[(&str, &[&str])] = &[
             "render",
             "output",
             "check",
-            "target",
+            "targets",
             "orders",
             "emails",
             "live",
@@ -273,7 +273,9 @@ fn tree() -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
-                if !matches!(name.as_str(), "target" | ".git" | ".oms" | "node_modules") {
+                // Cargo marks its output folders, whatever their name.
+                let is_built = path.join("CACHEDIR.TAG").is_file();
+                if !is_built && !matches!(name.as_str(), ".git" | ".oms" | "node_modules") {
                     folders.push(path);
                 }
             } else if name != ".git" {

@@ -6,7 +6,7 @@ use oms_sqlite::backup;
 
 use crate::exit;
 use crate::output;
-use crate::target::state::StateArgs;
+use crate::targets::state::StateArgs;
 
 /// Back up the state to a file, even while a server uses it
 ///

@@ -5,7 +5,7 @@ use oms_sqlite::export_rows;
 
 use crate::exit;
 use crate::output;
-use crate::target::state::StateArgs;
+use crate::targets::state::StateArgs;
 
 /// Write the rows of a table to standard output as NDJSON, sorted by key
 ///

@@ -10,9 +10,9 @@ use oms_sqlite::{Database, import_rows};
 use crate::check;
 use crate::exit::{self, Usage};
 use crate::output;
-use crate::target::effect_target::TargetOption;
-use crate::target::operation::in_server_or_here;
-use crate::target::state::{StateArgs, current_plan};
+use crate::targets::effect_target::TargetOption;
+use crate::targets::operation::in_server_or_here;
+use crate::targets::state::{StateArgs, current_plan};
 
 /// Import rows from an NDJSON file into a table, replacing rows with the same key
 ///

@@ -9,8 +9,8 @@ use oms_sqlite::{DATABASE_FILE, Database};
 use crate::check;
 use crate::exit;
 use crate::output;
-use crate::target::effect_target::TargetOption;
-use crate::target::state::directory;
+use crate::targets::effect_target::TargetOption;
+use crate::targets::state::directory;
 
 /// Migrate the tables of a pipeline
 ///

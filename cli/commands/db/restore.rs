@@ -8,7 +8,7 @@ use oms_sqlite::{Restored, restore};
 
 use crate::exit;
 use crate::output;
-use crate::target::state::{StateArgs, name};
+use crate::targets::state::{StateArgs, name};
 
 /// Replace the state with a backup, and move the current files to a folder
 ///

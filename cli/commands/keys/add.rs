@@ -6,7 +6,7 @@ use oms_sqlite::Keys;
 
 use crate::exit;
 use crate::output;
-use crate::target::state::StateArgs;
+use crate::targets::state::StateArgs;
 
 /// Create an API key and show it once
 ///

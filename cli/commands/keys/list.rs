@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use crate::exit;
 use crate::output::{self, Format};
 use crate::render;
-use crate::target::state::StateArgs;
+use crate::targets::state::StateArgs;
 
 /// List the API keys
 ///

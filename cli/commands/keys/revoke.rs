@@ -7,7 +7,7 @@ use oms_sqlite::Keys;
 
 use crate::exit;
 use crate::output;
-use crate::target::state::StateArgs;
+use crate::targets::state::StateArgs;
 
 /// Revoke API keys by id or name
 ///

@@ -8,7 +8,7 @@ use oms_runtime::NotExported;
 use oms_sqlite::{StoredMail, private};
 
 use crate::output;
-use crate::target::state::StateArgs;
+use crate::targets::state::StateArgs;
 
 /// Write all e-mails to a Maildir
 ///

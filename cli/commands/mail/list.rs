@@ -7,7 +7,7 @@ use oms_sqlite::MailRow;
 use crate::exit;
 use crate::output::{self, Format};
 use crate::render;
-use crate::target::state::StateArgs;
+use crate::targets::state::StateArgs;
 
 /// List e-mails
 ///

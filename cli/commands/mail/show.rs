@@ -6,7 +6,7 @@ use oms_sqlite::StoredMail;
 use crate::emails::part::EmailPart;
 use crate::exit;
 use crate::output;
-use crate::target::state::StateArgs;
+use crate::targets::state::StateArgs;
 
 /// Show the e-mails of an order as complete messages (RFC 5322)
 ///

@@ -6,7 +6,7 @@ use oms_sqlite::ObjectRow;
 
 use crate::exit::{self, Usage};
 use crate::output;
-use crate::target::state::StateArgs;
+use crate::targets::state::StateArgs;
 
 /// Write an object to standard output, unchanged
 ///

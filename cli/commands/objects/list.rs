@@ -6,7 +6,7 @@ use oms_sqlite::ObjectRow;
 use crate::exit;
 use crate::output::{self, Format};
 use crate::render;
-use crate::target::state::StateArgs;
+use crate::targets::state::StateArgs;
 
 /// List the objects
 ///

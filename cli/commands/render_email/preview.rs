@@ -18,7 +18,7 @@ use crate::exit;
 use crate::live;
 use crate::output::{self, Format};
 use crate::render;
-use crate::target::state;
+use crate::targets::state;
 
 /// Render the e-mails for the pipeline's sample orders to files
 ///

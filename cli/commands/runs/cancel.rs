@@ -9,10 +9,10 @@ use serde_json::json;
 
 use crate::exit::{self, Usage};
 use crate::output::{self, Format};
-use crate::target::effect_target::TargetOption;
-use crate::target::email_destination::MailOption;
-use crate::target::operation::{LocalContext, Operation, operate};
-use crate::target::state::StateArgs;
+use crate::targets::effect_target::TargetOption;
+use crate::targets::email_destination::MailOption;
+use crate::targets::operation::{LocalContext, Operation, operate};
+use crate::targets::state::StateArgs;
 
 /// Cancel waiting and parked runs
 ///

@@ -9,8 +9,8 @@ use serde_json::{Value as Json, json};
 use crate::exit;
 use crate::output::{self, Format};
 use crate::render;
-use crate::target::stack::{StackOption, StackRequest};
-use crate::target::state::{StateArgs, StateReader};
+use crate::targets::stack::{StackOption, StackRequest};
+use crate::targets::state::{StateArgs, StateReader};
 
 /// List runs in the order of acceptance
 ///

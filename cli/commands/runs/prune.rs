@@ -13,10 +13,10 @@ use serde_json::json;
 use crate::exit;
 use crate::output::{self, Format};
 use crate::runtime;
-use crate::target::effect_target::TargetOption;
-use crate::target::email_destination::MailOption;
-use crate::target::operation::{LocalContext, in_server_or_here};
-use crate::target::state::StateArgs;
+use crate::targets::effect_target::TargetOption;
+use crate::targets::email_destination::MailOption;
+use crate::targets::operation::{LocalContext, in_server_or_here};
+use crate::targets::state::StateArgs;
 
 /// Delete old completed and cancelled runs with their orders, journals, objects and e-mails
 ///

@@ -12,11 +12,11 @@ use serde_json::json;
 
 use crate::exit::{self, Usage};
 use crate::output::{self, Format};
-use crate::target::effect_target::TargetOption;
-use crate::target::email_destination::MailOption;
-use crate::target::operation::{LocalContext, Operation, operate};
-use crate::target::stack::{RetrySelection, StackRequest};
-use crate::target::state::{ResolvedState, StateArgs, StateReader};
+use crate::targets::effect_target::TargetOption;
+use crate::targets::email_destination::MailOption;
+use crate::targets::operation::{LocalContext, Operation, operate};
+use crate::targets::stack::{RetrySelection, StackRequest};
+use crate::targets::state::{ResolvedState, StateArgs, StateReader};
 
 /// Retry parked runs with the current pipeline file
 ///

@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 
 use crate::exit;
 use crate::output::{self, Format};
-use crate::target::stack::{StackOption, StackRequest};
-use crate::target::state::{ResolvedState, StateArgs};
+use crate::targets::stack::{StackOption, StackRequest};
+use crate::targets::state::{ResolvedState, StateArgs};
 
 /// Show the steps of a run, with masked personal data
 ///

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::answer::Answer;
 use crate::export::Export;
-use crate::target::{Listener, Mailing, Remote};
+use crate::targets::{Listener, Mailing, Remote};
 
 /// The settings of a runner.
 #[derive(Clone)]

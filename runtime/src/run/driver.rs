@@ -20,7 +20,7 @@ use super::stage::Stage;
 use crate::admission::answer::{Answer, Answering};
 use crate::bundles::Bundles;
 use crate::export::exporter::Exporter;
-use crate::target::{Listener, Remote};
+use crate::targets::{Listener, Remote};
 
 /// Delay between two attempts to commit while the disk is full.
 const DISK_FULL_DELAY: Duration = Duration::from_secs(1);

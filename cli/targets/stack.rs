@@ -10,7 +10,7 @@ use oms_sql::NoteFilter;
 
 use crate::exit::Usage;
 use crate::output::Format;
-use crate::target::state::ResolvedState;
+use crate::targets::state::ResolvedState;
 
 /// The options for the place where the orders ran.
 #[derive(clap::Args, Clone, Debug)]
@@ -90,7 +90,7 @@ impl StackOption {
         kinds: &[StepKind],
     ) -> anyhow::Result<u8> {
         use crate::exit::FINDINGS;
-        use crate::target::cloud::Cloud;
+        use crate::targets::cloud::Cloud;
 
         let cloud = Cloud::open(self.resources.as_deref())?;
         let Some(stack) = deployed::Stack::open(found, cloud, kinds)? else { return Ok(FINDINGS) };

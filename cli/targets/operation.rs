@@ -16,10 +16,10 @@ use crate::check;
 use crate::directory::DirectoryFiles;
 use crate::output;
 use crate::runtime;
-use crate::target::effect_target::TargetOption;
-use crate::target::email_destination::MailOption;
-use crate::target::external::ExternalTarget;
-use crate::target::state::{ResolvedState, current_plan};
+use crate::targets::effect_target::TargetOption;
+use crate::targets::email_destination::MailOption;
+use crate::targets::external::ExternalTarget;
+use crate::targets::state::{ResolvedState, current_plan};
 
 /// An operation on runs.
 #[derive(Clone, Copy)]

@@ -12,7 +12,7 @@ use oms_sql::Database;
 use crate::exit::Usage;
 use crate::runtime;
 #[cfg(feature = "aws")]
-use crate::target::cloud::Cloud;
+use crate::targets::cloud::Cloud;
 
 /// An external target, ready for use.
 pub(crate) struct ExternalTarget {

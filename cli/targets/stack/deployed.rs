@@ -20,9 +20,9 @@ use crate::exit::{self, Usage};
 use crate::output::{self, Format};
 use crate::render;
 use crate::runtime;
-use crate::target::cloud::Cloud;
-use crate::target::stack::RetrySelection;
-use crate::target::state::ResolvedState;
+use crate::targets::cloud::Cloud;
+use crate::targets::stack::RetrySelection;
+use crate::targets::state::ResolvedState;
 
 /// Maximum number of orders in one query.
 const PAGE: u32 = 500;

@@ -7,8 +7,8 @@ use oms_engine::plan::Plan;
 use oms_runtime::Settings;
 
 use crate::output;
-use crate::target::effect_target::TargetOption;
-use crate::target::email_destination::MailOption;
+use crate::targets::effect_target::TargetOption;
+use crate::targets::email_destination::MailOption;
 
 /// The options of `run` and `serve`.
 #[derive(clap::Args, Clone, Debug)]

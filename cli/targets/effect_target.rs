@@ -11,9 +11,9 @@ use oms_sql::{Database, SqlTables};
 
 use crate::exit::Usage;
 #[cfg(feature = "aws")]
-use crate::target::cloud::Cloud;
-use crate::target::external::ExternalTarget;
-use crate::target::stack::StackOption;
+use crate::targets::cloud::Cloud;
+use crate::targets::external::ExternalTarget;
+use crate::targets::stack::StackOption;
 
 /// The options for the target of effects.
 #[derive(clap::Args, Clone, Debug)]

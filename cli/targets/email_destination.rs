@@ -13,7 +13,7 @@ use oms_smtp::{Credentials, Settings, SmtpMailer};
 
 use crate::exit::Usage;
 use crate::output;
-use crate::target::external::ExternalTarget;
+use crate::targets::external::ExternalTarget;
 
 /// The option for the destination of e-mails.
 #[derive(clap::Args, Clone, Copy, Debug)]
