@@ -69,7 +69,11 @@ impl RefreshHandler {
         }
         let newest = newest.to_string();
         let state = if newer { "stored" } else { "unchanged" };
-        log::line("info", "checked the exchange rates", &[("newest", &newest), ("state", state)]);
+        log::log_line(
+            "info",
+            "checked the exchange rates",
+            &[("newest", &newest), ("state", state)],
+        );
         Ok(json!({ "newest": newest, "stored": newer }))
     }
 
