@@ -17,7 +17,7 @@ pub(crate) enum Signals {
 }
 
 /// Returns a value that becomes true at the first signal. A second Ctrl-C terminates the process
-/// immediately, which is equivalent to a crash: the next call resumes.
+/// immediately, which is equivalent to a crash: the next invocation resumes.
 ///
 /// # Errors
 /// When the signal handlers cannot be installed.

@@ -278,8 +278,8 @@ fn report_unknown(
         let order = order.as_ref().map(|order| format!(", as in order {order}"));
         let order = order.unwrap_or_default();
         output::message(&match customer {
-            Some(id) => format!("  it occurs in the personal data of customer {id}{order}"),
-            None => format!("  it occurs in the personal data of a customer without an id{order}"),
+            Some(id) => format!("  found in the personal data of customer {id}{order}"),
+            None => format!("  found in the personal data of a customer without an id{order}"),
         });
     }
     if !candidates.is_empty() {

@@ -129,7 +129,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     })
 }
 
-/// Returns what to do if a call had neither orders nor runs to resume.
+/// Returns the error message for an invocation without orders and without runs to resume.
 fn no_input(plan: &Plan) -> String {
     let samples = match plan.samples() {
         [] => "",

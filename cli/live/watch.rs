@@ -15,8 +15,8 @@ const DEBOUNCE: Duration = Duration::from_millis(15);
 /// Maximum number of changes that are combined.
 const DEBOUNCED_MAX: u32 = 20;
 
-/// Calls `changed` on a separate thread whenever a file in the folders has changed, while the
-/// result is held. The folders that it returns are watched from then on.
+/// Calls `changed` on a separate thread whenever a file in the folders has changed, until the
+/// process ends. From then on, also watches the folders that `changed` returns.
 ///
 /// # Errors
 /// When the folders cannot be watched.
@@ -46,7 +46,7 @@ pub(super) fn on_change(
     Ok(WatchHandle { _thread: thread })
 }
 
-/// Watches the folders while it is held.
+/// The thread that watches the folders.
 pub(super) struct WatchHandle {
     _thread: std::thread::JoinHandle<()>,
 }

@@ -37,8 +37,8 @@ impl ExternalTarget {
         Ok(runtime::current_thread()?.block_on(oms_sql::migrate(&*self.database, tables))?)
     }
 
-    /// Creates the handlers' roles with the passwords of their secrets, and grants each what its
-    /// steps need. Returns the number of roles.
+    /// Creates the handlers' roles with the passwords of their secrets, and grants each role the
+    /// privileges that its steps need. Returns the number of roles.
     ///
     /// # Errors
     /// When a handler is unknown, its secret cannot be read, or the database rejects a statement.

@@ -22,8 +22,8 @@ pub(crate) struct StateArgs {
     /// State directory, by default `.oms/<name>` next to the pipeline file
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// Pipeline file (optional with `--state-dir`), followed by the command's arguments, such as
-    /// keys
+    /// Pipeline file (optional with `--state-dir`), followed by the command's other arguments, as
+    /// in the example
     #[arg(value_name = "PIPELINE")]
     arguments: Vec<String>,
 }

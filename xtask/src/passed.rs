@@ -1,4 +1,4 @@
-//! Which checks have passed for the present files, so that a second run with nothing changed is
+//! Records which checks passed for the current files, so that a repeated run without changes is
 //! short.
 
 use std::path::PathBuf;

@@ -1,4 +1,5 @@
-//! The pipeline file of a server, which runs it, reads it again, draws it and shows it.
+//! The pipeline file that a server runs. The server reloads it, draws its graph, and shows it in
+//! the console.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

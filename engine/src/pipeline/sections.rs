@@ -109,7 +109,7 @@ pub struct RatesSection {
     pub base: Option<String>,
     /// For `fixed`: the direction in which the rates are quoted.
     pub quote: Option<FixedQuote>,
-    /// For `fixed`: the rates by currency, as texts.
+    /// For `fixed`: the rates by currency, as quoted text.
     pub table: Option<BTreeMap<String, String>>,
     /// The rounding of amounts to the currency's minor units.
     #[serde(default = "rounding_default")]

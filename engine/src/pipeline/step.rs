@@ -25,7 +25,7 @@ pub struct StepSection {
     /// The timeout of an attempt in seconds.
     #[schemars(range(min = 1, max = 86400))]
     pub timeout_seconds: Option<u32>,
-    /// The step that runs if this one fails for good, that is, after its last attempt.
+    /// The catch step that runs if this step fails permanently.
     pub on_failure: Option<Catch>,
 }
 
@@ -87,7 +87,7 @@ pub enum Allow {
     /// The step was skipped without a failure: its `when` was false, or it needs a step that was
     /// skipped for this reason.
     Skipped,
-    /// The step failed for good, or was skipped because another step failed.
+    /// The step failed permanently, or was skipped because another step failed.
     Failed,
 }
 
@@ -169,7 +169,7 @@ pub enum Jitter {
     None,
 }
 
-/// The step that runs if a step fails for good.
+/// The step that runs if a step fails permanently.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Catch {

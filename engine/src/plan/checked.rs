@@ -48,7 +48,7 @@ impl Plan {
         self.description.as_deref()
     }
 
-    /// Returns the time zone that decides on which day an instant falls.
+    /// Returns the time zone that determines the date of a timestamp.
     pub const fn time_zone(&self) -> &TimeZone {
         &self.time_zone
     }
@@ -195,7 +195,7 @@ pub struct PlannedStep {
     pub retry: Retry,
     /// The timeout of an attempt.
     pub timeout: Option<Duration>,
-    /// The catch step that runs if this step fails for good.
+    /// The catch step that runs if this step fails permanently.
     pub caught_by: Option<usize>,
     /// If this is a catch step, the step whose failure it catches.
     pub catches: Option<usize>,

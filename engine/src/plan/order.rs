@@ -184,7 +184,7 @@ pub(super) fn check(
     if let Some(fault) = fault {
         sink.add(
             Finding::error(codes::ORDER_KEY, Place::value(place), format!("the order key {fault}"))
-                .help(expression.unwrap_or_else(|| "use a required text or integer of the order that is unique for each order, or `${{ intake.name }}`".to_owned())),
+                .help(expression.unwrap_or_else(|| "use a required field of the order that is text or an integer and unique for each order, or `${{ intake.name }}`".to_owned())),
         );
         return None;
     }

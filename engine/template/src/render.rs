@@ -58,7 +58,7 @@ pub enum TemplateError {
         path: String,
     },
     /// The data is not of the type that the template was checked for.
-    #[error("the data does not fit `{path}` at line {line}: {cause}")]
+    #[error("the data does not match `{path}` at line {line}: {cause}")]
     Mismatch {
         /// The path of the file.
         path: String,

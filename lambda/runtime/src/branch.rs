@@ -140,7 +140,7 @@ impl BranchHandler {
         }
         match message.note {
             None => {}
-            Some(Note::Test) => self.log("info", "received a test event of S3", &[]),
+            Some(Note::Test) => self.log("info", "received a test event from S3", &[]),
             Some(Note::Deleted) => self.log("info", "ignored the deletion of an object", &[]),
             Some(Note::Unreadable) => {
                 self.log("error", "received a message that is not an S3 notification", &[]);

@@ -508,7 +508,7 @@ impl fmt::Display for Shape {
             Self::Int => f.write_str("an integer"),
             Self::Decimal { .. } => f.write_str("a decimal"),
             Self::Text { values: Some(values), .. } => {
-                f.write_str("one of the texts ")?;
+                f.write_str("one of the values ")?;
                 for (position, value) in values.iter().enumerate() {
                     let comma = if position == 0 { "" } else { ", " };
                     write!(f, "{comma}`{value}`")?;
