@@ -177,7 +177,7 @@ function showFindings(findings) {
 
 const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
 
-/** Shows an e-mail, or the message that there is none. */
+/** Shows an e-mail, or a message if it does not exist. */
 async function showMail(key, mail) {
   // Another e-mail starts at the top. The same e-mail in another language keeps the scroll position.
   if (shown?.id !== key?.id) {
