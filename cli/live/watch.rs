@@ -39,7 +39,7 @@ pub(super) fn on_change(
         while changes.recv().is_ok() {
             debounce(&changes);
             let folders = changed();
-            // A missing folder is tried again after the next change.
+            // After the next change, a missing folder is watched if it exists then.
             let _unwatched = watch(&mut watcher, &folders, &mut watched);
         }
     })?;

@@ -107,7 +107,7 @@ impl ResolvedState {
     /// Returns the first of the other arguments.
     ///
     /// # Errors
-    /// With this message, if there are no other arguments.
+    /// When there are no other arguments. The message is `missing`.
     pub(crate) fn first_argument(&self, missing: &str) -> anyhow::Result<&str> {
         self.arguments.first().map(String::as_str).ok_or_else(|| Usage(missing.to_owned()).into())
     }

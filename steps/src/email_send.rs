@@ -24,8 +24,8 @@ use crate::one_line;
 /// Renders an e-mail template and sends the e-mail by SES or SMTP, or stores it in the local
 /// outbox. It is sent once for each order, step and element.
 ///
-/// `oms validate` checks every name in the template against `data`. A failed attempt is repeated
-/// only if it is certain that the e-mail was not sent.
+/// `oms validate` checks every name in the template against `data`. By default, a failed attempt is
+/// repeated only if it is certain that the e-mail was not sent.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

@@ -1,4 +1,4 @@
-//! `cargo xtask check`: runs exactly the checks that CI runs.
+//! `cargo xtask check`: runs the checks that CI runs, except the one for security advisories.
 
 use std::time::Instant;
 
@@ -95,8 +95,8 @@ fn database() {
     }
 }
 
-/// Installs `strace` from Debian if possible, for the test that observes what is on disk before an
-/// order is acknowledged. Without it, that test reports that it is skipped.
+/// Installs `strace` from Debian if possible, for the tests that observe when data is written to
+/// disk. Without it, these tests report that they are skipped.
 fn tracer() {
     if !debian::installed("strace", &["--version"], &["strace"]) {
         say("strace is missing and could not be installed; one test will be skipped");

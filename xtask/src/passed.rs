@@ -1,4 +1,4 @@
-//! Records which checks passed for the current files, so that a repeated run without changes is
+//! Records which checks have passed for the current files, so that a second run without changes is
 //! short.
 
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use crate::workspace::{command, root, scratch, variable};
 pub(crate) struct Inputs(Option<Digest>);
 
 impl Inputs {
-    /// Returns the present state. Without Git it is unknown, and every check runs.
+    /// Returns the current state. Without Git it is unknown, and every check runs.
     pub(crate) fn now() -> Self {
         Self(digest())
     }

@@ -39,8 +39,8 @@ impl Claims {
     }
 
     /// Claims the effect of a call for the attempt `attempt`, with a lease of `lease`. An expired
-    /// claim is taken over only if `again` allows a repetition. If the effect is already done and
-    /// the call is the handler's last, this also notes that the handler is done.
+    /// claim is taken over only if `may_resend` is true. If the effect is already done and the call
+    /// is the handler's last, this also notes that the handler is done.
     ///
     /// # Errors
     /// Returns an error if the database fails. The effect must then not be attempted.

@@ -1,5 +1,5 @@
-//! The pipeline file that a server runs. The server reloads it, draws its graph, and shows it in
-//! the console.
+//! The pipeline file of a server: reads it again after changes, draws its graph, renders its
+//! e-mails, and collects its findings for the console.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

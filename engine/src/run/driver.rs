@@ -59,7 +59,7 @@ impl Run {
         self.scheduler.restrict_to(steps);
     }
 
-    /// Writes the note that the handler is done with the order. It is written together with the
+    /// Makes the driver write the note that the handler is done with the order, together with the
     /// effect of `step`.
     pub fn write_done_note(&mut self, step: usize, mark: Arc<DoneNote>) {
         self.done_note = Some((step, mark));

@@ -1,5 +1,5 @@
 //! Checks of MJML 4 elements and attributes. The parser treats unknown elements as HTML and ignores
-//! unknown attributes, so without this check a typo would only show up in the mail.
+//! unknown attributes, so without this check a typo would only show up in the e-mail.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;

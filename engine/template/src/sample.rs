@@ -1,4 +1,4 @@
-//! The sample data of a template, which previews use if no order reaches its mail.
+//! The sample data of a template, which previews use if no order leads to its e-mail.
 
 use oms_core::diagnostic::codes;
 use oms_core::value::{JsonNode, ProblemKind, Type, Value, read_json};

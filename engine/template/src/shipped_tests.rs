@@ -207,7 +207,7 @@ fn a_confirmation_uses_the_language_and_formats_of_its_locale() {
     }
 }
 
-/// Size up to which Gmail shows a mail. It hides the rest behind a link (102 KB).
+/// Size up to which Gmail shows an e-mail. It hides the rest behind a link (102 KB).
 const GMAIL_CLIP: usize = 102 * 1024;
 
 #[test]

@@ -39,7 +39,7 @@ pub struct BranchHandler {
 pub enum Outcome {
     /// All steps of the branch are completed.
     Done,
-    /// A temporary failure. The order must be tried again.
+    /// A temporary failure. The order must be processed again.
     Retry {
         /// The cause.
         cause: String,

@@ -208,7 +208,7 @@ pub trait Effects: Send + Sync {
     /// Randomness.
     fn random(&self) -> &dyn Random;
     /// Reports the end of the attempt behind a call. Its staged writes are kept for the step's
-    /// event if `keep` is true, and discarded otherwise.
+    /// event if `keep_writes` is true, and discarded otherwise.
     fn settle(&self, call: &Call, keep_writes: bool);
     /// Returns which parts of the world are outside this process.
     fn outside(&self) -> Outside;

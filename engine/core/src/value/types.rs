@@ -1,4 +1,5 @@
-//! Static types: what is known about an expression, a column or an output before a run.
+//! Static types: the properties of an expression, a column or an output that are known before a
+//! run.
 
 use std::fmt;
 use std::sync::Arc;
