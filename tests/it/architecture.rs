@@ -107,7 +107,8 @@ const MODULES: &[(&str, &[&str])] = &[
 ];
 
 /// Packages that may use every other package.
-const FREE: &[&str] = &["xtask", "custom-kind", "oms-test-servers", "oms-fuzz-targets"];
+const FREE: &[&str] =
+    &["xtask", "xtask-engine", "custom-kind", "oms-test-servers", "oms-fuzz-targets"];
 
 /// Packages with which a package must not be linked, directly or indirectly.
 const NOT_LINKED: &[(&str, &[&str])] = &[

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::python;
-use crate::workspace::{build, command, root, run as execute, say, scratch, variable};
+use xtask::python;
+use xtask::workspace::{build, command, root, run as execute, say, scratch, variable};
 
 /// Generate AWS Lambda handlers for the example pipelines, lint and build them, and process orders
 /// on an emulator

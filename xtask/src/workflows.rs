@@ -3,8 +3,8 @@
 
 use crate::debian;
 use crate::npm;
-use crate::python;
-use crate::workspace::{command, root, run as execute, say, scratch, variable};
+use xtask::python;
+use xtask::workspace::{command, root, run as execute, say, scratch, variable};
 
 /// Lint the GitHub workflows and issue forms, the shell scripts, the Dockerfile and the systemd
 /// unit
