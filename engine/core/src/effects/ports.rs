@@ -48,7 +48,7 @@ pub struct Call {
     pub key: Arc<str>,
     /// Whether the effect may be repeated if its outcome is unknown (`on_unknown: resend`).
     pub may_resend: bool,
-    /// Whether an effect outside this process may already have happened.
+    /// Whether an external effect may already have happened.
     pub outcome_unknown: OutcomeUnknown,
     /// What the stretch has read so far.
     pub reads: Arc<Reads>,
@@ -56,7 +56,7 @@ pub struct Call {
     pub done_note: Option<Arc<DoneNote>>,
 }
 
-/// Whether an attempt that is interrupted now may have had an effect outside this process.
+/// Whether an attempt that is interrupted now may have had an external effect.
 #[derive(Clone, Debug, Default)]
 pub struct OutcomeUnknown(Arc<AtomicBool>);
 
