@@ -49,7 +49,7 @@ pub(crate) struct Rehearsed {
 /// Runs orders in memory: those of a file, or the pipeline's samples.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// Returns an error if a file cannot be read.
 pub(crate) fn rehearse(
     plan: &Arc<Plan>,
     pipeline: &Path,
@@ -140,7 +140,7 @@ impl Rehearsed {
     /// template.
     ///
     /// # Errors
-    /// When an e-mail is too large.
+    /// Returns an error if an e-mail is too large.
     pub(crate) fn mails(
         &self,
         locale: Option<&str>,
@@ -158,7 +158,7 @@ impl Rehearsed {
     /// Returns the e-mail of one order and step. `locale` replaces its locale.
     ///
     /// # Errors
-    /// When an e-mail is too large.
+    /// Returns an error if an e-mail is too large.
     pub(crate) fn mail(
         &self,
         key: &str,

@@ -95,7 +95,7 @@ pub trait ObjectStore: Send + Sync {
     /// Stores an object. The same content under the same key changes nothing.
     ///
     /// # Errors
-    /// `conflict` if another run stored other content there.
+    /// Returns an error with the cause `conflict` if another run stored other content there.
     fn put<'a>(&'a self, call: &'a Call, object: Put) -> Io<'a, ()>;
 
     /// Returns an object's bytes, or `None` if it does not exist.
@@ -134,7 +134,8 @@ pub trait Tables: Send + Sync {
     /// Inserts a row. A repetition by the same run has no effect.
     ///
     /// # Errors
-    /// `conflict` if another run wrote a row with this key, or this one wrote a different row.
+    /// Returns an error with the cause `conflict` if another run wrote a row with this key, or this
+    /// run wrote a different row.
     fn insert<'a>(
         &'a self,
         call: &'a Call,

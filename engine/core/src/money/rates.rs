@@ -220,7 +220,7 @@ impl RateTable {
     }
 
     /// Returns whether the table has rates for the currency. The base always has a rate. With
-    /// changeovers, a currency that the euro replaced has one without a row.
+    /// changeovers, a currency that the euro replaced needs no row.
     pub fn has_currency(&self, currency: Currency) -> bool {
         match &self.quotes {
             Quotes::Dated(dated) => dated.has_currency(currency),
