@@ -14,7 +14,8 @@ use crate::render;
 /// Creates the checker for these kinds.
 ///
 /// # Errors
-/// Returns an error if two kinds have the same name, or the settings of a kind have an invalid schema.
+/// Returns an error if two kinds have the same name, or the settings of a kind have an invalid
+/// schema.
 pub(crate) fn checker(kinds: &[StepKind]) -> anyhow::Result<Arc<Checker>> {
     checker_for(kinds, Target::Local)
 }
@@ -22,7 +23,8 @@ pub(crate) fn checker(kinds: &[StepKind]) -> anyhow::Result<Arc<Checker>> {
 /// Creates the checker for these kinds and a target.
 ///
 /// # Errors
-/// Returns an error if two kinds have the same name, or the settings of a kind have an invalid schema.
+/// Returns an error if two kinds have the same name, or the settings of a kind have an invalid
+/// schema.
 pub(crate) fn checker_for(kinds: &[StepKind], target: Target) -> anyhow::Result<Arc<Checker>> {
     let registry = Registry::new(kinds.iter().copied())?;
     Ok(Arc::new(Checker::new(registry)?.for_target(target)))

@@ -113,7 +113,7 @@ fn templates(plan: &Plan, files: &DirectoryFiles) -> BTreeMap<Arc<str>, Template
 }
 
 impl Rehearsed {
-    /// Returns the locales of the templates, with their own locales first.
+    /// Returns the locales of the templates, with their default locales first.
     pub(crate) fn locales(&self) -> Vec<String> {
         let mut locales: Vec<String> = Vec::new();
         let own = self.templates.values().map(Template::default_locale);
@@ -125,7 +125,7 @@ impl Rehearsed {
         locales
     }
 
-    /// Returns the templates with their locales. The template's own locale is first.
+    /// Returns the templates with their locales. The template's default locale is first.
     pub(crate) fn by_template(&self) -> Vec<(String, Vec<String>)> {
         let of = |(name, template): (&Arc<str>, &Template)| {
             let own = std::iter::once(template.default_locale());

@@ -106,7 +106,8 @@ impl ExternalTarget {
         })
     }
 
-    /// Allows a run to repeat actions with an unknown outcome, because the user decided so.
+    /// Releases the claims of a run, because the user decided to repeat effects with an unknown
+    /// outcome.
     ///
     /// # Errors
     /// Returns an error if the database fails.
