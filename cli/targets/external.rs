@@ -106,8 +106,8 @@ impl ExternalTarget {
         })
     }
 
-    /// Releases the claims of a run, because the user decided to repeat effects with an unknown
-    /// outcome.
+    /// Releases the expired claims of a run, because the user decided to repeat effects with an
+    /// unknown outcome.
     ///
     /// # Errors
     /// Returns an error if the database fails.
