@@ -20,7 +20,7 @@ pub(crate) enum Signals {
 /// immediately, which is equivalent to a crash: the next invocation resumes.
 ///
 /// # Errors
-/// When the signal handlers cannot be installed.
+/// Returns an error if the signal handlers cannot be installed.
 pub(crate) fn listen(signals: Signals) -> anyhow::Result<watch::Receiver<bool>> {
     let (stop, receiver) = watch::channel(false);
     // On a separate thread, so that other work cannot delay it.

@@ -129,7 +129,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     })
 }
 
-/// Returns the error message for an invocation without orders and without runs to resume.
+/// Returns the message for an invocation without orders and without runs to resume.
 fn no_input(plan: &Plan) -> String {
     let samples = match plan.samples() {
         [] => "",

@@ -19,7 +19,7 @@ const DEBOUNCED_MAX: u32 = 20;
 /// process ends. From then on, also watches the folders that `changed` returns.
 ///
 /// # Errors
-/// When the folders cannot be watched.
+/// Returns an error if the folders cannot be watched.
 pub(super) fn on_change(
     folders: &BTreeSet<PathBuf>,
     mut changed: impl FnMut() -> BTreeSet<PathBuf> + Send + 'static,

@@ -116,7 +116,7 @@ impl TargetOption {
     /// Returns the external target, or `None` for the local one.
     ///
     /// # Errors
-    /// When this program was built without the target, or an option is missing.
+    /// Returns an error if this program was built without the target, or an option is missing.
     pub(crate) fn external(&self) -> anyhow::Result<Option<ExternalTarget>> {
         match self.target {
             EffectTarget::Local => Ok(None),

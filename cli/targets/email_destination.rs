@@ -60,7 +60,8 @@ impl MailOption {
     /// machine.
     ///
     /// # Errors
-    /// When the pipeline has no server, or a variable or secret of its settings is missing.
+    /// Returns an error if the pipeline has no server, or a variable or secret of its settings is
+    /// missing.
     pub(crate) fn mailing(
         self,
         plan: &Plan,

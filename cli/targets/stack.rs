@@ -64,7 +64,7 @@ impl StackOption {
     /// `None` if they ran on this machine.
     ///
     /// # Errors
-    /// When this program was built without AWS, or a service does not respond.
+    /// Returns an error if this program was built without AWS, or a service does not respond.
     pub(crate) fn send(
         &self,
         request: &StackRequest<'_>,

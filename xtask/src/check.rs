@@ -121,6 +121,6 @@ fn database() {
 /// disk. Without it, these tests report that they are skipped.
 fn tracer() {
     if !debian::installed("strace", &["--version"], &["strace"]) {
-        say("strace is missing and could not be installed; one test will be skipped");
+        say("strace is missing and could not be installed; the tests that use it will be skipped");
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct PipelineFile {
     /// The version of the file format. Always 1.
     #[schemars(extend("const" = 1))]
     oms: u32,
-    /// The name of the pipeline. It is the name of the state directory. Together with an order's
+    /// The name of the pipeline, and by default of its state directory. Together with an order's
     /// key, it identifies a run.
     #[schemars(regex(pattern = r"^[a-z][a-z0-9-]{0,62}$"))]
     name: String,

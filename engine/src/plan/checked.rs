@@ -84,8 +84,9 @@ impl Plan {
         self.tables.iter().map(used).collect()
     }
 
-    /// Returns whether the keys of objects in a bucket may contain personal data. They do not if no
-    /// step stores objects in the bucket under a key with personal data.
+    /// Returns whether the keys of objects in a bucket may contain personal data. Returns false
+    /// only if the order key is not personal data and steps store objects in the bucket, all of
+    /// them under keys without personal data.
     pub fn has_personal_keys(&self, bucket: &str) -> bool {
         let stores = |effect: &Effect| {
             effect.port == Port::Objects && effect.verb == Verb::Put && *effect.resource == *bucket

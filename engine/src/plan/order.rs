@@ -51,7 +51,7 @@ pub enum KeyError {
 /// neither `.` nor `..`.
 ///
 /// # Errors
-/// If the key is invalid.
+/// Returns an error if the key is invalid.
 pub fn valid_key(key: &str) -> Result<(), KeyError> {
     if key.is_empty() {
         return Err(KeyError::Empty);
@@ -108,7 +108,7 @@ impl OrderPlan {
     /// Computes the key of an order that was received under a name.
     ///
     /// # Errors
-    /// If the result is not a valid key.
+    /// Returns an error if the result is not a valid key.
     pub fn key(&self, order: &Parsed, name: &str) -> Result<Arc<str>, KeyError> {
         let intake = Record::new(Arc::clone(&self.intake), vec![Value::text(name)]);
         let env = Env {

@@ -91,7 +91,7 @@ impl Template {
     /// Renders only the HTML.
     ///
     /// # Errors
-    /// As [`Template::render`].
+    /// Returns the same errors as [`Template::render`].
     pub fn render_html(&self, data: &Value, locale: Option<&str>) -> Result<String, TemplateError> {
         let (variant, formats) = self.variant_and_formats(locale);
         self.context(variant, &formats).rendered(variant.html.rendered(), data, Escape::Html)
@@ -101,7 +101,7 @@ impl Template {
     /// attachment.
     ///
     /// # Errors
-    /// As [`Template::render`].
+    /// Returns the same errors as [`Template::render`].
     pub fn attachment(
         &self,
         name: &str,

@@ -59,7 +59,7 @@ pub struct Plans {
 }
 
 impl Plans {
-    /// Creates the plans of a bundle.
+    /// Creates an empty cache for the plans of a bundle.
     pub fn new(bundle: Bundle, file: Arc<dyn RateFile>) -> Self {
         Self { bundle, file, known: Mutex::default() }
     }

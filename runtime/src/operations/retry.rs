@@ -95,7 +95,7 @@ impl Runner {
     /// `held`.
     ///
     /// # Errors
-    /// When the run cannot be retried, or the database fails.
+    /// Returns an error if the run cannot be retried, or the database fails.
     pub async fn retry(&self, row: &RunRow, held: Option<Held>) -> Result<Settled, RetryError> {
         let Some(_lock) = self.run_locks.try_lock(row.id) else {
             return Err(RetryError::Refused(NotRetried::UnderWay(row.key.clone())));

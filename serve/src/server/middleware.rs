@@ -1,4 +1,4 @@
-//! The middleware of all requests: an id, response headers, a count, and a line in the log.
+//! The middleware of all requests: an id, response headers, a count, and a line in the access log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

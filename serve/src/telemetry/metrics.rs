@@ -115,7 +115,7 @@ impl Metrics {
         self.queued.get_or_create(&of).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// Sets the number of runs in a state that have not ended.
+    /// Sets the number of runs that have not ended, for one of their states.
     pub(crate) fn set_open(&self, pipeline: &str, state: RunState, count: i64) {
         let of = StateLabels { pipeline: pipeline.to_owned(), state: state.as_str() };
         self.open.get_or_create(&of).set(count);

@@ -55,7 +55,7 @@ pub mod cause {
     pub const ENVIRONMENT: &str = "environment";
     /// A template could not be rendered.
     pub const TEMPLATE: &str = "template";
-    /// The plan of the run can no longer be made.
+    /// The plan of the run can no longer be created.
     pub const PLAN: &str = "plan";
     /// The step panicked, which is a bug in its kind.
     pub const PANIC: &str = "panic";
@@ -86,7 +86,7 @@ impl StepError {
         }
     }
 
-    /// Creates a failure whose effect may have happened nevertheless.
+    /// Creates a failure of an attempt that may have had its effect nevertheless.
     pub fn unknown(message: impl Into<String>) -> Self {
         Self {
             class: Class::Unknown,
