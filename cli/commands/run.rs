@@ -31,9 +31,9 @@ use crate::targets::state;
 
 /// Run orders through a pipeline
 ///
-/// Resumes open runs first, then runs the orders of each input: one JSON document per file, or one
-/// per line (NDJSON). In a new state directory without input, runs the pipeline's samples. Ends
-/// when no run can continue.
+/// First resumes the runs that are in progress or waiting, then runs the orders of each input: one
+/// JSON document per file, or one per line (NDJSON). In a new state directory without input, runs
+/// the pipeline's samples. Ends when no run can continue.
 ///
 /// Example: oms run pipelines/storefront.yaml --input orders.ndjson
 #[derive(clap::Args, Debug)]

@@ -13,7 +13,8 @@ pub struct StepSection {
     /// The kind's settings. `${{ }}` contains an expression (CEL).
     #[serde(default)]
     pub with: Json,
-    /// Steps that must have run before. A reference to `steps.x` in an expression implies this.
+    /// Steps that must end before this step starts. A reference to `steps.x` in an expression
+    /// implies this.
     #[serde(default)]
     pub needs: Vec<NeedSection>,
     /// A condition. If it is false, the step and the steps that need it are skipped.

@@ -242,7 +242,7 @@ fn the_original_mail_has_its_typo_corrected() {
     assert_eq!(mail.subject, "Order Confirmation");
     assert_eq!(
         mail.text.trim_end(),
-        "Your order has been received and is now being processed. Please feel free to reach out to \
-         our customer support team for any queries."
+        "Your order has been received and is now being processed. If you have any questions, \
+         please contact our customer support team."
     );
 }

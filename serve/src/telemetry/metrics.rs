@@ -81,7 +81,11 @@ impl Metrics {
             "Completed runs with a failure that a catch step handled",
             metrics.caught.clone(),
         );
-        registry.register("runs_open", "Runs that have not ended, by state", metrics.open.clone());
+        registry.register(
+            "runs_open",
+            "Runs that are in progress, waiting or parked, by state",
+            metrics.open.clone(),
+        );
         registry.register("orders_queued", "Queued orders", metrics.queued.clone());
         registry.register(
             "acceptance_seconds",

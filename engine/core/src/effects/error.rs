@@ -34,7 +34,7 @@ pub mod cause {
     pub const NO_ROW: &str = "no_row";
     /// No object with this key.
     pub const NO_OBJECT: &str = "no_object";
-    /// Another run wrote a row or an object with this key.
+    /// Another run, or another step or element of this run, wrote a row or an object with this key.
     pub const CONFLICT: &str = "conflict";
     /// A value is outside the range of a column, an e-mail or an operation.
     pub const OUT_OF_RANGE: &str = "out_of_range";
@@ -61,7 +61,8 @@ pub mod cause {
     pub const PANIC: &str = "panic";
     /// The stored data of the run is damaged.
     pub const DAMAGED: &str = "damaged";
-    /// The run was in progress at the time of the backup from which the state was restored.
+    /// The run was in progress or waiting at the time of the backup from which the state was
+    /// restored.
     pub const RESTORED: &str = "restored";
 }
 

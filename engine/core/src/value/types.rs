@@ -524,7 +524,7 @@ impl fmt::Display for Shape {
             Self::Timestamp => f.write_str("a timestamp"),
             Self::List(_) => f.write_str("a list"),
             Self::Record(_) => f.write_str("a record"),
-            Self::Json => f.write_str("JSON without a known type"),
+            Self::Json => f.write_str("JSON of unknown type"),
             Self::Broken => f.write_str("a value of unknown type"),
         }
     }

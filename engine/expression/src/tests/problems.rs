@@ -256,7 +256,7 @@ fn operands() {
     check(
         "round(order.amount, 13, 'up')",
         404,
-        "the number of decimal places must be from 0 to 12",
+        "the number of decimal places must be a constant from 0 to 12",
         "13",
         None,
     );
