@@ -151,7 +151,7 @@ KINDS = [
     Kind("10,000 idle connections", asks("/healthz"), {200}, may={CLOSED}, connections=10_000, again=False, reopens=False, rate=2_000),
     Kind("pages are never read", asks(f"{CONSOLE}/", times=20), connections=10, seconds=2, reads=False),
     Kind("the overview is never read", asks(f"{CONSOLE}/live", times=20), connections=10, seconds=2, reads=False),
-    Kind("responses are never read, for long", asks("/console/console.css", times=2_000), connections=50, reads=False, reopens=False, seconds=24, closed=True),
+    Kind("responses are never read, for long", asks("/console/console.css", times=2_000), connections=50, reads=False, reopens=False, seconds=32, closed=True),
     # Large and endless requests.
     Kind("endless headers", heads(whole=False), {431}, may={CLOSED}, endless=b"X-A: b\r\n" * 2_000, connections=50, heavy=True),
     Kind("an endless request line", raw(b"GET /"), {431}, may={414, CLOSED}, endless=b"a" * 16_000, connections=50, heavy=True),

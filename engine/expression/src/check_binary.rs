@@ -65,13 +65,20 @@ impl Checker<'_> {
         let (Some(a), Some(b)) = (left.shape(), right.shape()) else {
             return Checked::broken(expr.span.clone());
         };
-        let message = format!(
-            "`{}` cannot be applied to {} and {}",
-            operator.as_str(),
-            widen::describe(a),
-            widen::describe(b)
-        );
         let add = operator == Operator::Add;
+        let message = match (a, b) {
+            (Shape::List(a), Shape::List(b)) if add => format!(
+                "`+` cannot join lists whose elements have different types: {} and {}",
+                widen::describe_type(a),
+                widen::describe_type(b)
+            ),
+            (a, b) => format!(
+                "`{}` cannot be applied to {} and {}",
+                operator.as_str(),
+                widen::describe(a),
+                widen::describe(b)
+            ),
+        };
         let unquoted = |number: &Checked, text: &Checked| {
             let digits =
                 text.constant_text().filter(|_| number.shape().is_some_and(widen::is_number))?;

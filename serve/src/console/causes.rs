@@ -12,6 +12,7 @@ pub(crate) fn explain(causes: &str) -> String {
         cause::OUT_OF_RANGE => "A value exceeds the limit of its column, e-mail or operation.",
         cause::TIMEOUT => "The last attempt of a step exceeded the timeout.",
         cause::UNAVAILABLE => "A service was unavailable or busy on the last attempt.",
+        cause::CONTENTION => "On the last attempt, another transaction changed the same rows at the same time. Retry the run.",
         cause::BAD_ADDRESS => "No e-mail can be sent to this address.",
         cause::REFUSED => "A service rejected a request.",
         cause::UNKNOWN_OUTCOME => "The outcome of an action is unknown, for example whether an e-mail was sent. Check the outcome, then mark the e-mail as sent or resend it. oms does not repeat the action automatically.",
