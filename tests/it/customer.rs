@@ -3,18 +3,18 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::{Scratch, Site, root};
+use crate::harness::{Scratch, TestPipeline, root};
 use crate::serve::server::Server;
 
 /// A user of the console who searches with its forms.
-struct Clerk<'a> {
+struct ConsoleUser<'a> {
     server: &'a Server,
     cookie: String,
     csrf: String,
 }
 
-impl<'a> Clerk<'a> {
-    fn of(server: &'a Server) -> Self {
+impl<'a> ConsoleUser<'a> {
+    fn open(server: &'a Server) -> Self {
         let page = server.get(&runs(server)).is(200);
         let cookie = page.header("set-cookie").and_then(|cookie| cookie.split(';').next());
         let csrf = page.body.split("name=\"csrf\" value=\"").nth(1);
@@ -23,7 +23,7 @@ impl<'a> Clerk<'a> {
     }
 
     /// Returns the keys of a customer's runs in the order of the page.
-    fn finds(&self, customer: &str) -> Vec<String> {
+    fn search(&self, customer: &str) -> Vec<String> {
         let form = form_urlencoded(&[("csrf", &self.csrf), ("customer", customer)]);
         let headers = ["content-type: application/x-www-form-urlencoded", &self.cookie];
         let page = self.server.call("POST", &runs(self.server), &headers, form.as_bytes()).is(200);
@@ -53,8 +53,8 @@ fn form_urlencoded(pairs: &[(&str, &str)]) -> String {
     pairs.iter().map(pair).collect::<Vec<_>>().join("&")
 }
 
-fn order_management(scratch: &Scratch) -> Site {
-    Site::order_management(scratch.path("state"))
+fn order_management(scratch: &Scratch) -> TestPipeline {
+    TestPipeline::order_management(scratch.path("state"))
 }
 
 fn put(server: &Server, key: &str, customer: &str, name: &str) {
@@ -75,7 +75,7 @@ fn customer_search_ignores_case_and_accents_and_includes_tables() {
     put(&server, "K2", "A2", "JOSE O'Hara \"Joe\" %");
     put(&server, "K3", "A1", "somebody");
     put(&server, "K4", "A7", "of A1 street");
-    let clerk = Clerk::of(&server);
+    let user = ConsoleUser::open(&server);
     let all: [(&str, &[&str]); 12] = [
         ("josé", &["K2", "K1"]),
         ("JOSE müller", &["K1"]),
@@ -92,19 +92,19 @@ fn customer_search_ignores_case_and_accents_and_includes_tables() {
         ("a1 some", &["K3"]),
     ];
     for (text, keys) in all {
-        assert_eq!(clerk.finds(text), keys, "{text}");
+        assert_eq!(user.search(text), keys, "{text}");
     }
 }
 
 #[test]
-fn the_search_index_forgets_customers_and_is_rebuilt_when_it_is_damaged() {
+fn the_search_index_drops_erased_customers_and_is_rebuilt_when_damaged() {
     let scratch = Scratch::new();
     let server = Server::start(order_management(&scratch), &[]);
     put(&server, "K1", "A1", "Remembered Nowhere");
     put(&server, "K2", "A2", "Remembered Elsewhere");
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2", "K1"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2", "K1"]);
     server.site.call(&["forget"], &["A1", "--yes"]).exits(0);
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2"]);
     for file in ["search.db", "search.db-wal"] {
         let bytes = std::fs::read(server.site.state.join(file)).unwrap_or_default();
         let found = bytes.windows(7).any(|part| part.eq_ignore_ascii_case(b"nowhere"));
@@ -126,7 +126,7 @@ fn the_search_index_forgets_customers_and_is_rebuilt_when_it_is_damaged() {
     for damaged in [other, begun, words, whole[..whole.len() / 2].to_vec()] {
         std::fs::write(&index, damaged).unwrap();
         let server = Server::start(order_management(&scratch), &[]);
-        assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
+        assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2"]);
         server.end().exits(0);
     }
     // An index that cannot be rebuilt stops searches and `forget`, but no orders.
@@ -139,7 +139,7 @@ fn the_search_index_forgets_customers_and_is_rebuilt_when_it_is_damaged() {
     server.end().exits(0);
     std::fs::remove_dir(&index).unwrap();
     let server = Server::start(order_management(&scratch), &[]);
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2"]);
     server.end().exits(0);
 }
 
@@ -150,32 +150,32 @@ fn search_matches_the_state_after_a_restore() {
     let server = Server::start(order_management(&scratch), &[]);
     put(&server, "K1", "A1", "Remembered Nowhere");
     put(&server, "K2", "A2", "Remembered Elsewhere");
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2", "K1"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2", "K1"]);
     server.site.call(&["db", "backup"], &[&copy.to_string_lossy()]).exits(0);
     let back = |server: Server| {
-        let Site { pipeline, state } = &server.site;
-        let site = Site { pipeline: pipeline.clone(), state: state.clone() };
+        let TestPipeline { pipeline, state } = &server.site;
+        let site = TestPipeline { pipeline: pipeline.clone(), state: state.clone() };
         server.end().exits(0);
         site.call(&["db", "restore"], &[&copy.to_string_lossy()]).exits(0);
     };
     // The restored state has more runs than the index.
     server.site.call(&["forget"], &["A1", "--yes"]).exits(0);
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2"]);
     back(server);
     let server = Server::start(order_management(&scratch), &[]);
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2", "K1"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2", "K1"]);
     // The restored state has fewer runs than the index.
     put(&server, "K3", "A3", "Remembered Last");
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K3", "K2", "K1"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K3", "K2", "K1"]);
     back(server);
     let server = Server::start(order_management(&scratch), &[]);
     put(&server, "K4", "A4", "Remembered Later");
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K4", "K2", "K1"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K4", "K2", "K1"]);
     // The restored state has as many runs as the index, but different ones.
     back(server);
     let order = root().join("pipelines/order-management/samples/A2.json");
     order_management(&scratch).run(&order);
     let server = Server::start(order_management(&scratch), &[]);
-    assert_eq!(Clerk::of(&server).finds("Nancy Shaw"), ["A2", "K2"]);
-    assert_eq!(Clerk::of(&server).finds("later"), [""; 0]);
+    assert_eq!(ConsoleUser::open(&server).search("Nancy Shaw"), ["A2", "K2"]);
+    assert_eq!(ConsoleUser::open(&server).search("later"), [""; 0]);
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 
 /// Longer than any test takes, so that a defect fails the test instead of blocking it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A folder with a copy of the pipeline, in which the program runs.
 struct Place {
@@ -83,7 +83,7 @@ impl Place {
             if tried(&run) >= attempts {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "fewer than {attempts} attempts: {shown}");
+            assert!(begun.elapsed() < TIMEOUT, "fewer than {attempts} attempts: {shown}");
         }
     }
 
@@ -125,7 +125,7 @@ fn the_shipped_example_is_valid_and_its_kinds_have_pages() {
 }
 
 #[test]
-fn settings_of_an_own_kind_are_checked_at_their_place() {
+fn settings_of_a_custom_kind_are_checked_at_their_position() {
     let place = Place::new("checked");
     place.edit("pieces: ${{ order.pieces }}", "pieces: ${{ order.article }}");
     let output = place.call(&["validate", "fulfilment.yaml", "--format", "json"]);
@@ -150,7 +150,7 @@ fn an_unsafe_kind_takes_no_retry() {
 }
 
 #[test]
-fn an_order_is_reserved_once_however_often_it_comes() {
+fn an_order_is_reserved_once_however_often_it_is_received() {
     let place = Place::new("once");
     let first = place.run(&[]);
     assert_eq!((&first["accepted"], &first["completed"]), (&1.into(), &1.into()), "{first}");
@@ -188,7 +188,7 @@ fn a_closed_warehouse_is_tried_again_until_it_opens() {
 }
 
 #[test]
-fn a_killed_run_goes_on_with_the_settings_it_began_with() {
+fn a_killed_run_continues_with_its_original_settings() {
     let place = Place::new("killed");
     place.close_warehouse();
     let background = place.start();

@@ -7,7 +7,7 @@ use oms_engine::run::RunState;
 
 /// The result of an order or of an earlier run.
 #[derive(Clone, Debug)]
-pub enum Settled {
+pub enum WorkResult {
     /// The order was not accepted.
     Rejected,
     /// The same order was already accepted.
@@ -28,17 +28,17 @@ pub enum Settled {
         caught: u32,
     },
     /// A run waits for its next attempt.
-    Waits {
+    Waiting {
         /// Whether an earlier process accepted the order.
         resumed: bool,
     },
     /// A run that waited in this process continues.
-    GoesOn {
+    Resumed {
         /// Whether an earlier process accepted the order.
         resumed: bool,
     },
     /// Only waiting runs are left.
-    OnlyWaits {
+    OnlyWaiting {
         /// The row of the run that continues first.
         id: i64,
         /// When it continues.

@@ -9,7 +9,7 @@ const FOLDER: &str = "tests/mails/templates";
 const TEMPLATES_MIN: usize = 5;
 
 #[test]
-fn text_parts_of_foreign_mail_templates_are_as_expected() {
+fn text_parts_of_third_party_templates_match_the_expected_text() {
     let entries = std::fs::read_dir(root().join(FOLDER)).unwrap().map(|entry| entry.unwrap());
     let mut folders: Vec<_> =
         entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect();

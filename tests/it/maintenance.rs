@@ -4,11 +4,11 @@ use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::{Scratch, Site, dump, root};
+use crate::harness::{Scratch, TestPipeline, dump, root};
 
 /// Runs the storefront's samples.
-fn ran(scratch: &Scratch) -> Site {
-    let site = Site::storefront(scratch.path("state"));
+fn run_samples(scratch: &Scratch) -> TestPipeline {
+    let site = TestPipeline::storefront(scratch.path("state"));
     site.call(&["run"], &["--samples"]).exits(0);
     site
 }
@@ -16,12 +16,12 @@ fn ran(scratch: &Scratch) -> Site {
 #[test]
 fn a_backup_is_complete_and_overwrites_no_file() {
     let scratch = Scratch::new();
-    let site = ran(&scratch);
+    let site = run_samples(&scratch);
     let copy = scratch.path("again/oms.db");
     std::fs::create_dir(scratch.path("again")).unwrap();
     let shown = copy.to_string_lossy();
     site.call(&["db", "backup"], &[&shown]).exits(0);
-    let again = Site { pipeline: site.pipeline.clone(), state: scratch.path("again") };
+    let again = TestPipeline { pipeline: site.pipeline.clone(), state: scratch.path("again") };
     assert_eq!(dump(&again.connection()), dump(&site.connection()));
     let refused = site.call(&["db", "backup"], &[&shown]).exits(4);
     assert!(refused.stderr.contains("cannot use"), "{}", refused.stderr);
@@ -33,7 +33,7 @@ fn a_backup_is_complete_and_overwrites_no_file() {
 #[test]
 fn the_order_of_a_pruned_run_is_still_a_duplicate_and_its_rows_remain() {
     let scratch = Scratch::new();
-    let site = ran(&scratch);
+    let site = run_samples(&scratch);
     let bills = site.export("billing_data");
     let none = site.call(&["runs", "prune"], &["--older-than", "1d", "--format", "json"]).exits(0);
     assert_eq!(none.json()["pruned"], 0);
@@ -72,7 +72,7 @@ fn the_order_of_a_pruned_run_is_still_a_duplicate_and_its_rows_remain() {
 #[test]
 fn forget_erases_everything_but_amounts_and_digests() {
     let scratch = Scratch::new();
-    let site = Site::order_management(scratch.path("state"));
+    let site = TestPipeline::order_management(scratch.path("state"));
     site.call(&["run"], &["--samples"]).exits(0);
     let before = site.export("billing_data");
     let others = dump(&site.connection()).lines().filter(|line| line.contains("A2")).count();
@@ -113,7 +113,7 @@ fn forget_erases_everything_but_amounts_and_digests() {
 #[test]
 fn deleted_data_is_overwritten_in_the_database_file() {
     let scratch = Scratch::new();
-    let site = Site::order_management(scratch.path("state"));
+    let site = TestPipeline::order_management(scratch.path("state"));
     let sample = std::fs::read(root().join("pipelines/order-management/samples/A1.json")).unwrap();
     let mut order: Json = serde_json::from_slice(&sample).unwrap();
     let orders = scratch.path("orders");

@@ -51,26 +51,26 @@ fn succeeded(element: u32) -> Event {
 }
 
 /// Returns the decisions about an order whose first lines have already been written.
-fn decided(lines: &[&str], written: u32) -> Vec<String> {
+fn decisions(lines: &[&str], written: u32) -> Vec<String> {
     let lines: Vec<_> = lines.iter().map(|sku| serde_json::json!({ "sku": sku })).collect();
     let body = serde_json::json!({ "id": "A1", "lines": lines }).to_string();
     let events: Vec<Event> = (0..written).map(succeeded).collect();
     let body = Arc::from(body.into_bytes());
     let mut run = resume(&plan(), "A1", Timestamp::UNIX_EPOCH, body, &events).unwrap();
     let decisions = run.scheduler.next(Timestamp::UNIX_EPOCH);
-    let told = |decision: &Decision| match decision {
+    let describe = |decision: &Decision| match decision {
         Decision::Start { step, element, .. } => format!("start {step} {element:?}"),
         Decision::Fail { failure, .. } => format!("{}: {}", failure.cause, failure.message),
         other => format!("{other:?}"),
     };
-    decisions.iter().map(told).collect()
+    decisions.iter().map(describe).collect()
 }
 
 #[test]
 fn an_element_written_before_a_restart_is_not_overwritten() {
-    assert_eq!(decided(&["a", "b"], 1), ["start 0 Some(1)"]);
+    assert_eq!(decisions(&["a", "b"], 1), ["start 0 Some(1)"]);
     assert_eq!(
-        decided(&["a", "a"], 1),
+        decisions(&["a", "a"], 1),
         [
             "conflict: elements 0 and 1 write the same row of `lines`; give each element its own key, for example with `index: i` under `for_each`"
         ]
@@ -80,9 +80,9 @@ fn an_element_written_before_a_restart_is_not_overwritten() {
 #[test]
 fn an_upsert_may_replace_the_row_of_another_step_and_an_insert_may_not() {
     assert_eq!(
-        decided(&["c"], 1),
+        decisions(&["c"], 1),
         ["conflict: the step `each` of this run wrote the same row of `lines`", "start 2 None"]
     );
     // Without a conflict, the insert starts, and it starts before the upsert.
-    assert_eq!(decided(&["a"], 1), ["start 1 None", "start 2 None"]);
+    assert_eq!(decisions(&["a"], 1), ["start 1 None", "start 2 None"]);
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::harness::{Scratch, Site, files, root};
+use crate::harness::{Scratch, TestPipeline, files, root};
 
 /// Returns the storefront's samples, one per line.
 fn samples() -> String {
@@ -21,7 +21,7 @@ fn samples() -> String {
 
 /// Starts a run that reads standard input, writes the samples to it, and waits until the first run
 /// is listed.
-fn running(site: &Site) -> Child {
+fn running(site: &TestPipeline) -> Child {
     let mut command = site.command(&["run"], &["--input", "-", "--format", "json"]);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
@@ -46,7 +46,7 @@ fn interrupt(child: &Child) {
 #[test]
 fn a_second_owner_of_a_state_directory_is_rejected_with_the_id_of_the_first() {
     let scratch = Scratch::new();
-    let site = Site::storefront(scratch.path("state"));
+    let site = TestPipeline::storefront(scratch.path("state"));
     let mut owner = running(&site);
     for words in [&["run"][..], &["runs", "retry"][..]] {
         let others: &[&str] = if words.len() == 2 { &["--all"] } else { &[] };
@@ -64,7 +64,7 @@ fn a_second_owner_of_a_state_directory_is_rejected_with_the_id_of_the_first() {
 #[test]
 fn an_interrupted_run_exits_with_130_and_the_next_run_finishes() {
     let scratch = Scratch::new();
-    let site = Site::storefront(scratch.path("state"));
+    let site = TestPipeline::storefront(scratch.path("state"));
     let mut child = running(&site);
     // Standard input stays open: an interrupted program does not wait for more input.
     let input = child.stdin.take();
@@ -86,7 +86,7 @@ fn an_interrupted_run_exits_with_130_and_the_next_run_finishes() {
 #[test]
 fn the_summary_is_one_line_with_consistent_counts() {
     let scratch = Scratch::new();
-    let site = Site::storefront(scratch.path("state"));
+    let site = TestPipeline::storefront(scratch.path("state"));
     let sample = samples().lines().next().unwrap().to_owned();
     let other = sample.replace("\"shipping_country\":\"", "\"shipping_country\":\"X");
     assert_ne!(sample, other);
@@ -130,7 +130,7 @@ fn the_summary_is_one_line_with_consistent_counts() {
 
 /// Runs one order under `strace` and returns the system calls that write or sync, or `None` if
 /// `strace` is not installed.
-fn traced(site: &Site, trace: &Path, kill: Option<&str>) -> Option<Vec<String>> {
+fn traced(site: &TestPipeline, trace: &Path, kill: Option<&str>) -> Option<Vec<String>> {
     let calls = "trace=fsync,fdatasync,write,pwrite64,writev,pwritev";
     let order = root().join("pipelines/storefront/samples/NW-10248.json");
     let inner = site.command(&["run"], &["--format", "json", "--input", order.to_str().unwrap()]);
@@ -154,7 +154,7 @@ fn is_sync(line: &str) -> bool {
 #[test]
 fn the_summary_is_printed_after_the_last_sync() {
     let scratch = Scratch::new();
-    let site = Site::storefront(scratch.path("state"));
+    let site = TestPipeline::storefront(scratch.path("state"));
     let Some(calls) = traced(&site, &scratch.path("trace"), None) else { return };
     let answer = calls.iter().position(|line| line.contains(" write(1<")).unwrap();
     let log = |line: &&String| line.contains("oms.db-wal>") || line.contains("/oms.db>");
@@ -170,7 +170,7 @@ fn the_summary_is_printed_after_the_last_sync() {
 #[test]
 fn a_commit_is_synced_before_it_is_reported() {
     let scratch = Scratch::new();
-    let site = Site::storefront(scratch.path("state"));
+    let site = TestPipeline::storefront(scratch.path("state"));
     // The process is killed right after the commit, so no checkpoint or close can sync what the
     // commit did not.
     let Some(calls) = traced(&site, &scratch.path("trace"), Some("after_commit:1")) else { return };

@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 use crate::workspace::{copy, root, variable};
 
 /// A pipeline and its orders.
-pub(crate) struct Material {
+pub(crate) struct Workload {
     /// Name of the pipeline file.
     pub(crate) pipeline: PathBuf,
     /// The orders, one per line.
@@ -20,9 +20,9 @@ pub(crate) struct Material {
     pub(crate) orders: Vec<String>,
 }
 
-impl Material {
+impl Workload {
     /// Copies a pipeline and creates its orders.
-    pub(crate) fn make(name: &str, count: usize, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn create(name: &str, count: usize, folder: &Path) -> anyhow::Result<Self> {
         let home = folder.join("home").join(name);
         for part in ["pipelines", "templates"] {
             copy(&root().join(part), &home.join(part))?;

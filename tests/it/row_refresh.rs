@@ -28,8 +28,8 @@ steps:
     with: { table: stock, row: { sku: mug, pieces: "${{ steps.left.pieces }}" } }
 "#;
 
-const READ: &str = r#"{"is":"ok","step":"have","at":0,"out":{"sku":"mug","pieces":3}},{"is":"ok","step":"left","at":0,"out":{"pieces":2}}"#;
-const NOTED: &str =
+const READ_EVENTS: &str = r#"{"is":"ok","step":"have","at":0,"out":{"sku":"mug","pieces":3}},{"is":"ok","step":"left","at":0,"out":{"pieces":2}}"#;
+const NOTE_EVENT: &str =
     r#"{"is":"ok","step":"note","at":0,"out":{"bucket":"notes","key":"A1","digest":"d"}}"#;
 const FAILED: &str = r#""failure":{"class":"transient","cause":"unavailable","message":"gone"}"#;
 
@@ -43,16 +43,16 @@ fn second(seconds: i64) -> Timestamp {
     Timestamp::UNIX_EPOCH + SignedDuration::from_secs(seconds)
 }
 
-fn brought_back(plan: &Arc<Plan>, events: &[Event]) -> Run {
+fn restored(plan: &Arc<Plan>, events: &[Event]) -> Run {
     resume(plan, "A1", Timestamp::UNIX_EPOCH, Arc::from(br#"{"id":"A1"}"#.as_slice()), events)
         .unwrap()
 }
 
 /// Returns the decisions of the scheduler, with the ids of the steps.
-fn decided(run: &mut Run, now: Timestamp) -> Vec<String> {
+fn decisions(run: &mut Run, now: Timestamp) -> Vec<String> {
     let plan = Arc::clone(run.scheduler.plan());
     let id = |step: &usize| plan.steps()[*step].id.to_string();
-    let told = |decision: &Decision| match decision {
+    let describe = |decision: &Decision| match decision {
         Decision::Start { step, attempt, input, .. } => {
             format!("start {} {attempt} {}", id(step), write_json(input))
         }
@@ -62,57 +62,57 @@ fn decided(run: &mut Run, now: Timestamp) -> Vec<String> {
         Decision::WaitUntil(until) => format!("wait until {}", until.as_second()),
         other => format!("{other:?}"),
     };
-    run.scheduler.next(now).iter().map(told).collect()
+    run.scheduler.next(now).iter().map(describe).collect()
 }
 
 #[test]
 fn rows_read_before_a_wait_are_read_again_for_the_next_attempt() {
     let plan = plan(PIPELINE);
     let waits = format!(
-        r#"[{READ},{NOTED},{{"is":"failed","step":"take","at":0,{FAILED},"retry_at":5000000}}]"#
+        r#"[{READ_EVENTS},{NOTE_EVENT},{{"is":"failed","step":"take","at":0,{FAILED},"retry_at":5000000}}]"#
     );
     let mut events = decode(&waits, &plan).unwrap();
-    let mut run = brought_back(&plan, &events);
-    assert_eq!(decided(&mut run, second(4)), ["wait until 5"]);
-    assert_eq!(decided(&mut run, second(5)), ["read again have left"]);
+    let mut run = restored(&plan, &events);
+    assert_eq!(decisions(&mut run, second(4)), ["wait until 5"]);
+    assert_eq!(decisions(&mut run, second(5)), ["read again have left"]);
     let more = r#"[{"is":"read_again","at":5000000,"done":["have","left"]},{"is":"ok","step":"have","at":5000000,"out":{"sku":"mug","pieces":9}}]"#;
     let more = decode(more, &plan).unwrap();
     run.scheduler.apply(&more[0]).unwrap();
     assert_eq!(
-        decided(&mut run, second(5)),
+        decisions(&mut run, second(5)),
         [r#"start have 1 {"sku":"mug"}"#],
         "the next attempt must wait for the row"
     );
     run.scheduler.apply(&more[1]).unwrap();
-    assert_eq!(decided(&mut run, second(5)), [r#"start left 1 {"pieces":8}"#]);
+    assert_eq!(decisions(&mut run, second(5)), [r#"start left 1 {"pieces":8}"#]);
     events.extend(more);
     events.extend(
         decode(r#"[{"is":"ok","step":"left","at":5000000,"out":{"pieces":8}}]"#, &plan).unwrap(),
     );
     run.scheduler.apply(events.last().unwrap()).unwrap();
     let take = [r#"start take 2 {"pieces":8,"sku":"mug"}"#];
-    assert_eq!(decided(&mut run, second(5)), take, "the attempt number increases");
+    assert_eq!(decisions(&mut run, second(5)), take, "the attempt number increases");
     // After a resume from the journal, the row is older than the attempt and is read again.
     let journal = encode(&events);
-    let mut run = brought_back(&plan, &decode(&journal, &plan).unwrap());
-    assert_eq!(decided(&mut run, second(5)), ["read again have left"]);
+    let mut run = restored(&plan, &decode(&journal, &plan).unwrap());
+    assert_eq!(decisions(&mut run, second(5)), ["read again have left"]);
 }
 
 #[test]
 fn rows_read_before_a_manual_retry_are_read_again_once() {
     let plan = plan(PIPELINE);
     let parked = format!(
-        r#"[{READ},{NOTED},{{"is":"failed","step":"take","at":0,{FAILED}}},{{"is":"retried","at":1000000}}]"#
+        r#"[{READ_EVENTS},{NOTE_EVENT},{{"is":"failed","step":"take","at":0,{FAILED}}},{{"is":"retried","at":1000000}}]"#
     );
-    let mut run = brought_back(&plan, &decode(&parked, &plan).unwrap());
-    assert_eq!(decided(&mut run, second(1)), ["read again have left"]);
+    let mut run = restored(&plan, &decode(&parked, &plan).unwrap());
+    assert_eq!(decisions(&mut run, second(1)), ["read again have left"]);
     // A journal of an earlier version, which continued without reading again.
-    let went_on = parked.replace(
+    let continued = parked.replace(
         "]",
         r#",{"is":"failed","step":"take","at":2000000,"failure":{"class":"permanent","cause":"refused","message":"no"}}]"#,
     );
-    let mut run = brought_back(&plan, &decode(&went_on, &plan).unwrap());
-    assert_eq!(decided(&mut run, second(3)), ["Finish(Parked)"]);
+    let mut run = restored(&plan, &decode(&continued, &plan).unwrap());
+    assert_eq!(decisions(&mut run, second(3)), ["Finish(Parked)"]);
 }
 
 #[test]
@@ -123,8 +123,8 @@ fn rows_that_no_upsert_depends_on_are_not_read_again() {
             .replace("needs: [note]", "needs: []"),
     );
     let waits = format!(
-        r#"[{READ},{NOTED},{{"is":"failed","step":"take","at":0,{FAILED},"retry_at":5000000}}]"#
+        r#"[{READ_EVENTS},{NOTE_EVENT},{{"is":"failed","step":"take","at":0,{FAILED},"retry_at":5000000}}]"#
     );
-    let mut run = brought_back(&plan, &decode(&waits, &plan).unwrap());
-    assert_eq!(decided(&mut run, second(5)), [r#"start take 2 {"pieces":1,"sku":"mug"}"#]);
+    let mut run = restored(&plan, &decode(&waits, &plan).unwrap());
+    assert_eq!(decisions(&mut run, second(5)), [r#"start take 2 {"pieces":1,"sku":"mug"}"#]);
 }

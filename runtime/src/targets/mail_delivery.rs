@@ -8,29 +8,29 @@ use oms_sqlite::{Error, Setup};
 
 /// How e-mails are delivered.
 #[derive(Clone)]
-pub enum Mailing {
+pub enum MailDelivery {
     /// E-mails stay in the outbox.
     Outbox,
     /// E-mails are sent, and then stored in the outbox.
-    Out(Arc<dyn Mailer>),
+    Server(Arc<dyn Mailer>),
 }
 
-const OUT: &str = "out";
+const SERVER: &str = "out";
 const OUTBOX: &str = "outbox";
 
 /// Returns the mailer to use, and stores the choice. Without a choice, e-mails stay in the outbox.
 /// But if a mail server sent e-mails before, a missing choice is an error, because sending would
 /// otherwise stop unnoticed.
-pub(crate) fn settle(
+pub(crate) fn choose(
     setup: &Setup<'_>,
-    choice: Option<Mailing>,
+    choice: Option<MailDelivery>,
 ) -> Result<Option<Arc<dyn Mailer>>, Error> {
     let before = setup.mail()?;
     let (mailer, now) = match choice {
-        None if before.as_deref() == Some(OUT) => return Err(Error::MailUnsaid),
+        None if before.as_deref() == Some(SERVER) => return Err(Error::MailNotConfigured),
         None => return Ok(None),
-        Some(Mailing::Outbox) => (None, OUTBOX),
-        Some(Mailing::Out(mailer)) => (Some(mailer), OUT),
+        Some(MailDelivery::Outbox) => (None, OUTBOX),
+        Some(MailDelivery::Server(mailer)) => (Some(mailer), SERVER),
     };
     if before.as_deref() != Some(now) {
         setup.set_mail(now)?;

@@ -14,48 +14,53 @@ use super::failure::Failure;
 use super::scheduler::Scheduler;
 use super::state::{ElementState, StepState};
 use crate::plan::{Plan, PlannedStep};
-use crate::step::{Target, Verb};
+use crate::step::{Verb, WrittenItem};
 
 /// A step, and its element with `for_each`.
 type Writer = (usize, Option<u32>);
 
-/// The targets of the attempts that have begun and have not failed.
+/// The items of the attempts that have begun and have not failed.
 #[derive(Default)]
-pub(super) struct Targets {
-    writers: HashMap<Target, Vec<Writer>>,
-    of: HashMap<Writer, Target>,
+pub(super) struct WrittenItems {
+    writers: HashMap<WrittenItem, Vec<Writer>>,
+    of: HashMap<Writer, WrittenItem>,
 }
 
-impl Targets {
-    /// Records the target of an attempt.
-    pub(super) fn record(&mut self, writer: Writer, target: Target) {
-        if self.of.insert(writer, target.clone()).as_ref() == Some(&target) {
+impl WrittenItems {
+    /// Records the item of an attempt.
+    pub(super) fn record(&mut self, writer: Writer, item: WrittenItem) {
+        if self.of.insert(writer, item.clone()).as_ref() == Some(&item) {
             return;
         }
-        self.writers.entry(target).or_default().push(writer);
+        self.writers.entry(item).or_default().push(writer);
     }
 
-    /// Removes the target of a failed attempt.
+    /// Removes the item of a failed attempt.
     pub(super) fn remove(&mut self, writer: Writer) {
-        if let Some(target) = self.of.remove(&writer)
-            && let Some(writers) = self.writers.get_mut(&target)
+        if let Some(item) = self.of.remove(&writer)
+            && let Some(writers) = self.writers.get_mut(&item)
         {
             writers.retain(|known| *known != writer);
         }
     }
 
-    /// Returns the failure of an attempt whose target another step or element has written, unless
+    /// Returns the failure of an attempt whose item another step or element has written, unless
     /// it may replace it.
-    pub(super) fn conflict(&self, plan: &Plan, writer: Writer, target: &Target) -> Option<Failure> {
+    pub(super) fn conflict(
+        &self,
+        plan: &Plan,
+        writer: Writer,
+        item: &WrittenItem,
+    ) -> Option<Failure> {
         let (step, element) = writer;
         let planned = plan.steps().get(step)?;
         // Upserts may replace rows of other steps. Elements of one step have no defined order, so
         // they may not.
         let replaces = planned.effects.iter().any(|effect| effect.verb == Verb::Upsert);
-        let mut others = self.writers.get(target)?.iter();
+        let mut others = self.writers.get(item)?.iter();
         let (other, their_element) =
             others.find(|known| **known != writer && !(replaces && known.0 != step)).copied()?;
-        let what = target.describe();
+        let what = item.describe();
         let message = match (element, their_element) {
             (Some(element), Some(theirs)) if other == step => format!(
                 "elements {theirs} and {element} write the same {what}; give each element its own key, for example with `index: i` under `for_each`"
@@ -70,7 +75,7 @@ impl Targets {
 }
 
 impl Scheduler {
-    /// Records the target of an attempt.
+    /// Records the item of an attempt.
     ///
     /// # Errors
     /// Returns an error if another step or element has written the same row or object.
@@ -84,26 +89,26 @@ impl Scheduler {
         let Some(planned) = plan.steps().get(step).filter(|step| may_share(&plan, step)) else {
             return Ok(());
         };
-        let Some(target) = planned.step.target(input) else { return Ok(()) };
-        let mut targets = self.targets.take().unwrap_or_else(|| self.written());
-        let conflict = targets.conflict(&plan, (step, element), &target);
+        let Some(item) = planned.step.written_item(input) else { return Ok(()) };
+        let mut written_items = self.written_items.take().unwrap_or_else(|| self.written());
+        let conflict = written_items.conflict(&plan, (step, element), &item);
         if conflict.is_none() {
-            targets.record((step, element), target);
+            written_items.record((step, element), item);
         }
-        self.targets = Some(targets);
+        self.written_items = Some(written_items);
         conflict.map_or(Ok(()), Err)
     }
 
-    /// Releases the target of an attempt that did not write to it.
+    /// Releases the item of an attempt that did not write to it.
     pub(super) fn release(&mut self, step: usize, element: Option<u32>) {
-        if let Some(targets) = &mut self.targets {
-            targets.remove((step, element));
+        if let Some(written_items) = &mut self.written_items {
+            written_items.remove((step, element));
         }
     }
 
-    /// Collects the targets of the attempts in the journal.
-    fn written(&self) -> Targets {
-        let mut targets = Targets::default();
+    /// Collects the items of the attempts in the journal.
+    fn written(&self) -> WrittenItems {
+        let mut written_items = WrittenItems::default();
         let plan = self.plan();
         for (at, (planned, state)) in plan.steps().iter().zip(self.steps()).enumerate() {
             // A step that is retried keeps what its elements have written.
@@ -123,13 +128,13 @@ impl Scheduler {
             for (element, item) in elements {
                 let input = || self.input_for(at, element, item).ok();
                 if is_written(state, element)
-                    && let Some(target) = input().and_then(|input| planned.step.target(&input))
+                    && let Some(item) = input().and_then(|input| planned.step.written_item(&input))
                 {
-                    targets.record((at, element), target);
+                    written_items.record((at, element), item);
                 }
             }
         }
-        targets
+        written_items
     }
 }
 

@@ -10,10 +10,10 @@ use oms_engine::run::{self, ElementState, Event, Run, RunState, StepState};
 use oms_engine::step::OnUnknown;
 use proptest::prelude::any;
 
-use super::chance::Chance;
 use super::faults::FaultyWorld;
 use super::pipeline::generate;
-use super::{RARITY, WAITS_MAX, check, checker, runner, world};
+use super::rng::Rng;
+use super::{FAULT_INTERVAL, WAITS_MAX, check, checker, runner, world};
 
 /// Maximum number of crashes in a run.
 const CRASHES_MAX: u32 = 4;
@@ -25,7 +25,7 @@ fn run_with_crashes(
     body: &str,
     effects: &FaultyWorld<'_>,
     set_time: impl Fn(jiff::Timestamp),
-    chance: &mut Chance,
+    rng: &mut Rng,
 ) -> (Run, u32) {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let bytes: Arc<[u8]> = Arc::from(body.as_bytes());
@@ -35,18 +35,18 @@ fn run_with_crashes(
     let mut crashes = 0;
     for _ in 0..WAITS_MAX {
         let progress = runtime.block_on(run::advance(&mut run, effects));
-        let mut crashed = |chance: &mut Chance| {
-            let now = crashes < CRASHES_MAX && chance.one_in(4);
+        let mut crashed = |rng: &mut Rng| {
+            let now = crashes < CRASHES_MAX && rng.one_in(4);
             crashes += u32::from(now);
             now
         };
-        let lost = crashed(chance);
+        let lost = crashed(rng);
         if !lost {
             // Encode and decode the events, as the database does.
             let text = run::encode(&progress.events);
             durable.extend(run::decode(&text, plan).unwrap());
         }
-        if lost || crashed(chance) {
+        if lost || crashed(rng) {
             run = run::resume(plan, "K", accepted_at, Arc::clone(&bytes), &durable).unwrap();
             continue;
         }
@@ -84,8 +84,8 @@ fn mails(on_unknown: OnUnknown) -> (u32, u32, u32) {
     let (all, held, twice) = (Cell::new(0), Cell::new(0), Cell::new(0));
     runner()
         .run(&any::<u64>(), |seed| {
-            let mut chance = Chance(seed);
-            let generated = generate(&mut chance);
+            let mut rng = Rng(seed);
+            let generated = generate(&mut rng);
             let text = match on_unknown {
                 OnUnknown::Hold => generated.text.clone(),
                 OnUnknown::Resend => generated.text.replace(
@@ -95,11 +95,11 @@ fn mails(on_unknown: OnUnknown) -> (u32, u32, u32) {
             };
             let Some(plan) = check(&checker, &text, &generated).plan else { return Ok(()) };
             let plan = Arc::new(plan);
-            let body = generated.order("K", &mut chance).to_string();
+            let body = generated.order("K", &mut rng).to_string();
             let memory = world();
-            let effects = FaultyWorld::mailing(&memory, seed, RARITY);
+            let effects = FaultyWorld::mailing(&memory, seed, FAULT_INTERVAL);
             let set_time = |until| memory.set_time(until);
-            let (run, crashes) = run_with_crashes(&plan, &body, &effects, set_time, &mut chance);
+            let (run, crashes) = run_with_crashes(&plan, &body, &effects, set_time, &mut rng);
             let case = format!("seed {seed}, {crashes} crashes\n{text}\n{body}");
             let unknown = run.scheduler.unknown_outcomes().count();
             for (step, failure) in run.scheduler.failures() {

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::{Output, Scratch, Site, finish, root, setting};
+use crate::harness::{Output, Scratch, TestPipeline, finish, root, setting};
 
 /// Number of times to poll another process before the test fails.
-pub(super) const LOOKS: u32 = 4_000;
-pub(super) const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
+pub(super) const POLLS_MAX: u32 = 4_000;
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
 /// Returns the Python interpreter with the server's packages, or reports that the test is skipped.
 fn python(test: &str) -> Option<PathBuf> {
@@ -51,8 +51,8 @@ impl Server {
         command.arg(root().join("tests/smtp/server.py")).arg("--folder").arg(&folder);
         command.arg("--faults").arg(folder.join("faults")).args(options);
         // The server writes a long message about every handshake that a test aborts.
-        let said = std::fs::File::create(folder.join("stderr")).unwrap();
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(said);
+        let stderr = std::fs::File::create(folder.join("stderr")).unwrap();
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(stderr);
         let mut process = command.spawn().unwrap();
         let mut line = String::new();
         std::io::BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
@@ -89,9 +89,9 @@ impl Server {
 }
 
 /// A pipeline that sends one e-mail per order, and its mail server.
-pub(super) struct Post {
+pub(super) struct SmtpTest {
     pub(super) scratch: Scratch,
-    pub(super) site: Site,
+    pub(super) site: TestPipeline,
     pub(super) server: Server,
     pub(super) password: &'static str,
 }
@@ -123,7 +123,7 @@ steps:
     with: { table: told, row: { id: "${{ order.id }}", message: "${{ steps.confirm.message_id }}" } }
 "#;
 
-impl Post {
+impl SmtpTest {
     pub(super) fn new(test: &str, options: &[&str], more: &str) -> Option<Self> {
         let python = python(test)?;
         let scratch = Scratch::new();
@@ -133,7 +133,7 @@ impl Post {
         scratch.write("mail/hello/body.html.hbs", "<p>Hello, your order is {{id}}.</p>\n");
         let text = PIPELINE.replace("PORT", &server.port.to_string()).replace("MORE", more);
         let pipeline = scratch.write("post.yaml", text);
-        let site = Site { pipeline, state: scratch.path("state") };
+        let site = TestPipeline { pipeline, state: scratch.path("state") };
         Some(Self { scratch, site, server, password: "secret of the test" })
     }
 

@@ -1,4 +1,4 @@
-//! The answer to the sender of an order. It is sent as soon as the order is on disk.
+//! The reply to the sender of an order. It is sent as soon as the order is on disk.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 /// The result of submitting an order.
 #[derive(Debug)]
-pub enum Answer {
+pub enum OrderReply {
     /// The order is new and on disk.
     Accepted {
         /// The order's key.
@@ -19,7 +19,7 @@ pub enum Answer {
         state: RunState,
     },
     /// The same order was already accepted.
-    Same {
+    Duplicate {
         /// The order's key.
         key: Arc<str>,
         /// The run's id.
@@ -36,21 +36,21 @@ pub enum Answer {
     },
 }
 
-/// The channel to the sender of an order. It sends only the first answer.
+/// The channel to the sender of an order. It sends only the first reply.
 #[derive(Clone, Debug)]
-pub(crate) struct Answering(Arc<Mutex<Option<oneshot::Sender<Answer>>>>);
+pub(crate) struct ReplySender(Arc<Mutex<Option<oneshot::Sender<OrderReply>>>>);
 
-impl Answering {
-    pub(crate) fn new(sender: Option<oneshot::Sender<Answer>>) -> Self {
+impl ReplySender {
+    pub(crate) fn new(sender: Option<oneshot::Sender<OrderReply>>) -> Self {
         Self(Arc::new(Mutex::new(sender)))
     }
 
-    /// Calls `answer` and sends the result, if the sender is still waiting for an answer.
-    pub(crate) fn tell(&self, answer: impl FnOnce() -> Answer) {
+    /// Calls `reply` and sends the result, if the sender is still waiting for a reply.
+    pub(crate) fn send(&self, reply: impl FnOnce() -> OrderReply) {
         let sender = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(sender) = sender {
             // The sender may have disconnected. The order is on disk anyway.
-            let _ignored = sender.send(answer());
+            let _ignored = sender.send(reply());
         }
     }
 }

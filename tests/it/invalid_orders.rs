@@ -1,4 +1,4 @@
-//! Invalid, unusual and malicious orders: the program must give each one the expected answer.
+//! Invalid, unusual and malicious orders: the program must give each one the expected outcome.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,10 +7,10 @@ use std::process::Command;
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::{Output, Scratch, Site, lines, root, shared};
+use crate::harness::{Output, Scratch, TestPipeline, lines, root, test_data};
 
 /// Returns the outcome of an order.
-fn answer(site: &Site, output: &Output) -> String {
+fn outcome(site: &TestPipeline, output: &Output) -> String {
     let summary = output.json();
     let counted: Vec<&str> = ["duplicates", "conflicts", "rejected", "completed", "parked"]
         .into_iter()
@@ -30,9 +30,9 @@ fn answer(site: &Site, output: &Output) -> String {
     }
 }
 
-/// Returns the documented answers to the cases that are a matter of policy.
-fn policies() -> BTreeMap<String, String> {
-    lines(&root().join("docs/policies.md"))
+/// Returns the documented decisions to the cases that are a matter of policy.
+fn documented_decisions() -> BTreeMap<String, String> {
+    lines(&root().join("docs/unusual-orders.md"))
         .iter()
         .filter_map(|line| {
             let mut cells = line.strip_prefix("| `")?.split(" | ");
@@ -54,10 +54,10 @@ fn storefront(customers: &[Json]) -> Scratch {
     scratch
 }
 
-fn submit(scratch: &Scratch, state: &str, name: &str, body: &[u8]) -> (Site, Output) {
+fn submit(scratch: &Scratch, state: &str, name: &str, body: &[u8]) -> (TestPipeline, Output) {
     let input = scratch.write(&format!("{name}.json"), body);
     let pipeline = scratch.path("pipelines/storefront.yaml");
-    let site = Site { pipeline, state: scratch.path(state) };
+    let site = TestPipeline { pipeline, state: scratch.path(state) };
     let output = site.call(&["run"], &["--format", "json", "--input", &input.to_string_lossy()]);
     (site, output)
 }
@@ -75,12 +75,12 @@ fn has_a_place(output: &Output, name: &str) -> bool {
 }
 
 #[test]
-fn every_hostile_order_gets_the_expected_answer() {
-    let Some(data) = shared("hostile orders") else { return };
+fn every_unusual_order_has_the_expected_outcome() {
+    let Some(data) = test_data("hostile orders") else { return };
     let customer =
         json!({"customer_id": "C1", "name": "Ann", "email": "ann@example.com", "locale": "en"});
     let scratch = storefront(&[customer]);
-    let policies = policies();
+    let documented_decisions = documented_decisions();
     let mut decided = 0;
     let mut wrong = Vec::new();
     for line in lines(&data.join("bad-input/orders/cases.ndjson")) {
@@ -90,37 +90,39 @@ fn every_hostile_order_gets_the_expected_answer() {
             if name.starts_with("dup-") { "dup".to_owned() } else { format!("state-{name}") };
         let (site, output) =
             submit(&scratch, &state, name, case["raw"].as_str().unwrap().as_bytes());
-        let answer = answer(&site, &output);
+        let found = outcome(&site, &output);
         let expected = match case["expect"].as_str().unwrap() {
             "accept" | "accept_escaped" => "billed",
             "reject" => "rejected",
             "no_contact" => "no_row",
             "policy" => {
                 decided += 1;
-                policies.get(name).map_or("(nothing in docs/policies.md)", String::as_str)
+                documented_decisions
+                    .get(name)
+                    .map_or("(nothing in docs/unusual-orders.md)", String::as_str)
             }
             other => other,
         };
-        if answer != expected {
-            wrong.push(format!("{name}: expected {expected}, got {answer}\n{}", output.stderr));
+        if found != expected {
+            wrong.push(format!("{name}: expected {expected}, got {found}\n{}", output.stderr));
         }
-        let fine = matches!(answer.as_str(), "billed" | "idempotent");
+        let fine = matches!(found.as_str(), "billed" | "idempotent");
         if output.code != i32::from(!fine) {
-            wrong.push(format!("{name}: {answer} with exit {}", output.code));
+            wrong.push(format!("{name}: {found} with exit {}", output.code));
         }
-        if answer == "rejected" && !has_a_place(&output, name) {
+        if found == "rejected" && !has_a_place(&output, name) {
             wrong.push(format!("{name}: no place in\n{}", output.stderr));
         }
         // The bill does not depend on the e-mail. Rejected orders and orders without a rate have no
         // bill.
         let bills = site.count("select count(*) from billing_data");
-        let billed = matches!(answer.as_str(), "billed" | "no_row" | "idempotent" | "conflict");
+        let billed = matches!(found.as_str(), "billed" | "no_row" | "idempotent" | "conflict");
         if bills != i64::from(billed) {
-            wrong.push(format!("{name}: {answer} with {bills} bills"));
+            wrong.push(format!("{name}: {found} with {bills} bills"));
         }
         let mails = site.count("select count(*) from oms_mails");
-        if mails != i64::from(billed && answer != "no_row") {
-            wrong.push(format!("{name}: {answer} with {mails} mails"));
+        if mails != i64::from(billed && found != "no_row") {
+            wrong.push(format!("{name}: {found} with {mails} mails"));
         }
         if case["expect"] == "accept_escaped" {
             let html = site.call(&["mail", "show"], &["EDGE-1", "--part", "html"]).exits(0).stdout;
@@ -130,12 +132,12 @@ fn every_hostile_order_gets_the_expected_answer() {
         }
     }
     assert!(wrong.is_empty(), "{} cases failed:\n{}", wrong.len(), wrong.join("\n"));
-    assert_eq!(decided, policies.len(), "docs/policies.md lists unknown cases");
+    assert_eq!(decided, documented_decisions.len(), "docs/unusual-orders.md lists unknown cases");
 }
 
 #[test]
 fn orders_that_are_not_utf_8_are_rejected_with_a_position() {
-    let Some(data) = shared("orders that are not UTF-8") else { return };
+    let Some(data) = test_data("orders that are not UTF-8") else { return };
     let scratch = storefront(&[]);
     for name in ["invalid-utf8", "utf16le"] {
         let body = std::fs::read(data.join(format!("bad-input/orders/{name}.json"))).unwrap();
@@ -147,7 +149,7 @@ fn orders_that_are_not_utf_8_are_rejected_with_a_position() {
 
 #[test]
 fn a_customer_without_a_valid_address_gets_no_mail() {
-    let Some(data) = shared("customers without an address") else { return };
+    let Some(data) = test_data("customers without an address") else { return };
     let order = |customer: &str| {
         json!({
             "order_id": format!("E-{customer}"), "customer_id": customer, "placed_at": "2025-06-02T10:00:00Z", "currency": "EUR",
@@ -167,7 +169,7 @@ fn a_customer_without_a_valid_address_gets_no_mail() {
             assert_eq!(site.count("select count(*) from oms_mails"), 0);
         } else {
             // An invalid address is never imported into the table.
-            let site = Site { pipeline, state: scratch.path("state") };
+            let site = TestPipeline { pipeline, state: scratch.path("state") };
             let output = site.call(&["run"], &["--samples"]).exits(1);
             assert!(output.stderr.contains("OMS0210"), "{}", output.stderr);
             assert!(output.stderr.contains("customers.ndjson:789"), "{}", output.stderr);
@@ -215,7 +217,7 @@ fn folded(text: &str) -> String {
 
 #[test]
 fn hostile_names_arrive_unchanged_in_the_mail() {
-    let Some(data) = shared("hostile names") else { return };
+    let Some(data) = test_data("hostile names") else { return };
     if Command::new("python3").arg("--version").output().is_err() {
         eprintln!("hostile names: skipped because python3 is not installed");
         return;
@@ -244,8 +246,10 @@ fn hostile_names_arrive_unchanged_in_the_mail() {
         writeln!(orders, "{order}").unwrap();
     }
     let input = scratch.write("orders.ndjson", orders);
-    let site =
-        Site { pipeline: scratch.path("pipelines/storefront.yaml"), state: scratch.path("state") };
+    let site = TestPipeline {
+        pipeline: scratch.path("pipelines/storefront.yaml"),
+        state: scratch.path("state"),
+    };
     let (code, summary) = site.run(&input);
     assert_eq!((code, &summary["completed"]), (0, &names.len().into()), "{summary}");
     let maildir = scratch.path("mails");

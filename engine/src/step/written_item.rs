@@ -9,14 +9,14 @@ use super::effect::Port;
 
 /// A row or an object that a step writes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Target {
+pub struct WrittenItem {
     port: Port,
     resource: Arc<str>,
     key: String,
 }
 
-impl Target {
-    /// Returns the target for a row of a table. The values of its key must have the form of their
+impl WrittenItem {
+    /// Returns the item for a row of a table. The values of its key must have the form of their
     /// columns.
     pub fn row(table: &TableDef, row: &Value) -> Self {
         let record = row.as_record();
@@ -26,12 +26,12 @@ impl Target {
         Self { port: Port::Tables, resource: Arc::clone(&table.name), key: key.join(",") }
     }
 
-    /// Returns the target for an object in a bucket.
+    /// Returns the item for an object in a bucket.
     pub fn object(bucket: &Arc<str>, key: &str) -> Self {
         Self { port: Port::Objects, resource: Arc::clone(bucket), key: key.to_owned() }
     }
 
-    /// Describes the target without its key, which may be personal data.
+    /// Describes the item without its key, which may be personal data.
     pub fn describe(&self) -> String {
         match self.port {
             Port::Tables => format!("row of `{}`", self.resource),

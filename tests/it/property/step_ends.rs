@@ -13,7 +13,7 @@ use oms_engine::plan::{Checker, Plan, Semantics, read_rows};
 use oms_engine::run::{self, Event, Run, RunState, SkipReason, StepState};
 use proptest::prelude::any;
 
-use super::chance::Chance;
+use super::rng::Rng;
 use super::{checker, drive, runner, world};
 
 const STEPS: usize = 9;
@@ -76,23 +76,23 @@ fn ends(graph: &[Node], fails: &[bool], before: Option<&[End]>) -> Vec<End> {
     (0..graph.len()).map(|at| end(at, graph, fails, before)).collect()
 }
 
-fn graph(chance: &mut Chance) -> Vec<Node> {
+fn graph(rng: &mut Rng) -> Vec<Node> {
     let mut graph: Vec<Node> = Vec::new();
-    for at in 0..2 + chance.below(STEPS - 1) {
+    for at in 0..2 + rng.below(STEPS - 1) {
         let mut needs: Vec<(usize, bool, bool)> = Vec::new();
         let free = |caught: &usize| !graph.iter().any(|node| node.catches == Some(*caught));
-        let catches = Some(chance.below(at.max(1))).filter(|_| at > 0 && chance.one_in(2));
+        let catches = Some(rng.below(at.max(1))).filter(|_| at > 0 && rng.one_in(2));
         let catches = catches.filter(free);
         for need in 0..at {
-            if catches != Some(need) && chance.one_in(4) {
-                needs.push((need, chance.one_in(2), chance.one_in(3)));
+            if catches != Some(need) && rng.one_in(4) {
+                needs.push((need, rng.one_in(2), rng.one_in(3)));
             }
         }
         // The order of the needs must not matter.
-        if chance.one_in(2) {
+        if rng.one_in(2) {
             needs.reverse();
         }
-        graph.push(Node { needs, when: !chance.one_in(4), catches, fails: chance.one_in(3) });
+        graph.push(Node { needs, when: !rng.one_in(4), catches, fails: rng.one_in(3) });
     }
     graph
 }
@@ -180,8 +180,8 @@ fn steps_end_like_the_reference_before_and_after_a_retry() {
     };
     runner()
         .run(&any::<u64>(), |seed| {
-            let mut chance = Chance(seed);
-            let graph = graph(&mut chance);
+            let mut rng = Rng(seed);
+            let graph = graph(&mut rng);
             let text = text(&graph, "first");
             let plan = plan(&checker, &text, None);
             let world = world();
@@ -196,7 +196,7 @@ fn steps_end_like_the_reference_before_and_after_a_retry() {
             // Fix some of the failures and retry the run, with the same version of the pipeline or
             // with another one.
             let mended: Vec<usize> =
-                (0..graph.len()).filter(|at| fails[*at] && chance.one_in(2)).collect();
+                (0..graph.len()).filter(|at| fails[*at] && rng.one_in(2)).collect();
             let table = &plan.tables()[0];
             for at in &mended {
                 let rows = read_rows(table, &format!("{{\"k\":\"s{at}\"}}\n")).unwrap();
@@ -204,7 +204,7 @@ fn steps_end_like_the_reference_before_and_after_a_retry() {
             }
             let still: Vec<bool> =
                 (0..graph.len()).map(|at| fails[at] && !mended.contains(&at)).collect();
-            let (at, moves) = (world.now(), chance.one_in(2));
+            let (at, moves) = (world.now(), rng.one_in(2));
             let ids = plan.steps().iter().map(|step| Arc::clone(&step.id));
             let done = ids.zip(&first).filter(|(_, end)| **end == End::Succeeded);
             let done = moves.then(|| done.map(|(id, _)| id).collect());
@@ -246,7 +246,7 @@ fn steps_end_like_the_reference_before_and_after_a_retry() {
 }
 
 /// A pipeline in which `a` fails, `b` is therefore skipped, and `c` allows a skipped `b`.
-const ALLOWING: &str = "oms: 1
+const ALLOW_SKIPPED: &str = "oms: 1
 name: ends
 order: { schema: { type: object, required: [id, no], properties: { id: { type: string }, no: { type: boolean } } }, key: \"${{ order.id }}\" }
 tables: { mended: { key: [k], columns: { k: text } } }
@@ -262,7 +262,7 @@ const FIRST_JOURNAL: &str = r#"[{"is":"failed","step":"a","at":1748736000000000,
 #[test]
 fn a_run_of_the_first_semantics_continues_with_them() {
     let (checker, world) = (checker(), world());
-    let first = plan(&checker, ALLOWING, Some(Semantics::FIRST));
+    let first = plan(&checker, ALLOW_SKIPPED, Some(Semantics::FIRST));
     let run = replay(&first, &world, &[FIRST_JOURNAL.to_owned()]);
     assert_eq!(found(&run), [End::Failed, End::SkippedByFailure, End::Succeeded]);
     // Open decisions follow the semantics with which the run began.
@@ -270,7 +270,7 @@ fn a_run_of_the_first_semantics_continues_with_them() {
     let mut run = replay(&first, &world, std::slice::from_ref(&cut));
     drive(&mut run, &world, &world);
     assert_eq!(found(&run), [End::Failed, End::SkippedByFailure, End::Succeeded]);
-    let current = plan(&checker, ALLOWING, None);
+    let current = plan(&checker, ALLOW_SKIPPED, None);
     let mut run = replay(&current, &world, &[cut]);
     drive(&mut run, &world, &world);
     assert_eq!(found(&run), [End::Failed, End::SkippedByFailure, End::SkippedByFailure]);
@@ -279,7 +279,7 @@ fn a_run_of_the_first_semantics_continues_with_them() {
 #[test]
 fn a_retry_moves_a_run_to_the_current_semantics_and_keeps_completed_steps() {
     let (checker, world) = (checker(), world());
-    let current = plan(&checker, ALLOWING, None);
+    let current = plan(&checker, ALLOW_SKIPPED, None);
     let done: Option<Arc<[Arc<str>]>> = Some([Arc::from("c")].into());
     let retried = run::encode(&[Event::Retried { at: world.now(), done }]);
     let journal = [FIRST_JOURNAL.to_owned(), retried];

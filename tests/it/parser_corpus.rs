@@ -9,10 +9,10 @@ use oms_engine::value::{JsonNode, is_email, read_json};
 use rustix::time::{ClockId, clock_gettime};
 use serde_json::Value as Json;
 
-use crate::harness::{files, lines, shared, with_stack};
+use crate::harness::{files, lines, test_data, with_stack};
 
 /// Invalid YAML that the reader accepts, each with the reason.
-const TAKEN: &[(&str, &str)] =
+const ACCEPTED_INVALID: &[(&str, &str)] =
     &[("9C9N", "a list in brackets continues in the first column, which is unambiguous")];
 
 /// JSON that the test suite accepts and the order reader must reject: with a duplicate member, the
@@ -21,7 +21,7 @@ const DUPLICATES: &[&str] = &["y_object_duplicated_key", "y_object_duplicated_ke
 
 /// Calls `check` and reports the document if it takes more than a second of the thread's CPU time.
 /// The load of the machine does not count.
-fn quickly<T>(path: &Path, wrong: &mut Vec<String>, check: impl FnOnce() -> T) -> T {
+fn within_time_limit<T>(path: &Path, wrong: &mut Vec<String>, check: impl FnOnce() -> T) -> T {
     let begun = computed();
     let result = check();
     let took = computed() - begun;
@@ -43,14 +43,14 @@ fn stem(path: &Path) -> String {
 
 #[test]
 fn json_is_accepted_or_rejected_as_the_test_suite_says() {
-    let Some(data) = shared("the JSON test suite") else { return };
+    let Some(data) = test_data("the JSON test suite") else { return };
     let mut wrong = Vec::new();
     let paths = files(&data.join("bad-input/json-test-suite"), ".json");
     assert_eq!(paths.len(), 171);
     for path in paths {
         let text = std::fs::read(&path).unwrap();
         let name = stem(&path);
-        match quickly(&path, &mut wrong, || read_json(&text, &JsonNode::ANY)) {
+        match within_time_limit(&path, &mut wrong, || read_json(&text, &JsonNode::ANY)) {
             Ok(_) if name.starts_with("n_") || DUPLICATES.contains(&name.as_str()) => {
                 wrong.push(format!("{name} was accepted"))
             }
@@ -73,7 +73,7 @@ fn json_is_accepted_or_rejected_as_the_test_suite_says() {
 fn read_yaml(path: &Path, wrong: &mut Vec<String>) -> Option<String> {
     let bytes = std::fs::read(path).unwrap();
     let shown: Arc<str> = Arc::from(path.to_string_lossy().as_ref());
-    match quickly(path, wrong, || parse(&shown, &bytes)) {
+    match within_time_limit(path, wrong, || parse(&shown, &bytes)) {
         Ok(_) => None,
         Err((text, diagnostic)) => {
             let label = diagnostic.labels.first();
@@ -91,14 +91,14 @@ fn invalid_yaml_is_rejected_with_a_position() {
 }
 
 fn check_broken_yaml() {
-    let Some(data) = shared("the YAML test suite, broken") else { return };
+    let Some(data) = test_data("the YAML test suite, broken") else { return };
     let mut wrong = Vec::new();
     let paths = files(&data.join("bad-input/yaml-test-suite/invalid"), ".yaml");
     assert_eq!(paths.len(), 43);
     for path in paths {
-        let taken = read_yaml(&path, &mut wrong).is_none();
-        if taken != TAKEN.iter().any(|(name, _)| *name == stem(&path)) {
-            wrong.push(format!("{} accepted: {taken}", stem(&path)));
+        let accepted = read_yaml(&path, &mut wrong).is_none();
+        if accepted != ACCEPTED_INVALID.iter().any(|(name, _)| *name == stem(&path)) {
+            wrong.push(format!("{} accepted: {accepted}", stem(&path)));
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -110,7 +110,7 @@ fn yaml_gives_a_result_or_an_error_with_a_position() {
 }
 
 fn check_yaml() {
-    let Some(data) = shared("the YAML test suite") else { return };
+    let Some(data) = test_data("the YAML test suite") else { return };
     let mut wrong = Vec::new();
     let mut paths: Vec<PathBuf> = files(&data.join("bad-input/yaml-test-suite/valid"), ".yaml");
     assert_eq!(paths.len(), 134);
@@ -144,7 +144,7 @@ fn check_yaml() {
 
 #[test]
 fn invalid_addresses_are_rejected() {
-    let Some(data) = shared("e-mail addresses") else { return };
+    let Some(data) = test_data("e-mail addresses") else { return };
     let read = |file: &str| -> Vec<Json> {
         let lines = lines(&data.join(file));
         lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()

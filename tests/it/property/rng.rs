@@ -1,9 +1,9 @@
 //! Pseudorandom choices from a seed.
 
 /// A pseudorandom generator: SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
-pub(super) struct Chance(pub(super) u64);
+pub(super) struct Rng(pub(super) u64);
 
-impl Chance {
+impl Rng {
     pub(super) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.0;

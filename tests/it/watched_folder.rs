@@ -5,13 +5,13 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::harness::{Scratch, Site, root};
+use crate::harness::{Scratch, TestPipeline, root};
 
 /// A running watcher. Dropping it kills the process, as a crash would.
 struct Watcher(Child);
 
 impl Watcher {
-    fn start(site: &Site, folder: &Path) -> Self {
+    fn start(site: &TestPipeline, folder: &Path) -> Self {
         let mut command = site.command(&["run"], &["--watch", &folder.to_string_lossy()]);
         Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
     }
@@ -37,7 +37,7 @@ fn until(what: &str, reached: impl Fn() -> bool) {
 #[test]
 fn a_file_is_processed_once_and_moved_away() {
     let scratch = Scratch::new();
-    let site = Site::storefront(scratch.path("state"));
+    let site = TestPipeline::storefront(scratch.path("state"));
     let folder = scratch.path("in");
     std::fs::create_dir(&folder).unwrap();
     let sample = root().join("pipelines/storefront/samples/NW-10248.json");

@@ -13,15 +13,15 @@ use oms_engine::template::Template;
 use oms_engine::value::Value;
 use serde::Serialize;
 
-use super::material::Material;
 use super::stopwatch::Stopwatch;
+use super::workload::Workload;
 
 /// Maximum number of measured orders: enough for a stable result.
 const ORDERS_MAX: usize = 10_000;
 
 /// Throughput of one thread.
 #[derive(Serialize)]
-pub(crate) struct Alone {
+pub(crate) struct SingleThread {
     /// Orders that were parsed, validated and given a key.
     pub(crate) parse_per_second: f64,
     /// E-mails that were rendered: subject, text and HTML.
@@ -39,22 +39,22 @@ pub(crate) struct Prepared {
 }
 
 /// Checks the measured pipeline.
-pub(crate) fn prepare(material: &Material) -> anyhow::Result<Prepared> {
+pub(crate) fn prepare(workload: &Workload) -> anyhow::Result<Prepared> {
     let registry = Registry::new(oms_steps::ALL.iter().copied())?;
     let checker = Arc::new(Checker::new(registry)?);
-    let (files, name) = DirectoryFiles::of(&material.pipeline);
+    let (files, name) = DirectoryFiles::of(&workload.pipeline);
     let plan = checker.check(&name, &files).plan.context("the pipeline is not valid")?;
     Ok(Prepared { checker, plan: Arc::new(plan), files, name })
 }
 
 /// Measures parsing, rendering and running.
-pub(crate) fn measure(material: &Material) -> anyhow::Result<Alone> {
-    let prepared = prepare(material)?;
+pub(crate) fn measure(workload: &Workload) -> anyhow::Result<SingleThread> {
+    let prepared = prepare(workload)?;
     let plan = &prepared.plan;
     let now = SystemClock.now();
     let rehearsal = Rehearsal::new(plan, &prepared.files, now)?;
     let world = rehearsal.world();
-    let orders: Vec<&String> = material.orders.iter().take(ORDERS_MAX).collect();
+    let orders: Vec<&String> = workload.orders.iter().take(ORDERS_MAX).collect();
 
     let watch = Stopwatch::start();
     let mut runs = Vec::with_capacity(orders.len());
@@ -87,7 +87,7 @@ pub(crate) fn measure(material: &Material) -> anyhow::Result<Alone> {
         template.render(field("data").context("the e-mail has no data")?, locale)?;
     }
     let render_per_second = watch.rate(inputs.len());
-    Ok(Alone { parse_per_second, render_per_second, memory_per_second })
+    Ok(SingleThread { parse_per_second, render_per_second, memory_per_second })
 }
 
 /// Returns the position of the step that sends the e-mail, and its template.
