@@ -1,6 +1,7 @@
 //! Customer search in the console: it finds orders by what customers say about themselves, and
 //! nothing after their personal data is erased.
 
+use rusqlite::Connection;
 use serde_json::{Value as Json, json};
 
 use crate::harness::{Scratch, TestPipeline, root};
@@ -178,4 +179,34 @@ fn search_matches_the_state_after_a_restore() {
     let server = Server::start(order_management(&scratch), &[]);
     assert_eq!(ConsoleUser::open(&server).search("Nancy Shaw"), ["A2", "K2"]);
     assert_eq!(ConsoleUser::open(&server).search("later"), [""; 0]);
+}
+
+#[test]
+fn an_index_in_the_first_format_is_rebuilt() {
+    let scratch = Scratch::new();
+    let server = Server::start(order_management(&scratch), &[]);
+    put(&server, "K1", "A1", "Remembered Nowhere");
+    server.end().exits(0);
+    let path = scratch.path("state").join("search.db");
+    for end in ["", "-wal", "-shm"] {
+        let _missing = std::fs::remove_file(scratch.path(&format!("state/search.db{end}")));
+    }
+    let index = Connection::open(&path).unwrap();
+    index
+        .execute_batch(
+            "create virtual table orders using fts5(said, tokenize = 'unicode61 remove_diacritics 2');
+             create table upto (run integer not null, digest blob not null, fields text not null) strict;
+             insert into upto values (0, x'', '');
+             pragma user_version = 1;",
+        )
+        .unwrap();
+    drop(index);
+    let server = Server::start(order_management(&scratch), &[]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K1"]);
+    server.end().exits(0);
+    let format: i64 = Connection::open(&path)
+        .unwrap()
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    assert_eq!(format, 2);
 }
