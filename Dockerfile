@@ -16,7 +16,7 @@ WORKDIR /project
 USER 10001:10001
 VOLUME /var/lib/oms
 EXPOSE 8080
-# Without curl: bash connects by itself.
+# The image has no curl, so bash sends the request.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=60s CMD ["bash", "-c", \
     "exec 3<>/dev/tcp/127.0.0.1/8080 && printf 'GET /readyz HTTP/1.1\\r\\nHost: localhost\\r\\nConnection: close\\r\\n\\r\\n' >&3 && grep -q '^HTTP/1.1 200 ' <&3"]
 ENTRYPOINT ["oms"]

@@ -33,8 +33,8 @@ type Waiting = (Origin, oneshot::Receiver<OrderReply>);
 pub(crate) struct ReplyQueue(mpsc::Sender<Waiting>);
 
 impl ReplyQueue {
-    /// Prints the reply to an order if it is a rejection. Blocks while too many orders wait for
-    /// their replies.
+    /// Queues an order for the printer, which prints its reply if it is a rejection. Blocks while
+    /// too many orders wait for their replies.
     pub(crate) fn expect(&self, order: &mut Order, origin: Origin) {
         let (reply, receiver) = oneshot::channel();
         order.reply = Some(reply);

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use crate::debian;
 use crate::npm;
-use crate::workspace::{
+use xtask::workspace::{
     build, command, copy, root, run as execute, run_silently, say, scratch, variable,
 };
 

@@ -153,7 +153,7 @@ impl Typed for NoOutput {
 /// Declares a struct together with its static type and its conversions from and to a value.
 ///
 /// ```
-/// oms_engine::record! {
+/// oms_core::record! {
 ///     /// The result of a stock check.
 ///     pub struct Stock {
 ///         /// Pieces on the shelf.
@@ -162,7 +162,7 @@ impl Typed for NoOutput {
 ///         pub shelf: Option<String>,
 ///     }
 /// }
-/// use oms_engine::value::Typed;
+/// use oms_core::value::Typed;
 /// let value = Stock { pieces: 3, shelf: None }.into_value();
 /// assert_eq!(Stock::from_value(&value).map(|stock| stock.pieces), Some(3));
 /// ```

@@ -27,7 +27,7 @@ pub(crate) struct Latency {
     acknowledged_and_complete: Distribution,
 }
 
-/// Runs orders one by one on the embedded world.
+/// Runs orders one by one in a state directory.
 pub(crate) fn measure(workload: &Workload, state: &Path) -> anyhow::Result<Latency> {
     let Prepared { checker, plan, files, name } = prepare(workload)?;
     let settings = Settings { concurrency: 1_024, ..Settings::new(SystemClock) };
