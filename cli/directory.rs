@@ -81,7 +81,7 @@ impl Files for DirectoryFiles {
             return Err(FileError::Unreadable(what.to_owned()));
         }
         if !self.is_ours(&path) {
-            return Err(FileError::Outside);
+            return Err(FileError::OutsideProject);
         }
         let file = std::fs::File::open(&path).map_err(failed)?;
         let mut bytes = Vec::new();
@@ -163,7 +163,7 @@ mod tests {
             assert!(files.read(path).is_ok(), "{path}");
         }
         for path in ["../../other/c", "link", "/proc/self/environ", "/etc/passwd"] {
-            assert_eq!(files.read(path).unwrap_err(), FileError::Outside, "{path}");
+            assert_eq!(files.read(path).unwrap_err(), FileError::OutsideProject, "{path}");
         }
         assert_eq!(files.list("../shared"), ["b"]);
         assert!(files.list("../../other").is_empty());

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use oms_engine::step::StepKind;
 use oms_engine::value::{format_count, format_quantity};
 use oms_runtime::control::{Request, Response};
-use oms_runtime::{Candidate, Forgetting, Forgotten, Runner};
+use oms_runtime::{Candidate, ErasedData, ForgetResult, Runner};
 use oms_sqlite::{DATABASE_FILE, backup};
 use serde_json::json;
 use tempfile::TempDir;
@@ -66,11 +66,11 @@ enum Owner<'a> {
 }
 
 impl Owner<'_> {
-    fn forget(&self, who: &str) -> anyhow::Result<Forgetting> {
+    fn forget(&self, who: &str) -> anyhow::Result<ForgetResult> {
         match self {
             Self::Server(directory) => {
                 let request = Request::Forget { who: who.to_owned(), dry_run: false };
-                in_server_or_here(directory, &request, forgetting, || {
+                in_server_or_here(directory, &request, result, || {
                     anyhow::bail!("the server has stopped; run the command again")
                 })
             }
@@ -81,9 +81,9 @@ impl Owner<'_> {
     }
 }
 
-fn forgetting(response: Response) -> Option<Forgetting> {
+fn result(response: Response) -> Option<ForgetResult> {
     match response {
-        Response::Forgotten(forgetting) => Some(forgetting),
+        Response::Forgotten(result) => Some(result),
         _ => None,
     }
 }
@@ -101,7 +101,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     drop(found.read(kinds)?);
     let directory = found.directory.as_path();
     let request = Request::Forget { who: who.clone(), dry_run: true };
-    let accept = |response| Some(Some((Owner::Server(directory), forgetting(response)?)));
+    let accept = |response| Some(Some((Owner::Server(directory), result(response)?)));
     let listed = in_server_or_here(directory, &request, accept, || {
         let Some(context) = LocalContext::new(&found, mail, &effects, kinds)? else {
             return Ok(None);
@@ -137,8 +137,8 @@ struct Options {
 }
 
 /// Shows what would be erased.
-fn show(listed: &Forgetting, found: &ResolvedState, format: Format) -> anyhow::Result<u8> {
-    let Forgetting::Found(listed) = listed else { return report_unknown(listed, found, format) };
+fn show(listed: &ForgetResult, found: &ResolvedState, format: Format) -> anyhow::Result<u8> {
+    let ForgetResult::Found(listed) = listed else { return report_unknown(listed, found, format) };
     match format {
         Format::Json => output::json(&as_json(listed, true))?,
         Format::Human => output::result(&list(listed))?,
@@ -152,11 +152,11 @@ fn confirm_and_erase(
     owner: &Owner<'_>,
     found: &ResolvedState,
     who: &str,
-    listed: Forgetting,
+    listed: ForgetResult,
     options: Options,
 ) -> anyhow::Result<u8> {
     let listed = match listed {
-        Forgetting::Found(listed) => listed,
+        ForgetResult::Found(listed) => listed,
         other => return report_unknown(&other, found, options.format),
     };
     output::message(list(&listed).trim_end());
@@ -167,7 +167,7 @@ fn confirm_and_erase(
         return Ok(exit::FINDINGS);
     }
     let done = match owner.forget(who)? {
-        Forgetting::Found(done) => done,
+        ForgetResult::Found(done) => done,
         other => return report_unknown(&other, found, options.format),
     };
     match options.format {
@@ -178,14 +178,14 @@ fn confirm_and_erase(
             format_quantity(done.rows.values().sum(), "row")
         ))?,
     }
-    if done.left.len() > listed.left.len() {
+    if done.kept.len() > listed.kept.len() {
         report_remaining(&done, found);
     }
     Ok(code(&done))
 }
 
-const fn code(forgotten: &Forgotten) -> u8 {
-    if forgotten.left.is_empty() { exit::SUCCESS } else { exit::FINDINGS }
+const fn code(erased: &ErasedData) -> u8 {
+    if erased.kept.is_empty() { exit::SUCCESS } else { exit::FINDINGS }
 }
 
 /// Asks the user for confirmation. Returns whether the user confirmed.
@@ -200,18 +200,18 @@ fn confirm() -> anyhow::Result<bool> {
     Ok(matches!(line.trim(), "y" | "Y" | "yes"))
 }
 
-fn as_json(forgotten: &Forgotten, dry_run: bool) -> serde_json::Value {
-    let Forgotten { customers, runs, rows, left, unlinked, .. } = forgotten;
+fn as_json(erased: &ErasedData, dry_run: bool) -> serde_json::Value {
+    let ErasedData { customers, runs, rows, kept, unlinked, .. } = erased;
     json!({
         "format_version": 1, "dry_run": dry_run, "customers": customers, "runs": runs,
-        "rows": rows.values().sum::<u64>(), "tables": rows, "open": left.len(), "left": left,
+        "rows": rows.values().sum::<u64>(), "tables": rows, "open": kept.len(), "left": kept,
         "tables_without_customer": unlinked,
     })
 }
 
 /// Returns a list of the erased runs and rows that contains no personal data.
-fn list(forgotten: &Forgotten) -> String {
-    let Forgotten { customers, runs, keys, rows, unlinked, .. } = forgotten;
+fn list(erased: &ErasedData) -> String {
+    let ErasedData { customers, runs, keys, rows, unlinked, .. } = erased;
     let mut lines = vec![match customers.as_slice() {
         [] => "customer without an id".to_owned(),
         [one] => format!("customer {one}"),
@@ -235,12 +235,12 @@ fn list(forgotten: &Forgotten) -> String {
 }
 
 /// Prints the runs that are kept, and how to end them.
-fn report_remaining(forgotten: &Forgotten, found: &ResolvedState) {
-    for left in &forgotten.left {
-        let state = left.state.as_str().replace('_', " ");
-        output::message(&format!("run {} is kept, because it is {state}", left.key));
+fn report_remaining(erased: &ErasedData, found: &ResolvedState) {
+    for kept in &erased.kept {
+        let state = kept.state.as_str().replace('_', " ");
+        output::message(&format!("run {} is kept, because it is {state}", kept.key));
     }
-    if !forgotten.left.is_empty() {
+    if !erased.kept.is_empty() {
         output::message(&format!(
             "the customer's rows are kept until these runs have ended; use `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again",
             shown = found.shown()
@@ -250,15 +250,15 @@ fn report_remaining(forgotten: &Forgotten, found: &ResolvedState) {
 
 /// Prints why nothing is erased, and what to do.
 fn report_unknown(
-    forgetting: &Forgetting,
+    result: &ForgetResult,
     found: &ResolvedState,
     format: Format,
 ) -> anyhow::Result<u8> {
-    let candidates: &[Candidate] = match forgetting {
-        Forgetting::Unknown(candidates) => candidates,
-        Forgetting::Undeclared | Forgetting::Found(_) => &[],
+    let candidates: &[Candidate] = match result {
+        ForgetResult::Unknown(candidates) => candidates,
+        ForgetResult::Undeclared | ForgetResult::Found(_) => &[],
     };
-    if matches!(forgetting, Forgetting::Undeclared) {
+    if matches!(result, ForgetResult::Undeclared) {
         output::message(
             "error: the pipeline declares no field that identifies a customer; nothing was erased",
         );

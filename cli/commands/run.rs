@@ -10,7 +10,7 @@ use oms_engine::plan::Plan;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
 use oms_engine::value::format_quantity;
-use oms_runtime::{Runner, Settled, Work};
+use oms_runtime::{Runner, Work, WorkResult};
 use tokio::sync::{mpsc, watch};
 
 use crate::check;
@@ -18,7 +18,7 @@ use crate::directory::DirectoryFiles;
 use crate::exit::{self, Usage};
 use crate::orders::input::{Reader, Source};
 use crate::orders::progress::Progress;
-use crate::orders::rejections::{AnswerQueue, answer_queue};
+use crate::orders::rejections::{ReplyQueue, reply_queue};
 use crate::orders::summary;
 use crate::orders::tally::Tally;
 use crate::orders::wait_messages::WaitMessages;
@@ -157,7 +157,9 @@ fn sources(args: &Args, plan: &Plan, fresh: bool) -> anyhow::Result<Vec<Source>>
     }
     // Samples are not run by default if their e-mails leave this machine.
     let alone = sources.is_empty() && args.watch.is_none();
-    if args.samples || (alone && fresh && !args.options.mail.leaves(args.options.target.mails())) {
+    if args.samples
+        || (alone && fresh && !args.options.mail.sends_mail(args.options.target.mails()))
+    {
         let folder = args.pipeline.parent().map_or_else(PathBuf::new, std::path::Path::to_owned);
         sources.extend(plan.samples().iter().map(|path| Source::File(folder.join(path))));
     }
@@ -181,8 +183,8 @@ impl Call {
         let stopped = signals::listen(Signals::Interrupt)?;
         let bytes_read = Arc::new(AtomicU64::new(0));
         let total = total_bytes(&self.sources);
-        let (answers, mut findings) = answer_queue();
-        let reading = self.reading(orders, answers, &bytes_read, stopped.clone());
+        let (replies, mut findings) = reply_queue();
+        let reading = self.reading(orders, replies, &bytes_read, stopped.clone());
         let resume = self.runner.open_runs()?;
         let mut tally = Tally { resumed: resume.len() as u64, ..Tally::default() };
         let mut progress = Progress::new(total);
@@ -191,13 +193,13 @@ impl Call {
         let mut work =
             tokio::spawn(async move { runner.run(resume, queue, &settled, stopped).await });
         let mut tick = tokio::time::interval(Duration::from_millis(TICK_MS));
-        let mut has_answers = true;
+        let mut has_replies = true;
         let outcome = loop {
             tokio::select! {
                 settled = outcomes.recv() => match settled {
                     Some(settled) => {
                         tally.add(&settled);
-                        if let Settled::OnlyWaits { id, until } = settled
+                        if let WorkResult::OnlyWaiting { id, until } = settled
                             && let Some(line) = self.waits.next(&self.runner, id, until, tally.waiting)?
                         {
                             progress.message(&line);
@@ -205,9 +207,9 @@ impl Call {
                     }
                     None => break (&mut work).await,
                 },
-                answer = findings.next(), if has_answers => match answer {
-                    Some((origin, answer)) => findings.print(&origin, &answer, &progress),
-                    None => has_answers = false,
+                reply = findings.next(), if has_replies => match reply {
+                    Some((origin, reply)) => findings.print(&origin, &reply, &progress),
+                    None => has_replies = false,
                 },
                 _ = tick.tick() => {
                     progress.update(bytes_read.load(Ordering::Relaxed), tally.ended(), started.elapsed());
@@ -240,7 +242,7 @@ impl Call {
     fn reading(
         &self,
         work: mpsc::Sender<Work>,
-        answers: AnswerQueue,
+        replies: ReplyQueue,
         bytes_read: &Arc<AtomicU64>,
         stop: watch::Receiver<bool>,
     ) -> tokio::task::JoinHandle<Option<(String, std::io::Error)>> {
@@ -250,7 +252,7 @@ impl Call {
         tokio::task::spawn_blocking(move || {
             for source in &sources {
                 let mut each = |mut order, origin| {
-                    answers.expect(&mut order, origin);
+                    replies.expect(&mut order, origin);
                     work.blocking_send(Work::Order(order)).is_ok()
                 };
                 if let Err(error) = reader.read(source, &mut each) {
@@ -263,7 +265,7 @@ impl Call {
                     return Some((path, error));
                 }
             }
-            let folder = WatchedFolder { path: folder?, reader, work, answers, stop };
+            let folder = WatchedFolder { path: folder?, reader, work, replies, stop };
             let failed = folder.watch().err();
             failed.map(|(path, error)| (path.display().to_string(), error))
         })

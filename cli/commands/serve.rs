@@ -110,7 +110,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             args.state_dir.clone().unwrap_or_else(|| state::directory(pipeline, plan.name()));
         let settings = Settings {
             listener: traces.clone(),
-            waits_for_room: true,
+            waits_for_disk_space: true,
             accepts_while_stalled: true,
             ..args.options.settings(plan, args.pipelines.len() > 1)?
         };

@@ -10,7 +10,7 @@ use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_engine::mail::Mail;
 use oms_engine::plan::Plan;
-use oms_engine::run::{Rehearsal, Run, Sent};
+use oms_engine::run::{Rehearsal, Run, SentMail};
 use oms_engine::step::Port;
 use oms_engine::template::Template;
 use oms_runtime::Order;
@@ -189,8 +189,8 @@ impl Rehearsed {
     }
 }
 
-fn shown(key: &Arc<str>, sent: Vec<Sent>) -> Vec<Preview> {
+fn shown(key: &Arc<str>, sent: Vec<SentMail>) -> Vec<Preview> {
     let preview =
-        |Sent { step, template, mail }| Preview { key: Arc::clone(key), step, template, mail };
+        |SentMail { step, template, mail }| Preview { key: Arc::clone(key), step, template, mail };
     sent.into_iter().map(preview).collect()
 }

@@ -277,15 +277,15 @@ mod tests {
 
     const SIZE: Size = Size { width: 80.0, height: 40.0 };
 
-    fn of_tangle(count: usize) -> (Layout, Vec<(usize, usize)>) {
-        let graph = samples::tangle(count);
+    fn random_layout(count: usize) -> (Layout, Vec<(usize, usize)>) {
+        let graph = samples::random_graph(count);
         let edges: Vec<_> = graph.edges.iter().map(|edge| (edge.from, edge.to)).collect();
         (layout(&vec![SIZE; count], &edges), edges)
     }
 
     #[test]
     fn boxes_do_not_overlap_and_are_within_the_image() {
-        let (layout, _) = of_tangle(120);
+        let (layout, _) = random_layout(120);
         for (at, (x, y)) in layout.boxes.iter().enumerate() {
             assert!(*x >= 40.0 && x + 40.0 <= layout.size.width, "{at}");
             assert!(*y >= 0.0 && y + 40.0 <= layout.size.height, "{at}");
@@ -297,7 +297,7 @@ mod tests {
 
     #[test]
     fn lines_run_downwards_from_box_to_box_and_cross_no_box() {
-        let (layout, edges) = of_tangle(120);
+        let (layout, edges) = random_layout(120);
         for ((from, to), line) in edges.iter().zip(&layout.lines) {
             let stretches = &line.as_ref().unwrap().stretches;
             let (begin, end) = (stretches.first().unwrap(), stretches.last().unwrap());

@@ -52,7 +52,7 @@ pub(super) fn diamond_with_catch() -> Graph {
 
 /// Returns a graph of `count` nodes in which each node waits for one or two of the nodes shortly
 /// before it.
-pub(super) fn tangle(count: usize) -> Graph {
+pub(super) fn random_graph(count: usize) -> Graph {
     let mut graph = Graph { title: format!("{count} steps"), ..Graph::default() };
     let mut state = 88_172_645_463_325_252_u64;
     let mut draw = |below: usize| {

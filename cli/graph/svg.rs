@@ -6,7 +6,7 @@ use super::{EdgeStyle, Graph, Node};
 
 mod text;
 
-use text::{Face, escape, fitted, width};
+use text::{Font, escape, fitted, width};
 
 /// Margin of the image.
 const MARGIN: f64 = 28.0;
@@ -32,7 +32,7 @@ pub fn svg(graph: &Graph) -> String {
     let sizes: Vec<Size> = graph.nodes.iter().map(size).collect();
     let edges: Vec<(usize, usize)> = graph.edges.iter().map(|edge| (edge.from, edge.to)).collect();
     let layout = layout::layout(&sizes, &edges);
-    let title_width = width(&fitted(&graph.title, Face::Title), Face::Title);
+    let title_width = width(&fitted(&graph.title, Font::Title), Font::Title);
     let inner = layout.size.width.max(title_width);
     let legend = Legend::new(graph, inner.max(LEGEND_WIDTH_MIN));
     let inner = inner.max(legend.width);
@@ -54,7 +54,7 @@ pub fn svg(graph: &Graph) -> String {
 
 fn frame(graph: &Graph, Size { width: w, height: h }: Size) -> String {
     let title = escape(&graph.title);
-    let shown = escape(&fitted(&graph.title, Face::Title));
+    let shown = escape(&fitted(&graph.title, Font::Title));
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"oms-graph\" role=\"img\" \
          aria-label=\"{title}\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\">\n\
@@ -67,13 +67,13 @@ fn frame(graph: &Graph, Size { width: w, height: h }: Size) -> String {
 
 fn size(node: &Node) -> Size {
     let parts = [
-        (Some(&node.id), Face::Id),
-        (Some(&node.kind), Face::Kind),
-        (node.note.as_ref(), Face::Note),
+        (Some(&node.id), Font::Id),
+        (Some(&node.kind), Font::Kind),
+        (node.note.as_ref(), Font::Note),
     ];
     let widest = parts
         .into_iter()
-        .filter_map(|(text, face)| text.map(|text| width(&fitted(text, face), face)))
+        .filter_map(|(text, font)| text.map(|text| width(&fitted(text, font), font)))
         .fold(0.0, f64::max);
     let height = if node.note.is_some() { BOX_HEIGHT_NOTE } else { BOX_HEIGHT };
     Size { width: (widest + 2.0 * PADDING).ceil().max(BOX_WIDTH_MIN), height }
@@ -98,17 +98,17 @@ fn boxes(graph: &Graph, layout: &Layout, sizes: &[Size]) -> String {
         text += &format!(
             "<rect x=\"{left}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" rx=\"9\"/>"
         );
-        let mut line = |class: &str, below: f64, words: &str, face: Face| {
+        let mut line = |class: &str, below: f64, words: &str, font: Font| {
             text += &format!(
                 "<text class=\"{class}\" x=\"{x}\" y=\"{}\">{}</text>",
                 y + below,
-                escape(&fitted(words, face))
+                escape(&fitted(words, font))
             );
         };
-        line("id", 23.0, &node.id, Face::Id);
-        line("kind", 41.0, &node.kind, Face::Kind);
+        line("id", 23.0, &node.id, Font::Id);
+        line("kind", 41.0, &node.kind, Font::Kind);
         if let Some(note) = &node.note {
-            line("note", 59.0, note, Face::Note);
+            line("note", 59.0, note, Font::Note);
         }
         text += "</g>\n";
     }
@@ -204,7 +204,7 @@ impl Legend {
         let tints = branches
             .iter()
             .enumerate()
-            .map(|(at, name)| (Sign::Box(Some(at % TINTS), false), fitted(name, Face::Kind)));
+            .map(|(at, name)| (Sign::Box(Some(at % TINTS), false), fitted(name, Font::Kind)));
         let catch = graph.nodes.iter().any(|node| node.catch);
         let has = |style| graph.edges_drawn().any(|edge| edge.style == style);
         let meanings = [
@@ -219,7 +219,7 @@ impl Legend {
         let mut legend = Self { entries: Vec::new(), width: 0.0, height: 0.0 };
         let (mut x, mut y) = (0.0, 0.0);
         for (sign, words) in tints.chain(meanings) {
-            let needed = Self::SIGN + width(&words, Face::Kind);
+            let needed = Self::SIGN + width(&words, Font::Kind);
             if x > 0.0 && x + needed > width_max {
                 (x, y) = (0.0, y + LEGEND_ROW);
             }

@@ -47,7 +47,7 @@ pub(crate) struct Subject {
 }
 
 #[derive(Clone)]
-struct Shared {
+struct ServerState {
     current: Arc<Mutex<Current>>,
     versions: tokio::sync::watch::Receiver<u64>,
 }
@@ -85,7 +85,7 @@ pub(crate) fn serve(subject: Subject, address: &str, kinds: &[StepKind]) -> anyh
         let address = listener.local_addr()?;
         output::result(&format!("http://{address}/\n"))?;
         output::message("the page updates when a file is saved; press Ctrl-C to stop");
-        let server = axum::serve(listener, routes(Shared { current, versions }));
+        let server = axum::serve(listener, routes(ServerState { current, versions }));
         tokio::select! {
             ended = server => ended.context("cannot serve the page"),
             interrupted = tokio::signal::ctrl_c() => interrupted.context("cannot listen for Ctrl-C"),
@@ -96,7 +96,7 @@ pub(crate) fn serve(subject: Subject, address: &str, kinds: &[StepKind]) -> anyh
     Ok(exit::SUCCESS)
 }
 
-fn routes(shared: Shared) -> Router {
+fn routes(shared: ServerState) -> Router {
     let text = |kind: &'static str, content: &'static str| {
         get(move || std::future::ready(([(header::CONTENT_TYPE, kind)], content)))
     };
@@ -133,7 +133,7 @@ async fn style() -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], sheet)
 }
 
-async fn state(State(shared): State<Shared>) -> Response {
+async fn state(State(shared): State<ServerState>) -> Response {
     respond(shared, |current| Some(current.state())).await
 }
 
@@ -143,14 +143,14 @@ struct MailQuery {
     locale: Option<String>,
 }
 
-async fn mail(State(shared): State<Shared>, Query(query): Query<MailQuery>) -> Response {
+async fn mail(State(shared): State<ServerState>, Query(query): Query<MailQuery>) -> Response {
     let MailQuery { id, locale } = query;
     respond(shared, move |current| current.mail(&id, locale.as_deref())).await
 }
 
 /// Renders a response on a thread that may block.
 async fn respond(
-    shared: Shared,
+    shared: ServerState,
     ask: impl FnOnce(&Current) -> Option<anyhow::Result<serde_json::Value>> + Send + 'static,
 ) -> Response {
     let rendered = tokio::task::spawn_blocking(move || {
@@ -171,7 +171,7 @@ async fn respond(
 }
 
 async fn events(
-    State(shared): State<Shared>,
+    State(shared): State<ServerState>,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     // The page requested the current version when it opened.
     let mut versions = shared.versions;

@@ -64,7 +64,7 @@ impl Reader {
         let path: Arc<str> = Arc::from(&*path);
         let mut each = |OrderText { name, body, line, column }: OrderText| {
             let origin = Origin { path: Arc::clone(&path), line, column };
-            each(Order { name, body, named: false, answer: None }, origin)
+            each(Order { name, body, named: false, reply: None }, origin)
         };
         let (mut file, mut stdin);
         let (input, form): (&mut dyn BufRead, _) = match source {
@@ -81,18 +81,18 @@ impl Reader {
                 (&mut stdin, OrderForm::Stream)
             }
         };
-        let mut input = Counted { input, bytes_read: &self.bytes_read };
+        let mut input = CountingReader { input, bytes_read: &self.bytes_read };
         read_orders(&mut input, form, &name, self.bytes_max, &mut each)
     }
 }
 
 /// Counts the bytes that are read.
-struct Counted<'c> {
+struct CountingReader<'c> {
     input: &'c mut dyn BufRead,
     bytes_read: &'c AtomicU64,
 }
 
-impl Read for Counted<'_> {
+impl Read for CountingReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.input.read(buffer)?;
         self.bytes_read.fetch_add(count as u64, Ordering::Relaxed);
@@ -100,7 +100,7 @@ impl Read for Counted<'_> {
     }
 }
 
-impl BufRead for Counted<'_> {
+impl BufRead for CountingReader<'_> {
     fn fill_buf(&mut self) -> io::Result<&[u8]> {
         self.input.fill_buf()
     }

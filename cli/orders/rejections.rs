@@ -1,13 +1,13 @@
 //! The findings in rejected orders, in the order of the input.
 //!
-//! Orders are accepted concurrently, so their answers arrive in any order. This module waits for
+//! Orders are accepted concurrently, so their replies arrive in any order. This module waits for
 //! them in the order of the input.
 
 use std::collections::VecDeque;
 
 use oms_engine::diagnostic::codes;
 use oms_engine::value::format_quantity;
-use oms_runtime::{Answer, Order};
+use oms_runtime::{Order, OrderReply};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::orders::input::Origin;
@@ -16,63 +16,63 @@ use crate::output;
 
 /// Maximum number of findings that are printed.
 const FINDINGS_MAX: u64 = 100;
-/// Maximum number of orders that wait for their answers.
-const UNANSWERED_MAX: usize = 4_096;
+/// Maximum number of orders that wait for their replies.
+const PENDING_MAX: usize = 4_096;
 
-/// Creates the queue of answers: one end for the reader of orders, the other for the printer of
+/// Creates the queue of replies: one end for the reader of orders, the other for the printer of
 /// findings.
-pub(crate) fn answer_queue() -> (AnswerQueue, RejectionPrinter) {
-    let (sender, receiver) = mpsc::channel(UNANSWERED_MAX);
-    (AnswerQueue(sender), RejectionPrinter { receiver, next: None, count: 0 })
+pub(crate) fn reply_queue() -> (ReplyQueue, RejectionPrinter) {
+    let (sender, receiver) = mpsc::channel(PENDING_MAX);
+    (ReplyQueue(sender), RejectionPrinter { receiver, next: None, count: 0 })
 }
 
-type Waiting = (Origin, oneshot::Receiver<Answer>);
+type Waiting = (Origin, oneshot::Receiver<OrderReply>);
 
 /// The end for the reader of orders.
 #[derive(Clone)]
-pub(crate) struct AnswerQueue(mpsc::Sender<Waiting>);
+pub(crate) struct ReplyQueue(mpsc::Sender<Waiting>);
 
-impl AnswerQueue {
-    /// Queues an order for the printer, which prints its answer if it is a rejection. Blocks while
-    /// too many orders wait for their answers.
+impl ReplyQueue {
+    /// Queues an order for the printer, which prints its reply if it is a rejection. Blocks while
+    /// too many orders wait for their replies.
     pub(crate) fn expect(&self, order: &mut Order, origin: Origin) {
-        let (answer, receiver) = oneshot::channel();
-        order.answer = Some(answer);
+        let (reply, receiver) = oneshot::channel();
+        order.reply = Some(reply);
         self.wait(origin, receiver);
     }
 
-    fn wait(&self, origin: Origin, receiver: oneshot::Receiver<Answer>) {
+    fn wait(&self, origin: Origin, receiver: oneshot::Receiver<OrderReply>) {
         // The printer ends before the reader only if the command ends.
         let _unheard = self.0.blocking_send((origin, receiver));
     }
 }
 
 /// The orders of one file. It records whether all of them were accepted.
-pub(crate) struct FileAnswers<'a> {
-    answers: &'a AnswerQueue,
+pub(crate) struct FileReplies<'a> {
+    replies: &'a ReplyQueue,
     waiting: VecDeque<Waiting>,
     /// Whether an order was not accepted.
     pub(crate) rejected: bool,
-    /// Whether an answer is missing because the process is shutting down.
-    pub(crate) unanswered: bool,
+    /// Whether a reply is missing because the process is shutting down.
+    pub(crate) is_reply_missing: bool,
 }
 
-impl<'a> FileAnswers<'a> {
-    pub(crate) const fn new(answers: &'a AnswerQueue) -> Self {
-        Self { answers, waiting: VecDeque::new(), rejected: false, unanswered: false }
+impl<'a> FileReplies<'a> {
+    pub(crate) const fn new(replies: &'a ReplyQueue) -> Self {
+        Self { replies, waiting: VecDeque::new(), rejected: false, is_reply_missing: false }
     }
 
-    /// Records the order that is sent next. Blocks while too many orders wait for their answers.
+    /// Records the order that is sent next. Blocks while too many orders wait for their replies.
     pub(crate) fn expect(&mut self, order: &mut Order, origin: Origin) {
-        let (answer, receiver) = oneshot::channel();
-        order.answer = Some(answer);
+        let (reply, receiver) = oneshot::channel();
+        order.reply = Some(reply);
         self.waiting.push_back((origin, receiver));
-        if self.waiting.len() > UNANSWERED_MAX {
+        if self.waiting.len() > PENDING_MAX {
             self.take();
         }
     }
 
-    /// Waits for all answers.
+    /// Waits for all replies.
     pub(crate) fn end(&mut self) {
         while !self.waiting.is_empty() {
             self.take();
@@ -82,15 +82,15 @@ impl<'a> FileAnswers<'a> {
     fn take(&mut self) {
         let Some((origin, receiver)) = self.waiting.pop_front() else { return };
         match receiver.blocking_recv() {
-            Ok(Answer::Accepted { .. } | Answer::Same { .. }) => {}
-            Ok(rejection @ (Answer::Conflict(_) | Answer::Rejected { .. })) => {
+            Ok(OrderReply::Accepted { .. } | OrderReply::Duplicate { .. }) => {}
+            Ok(rejection @ (OrderReply::Conflict(_) | OrderReply::Rejected { .. })) => {
                 self.rejected = true;
                 let (sender, receiver) = oneshot::channel();
                 // The receiver is in scope.
                 let _unheard = sender.send(rejection);
-                self.answers.wait(origin, receiver);
+                self.replies.wait(origin, receiver);
             }
-            Err(_) => self.unanswered = true,
+            Err(_) => self.is_reply_missing = true,
         }
     }
 }
@@ -103,31 +103,31 @@ pub(crate) struct RejectionPrinter {
 }
 
 impl RejectionPrinter {
-    /// Waits for the answer to the next order. Returns `None` after the last order. Dropping the
-    /// future loses no answer.
-    pub(crate) async fn next(&mut self) -> Option<(Origin, Answer)> {
+    /// Waits for the reply to the next order. Returns `None` after the last order. Dropping the
+    /// future loses no reply.
+    pub(crate) async fn next(&mut self) -> Option<(Origin, OrderReply)> {
         loop {
             if self.next.is_none() {
                 self.next = Some(self.receiver.recv().await?);
             }
-            let answer = match &mut self.next {
+            let reply = match &mut self.next {
                 Some((_, receiver)) => receiver.await,
                 None => continue,
             };
             let origin = self.next.take().map(|(origin, _)| origin);
-            // Without an answer, the process is shutting down, and the next invocation reads the
+            // Without a reply, the process is shutting down, and the next invocation reads the
             // order again.
-            if let (Some(origin), Ok(answer)) = (origin, answer) {
-                return Some((origin, answer));
+            if let (Some(origin), Ok(reply)) = (origin, reply) {
+                return Some((origin, reply));
             }
         }
     }
 
     /// Prints the findings in an order with their places in the file.
-    pub(crate) fn print(&mut self, origin: &Origin, answer: &Answer, progress: &Progress) {
-        match answer {
-            Answer::Accepted { .. } | Answer::Same { .. } => {}
-            Answer::Rejected { rejection, body } => {
+    pub(crate) fn print(&mut self, origin: &Origin, reply: &OrderReply, progress: &Progress) {
+        match reply {
+            OrderReply::Accepted { .. } | OrderReply::Duplicate { .. } => {}
+            OrderReply::Rejected { rejection, body } => {
                 for problem in &rejection.problems {
                     let start = (origin.line, origin.column);
                     let place = problem.line_column_in_file(body, start);
@@ -139,7 +139,7 @@ impl RejectionPrinter {
                     self.print_finding(origin, place, rejection.code, &message, progress);
                 }
             }
-            Answer::Conflict(conflict) => {
+            OrderReply::Conflict(conflict) => {
                 let place = (origin.line, origin.column);
                 let code = codes::ORDER_CONFLICT;
                 self.print_finding(origin, place, code, &conflict.to_string(), progress);
@@ -162,13 +162,13 @@ impl RejectionPrinter {
         }
     }
 
-    /// Prints the remaining answers after the runner has ended, and the number of findings that
+    /// Prints the remaining replies after the runner has ended, and the number of findings that
     /// were not printed.
     pub(crate) async fn end(mut self, progress: &Progress) {
         // The reader may still wait for input and keep the channel open.
         self.receiver.close();
-        while let Some((origin, answer)) = self.next().await {
-            self.print(&origin, &answer, progress);
+        while let Some((origin, reply)) = self.next().await {
+            self.print(&origin, &reply, progress);
         }
         if self.count > FINDINGS_MAX {
             let more = format_quantity(self.count - FINDINGS_MAX, "finding");
@@ -186,31 +186,31 @@ mod tests {
     use super::*;
 
     fn order() -> Order {
-        Order { name: "a".to_owned(), body: Vec::new(), named: false, answer: None }
+        Order { name: "a".to_owned(), body: Vec::new(), named: false, reply: None }
     }
 
     fn origin(line: u64) -> Origin {
         Origin { path: Arc::from("orders.ndjson"), line, column: 1 }
     }
 
-    fn accepted() -> Answer {
+    fn accepted() -> OrderReply {
         let (key, run) = (Arc::from("a"), Arc::from("1"));
-        Answer::Accepted { key, run, state: RunState::InProgress }
+        OrderReply::Accepted { key, run, state: RunState::InProgress }
     }
 
-    fn conflict() -> Answer {
+    fn conflict() -> OrderReply {
         let (key, run) = (Arc::from("a"), Arc::from("1"));
-        Answer::Conflict(oms_engine::intake::Conflict { key, run, differences: None })
+        OrderReply::Conflict(oms_engine::intake::Conflict { key, run, differences: None })
     }
 
-    /// Expects one order for each answer, and sends the answers. An order with `None` gets no
-    /// answer.
-    fn answered(file: &mut FileAnswers<'_>, answers: Vec<Option<Answer>>) {
-        for (answer, line) in answers.into_iter().zip(1..) {
+    /// Expects one order for each reply, and sends the replies. An order with `None` gets no
+    /// reply.
+    fn send_replies(file: &mut FileReplies<'_>, replies: Vec<Option<OrderReply>>) {
+        for (reply, line) in replies.into_iter().zip(1..) {
             let mut order = order();
             file.expect(&mut order, origin(line));
-            if let (Some(sender), Some(answer)) = (order.answer, answer) {
-                assert!(sender.send(answer).is_ok());
+            if let (Some(sender), Some(reply)) = (order.reply, reply) {
+                assert!(sender.send(reply).is_ok());
             }
         }
         file.end();
@@ -218,10 +218,10 @@ mod tests {
 
     #[test]
     fn a_file_is_rejected_if_one_order_is() {
-        let (queue, mut printer) = answer_queue();
-        let mut file = FileAnswers::new(&queue);
-        answered(&mut file, vec![Some(accepted()), Some(conflict()), Some(accepted())]);
-        assert_eq!((file.rejected, file.unanswered), (true, false));
+        let (queue, mut printer) = reply_queue();
+        let mut file = FileReplies::new(&queue);
+        send_replies(&mut file, vec![Some(accepted()), Some(conflict()), Some(accepted())]);
+        assert_eq!((file.rejected, file.is_reply_missing), (true, false));
         drop(queue);
         let runtime = crate::runtime::current_thread().unwrap();
         let (place, _) = runtime.block_on(printer.next()).unwrap();
@@ -230,21 +230,21 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_answer_is_no_rejection() {
-        let (queue, _printer) = answer_queue();
-        let mut file = FileAnswers::new(&queue);
-        answered(&mut file, vec![Some(accepted()), None]);
-        assert_eq!((file.rejected, file.unanswered), (false, true));
+    fn a_missing_reply_is_not_a_rejection() {
+        let (queue, _printer) = reply_queue();
+        let mut file = FileReplies::new(&queue);
+        send_replies(&mut file, vec![Some(accepted()), None]);
+        assert_eq!((file.rejected, file.is_reply_missing), (false, true));
     }
 
     #[test]
-    fn answers_are_printed_in_the_order_of_the_input() {
-        let (queue, mut printer) = answer_queue();
+    fn replies_are_printed_in_the_order_of_the_input() {
+        let (queue, mut printer) = reply_queue();
         let (mut first, mut second) = (order(), order());
         queue.expect(&mut first, origin(1));
         queue.expect(&mut second, origin(2));
         for order in [second, first] {
-            assert!(order.answer.unwrap().send(conflict()).is_ok());
+            assert!(order.reply.unwrap().send(conflict()).is_ok());
         }
         drop(queue);
         let runtime = crate::runtime::current_thread().unwrap();

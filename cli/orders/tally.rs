@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use oms_engine::run::RunState;
-use oms_runtime::Settled;
+use oms_runtime::WorkResult;
 use serde::Serialize;
 
 /// The counts. `read = accepted + duplicates + conflicts + rejected`, and
@@ -55,23 +55,23 @@ pub(crate) struct TallyJson<'a> {
 
 impl Tally {
     /// Adds an outcome.
-    pub(crate) fn add(&mut self, settled: &Settled) {
-        match settled {
-            Settled::Rejected => self.rejected += 1,
-            Settled::Duplicate => self.duplicates += 1,
-            Settled::Conflict => self.conflicts += 1,
-            Settled::Waits { resumed } => {
+    pub(crate) fn add(&mut self, result: &WorkResult) {
+        match result {
+            WorkResult::Rejected => self.rejected += 1,
+            WorkResult::Duplicate => self.duplicates += 1,
+            WorkResult::Conflict => self.conflicts += 1,
+            WorkResult::Waiting { resumed } => {
                 self.waiting += 1;
                 self.accepted += u64::from(!resumed);
             }
-            Settled::GoesOn { resumed } => {
+            WorkResult::Resumed { resumed } => {
                 self.waiting = self.waiting.saturating_sub(1);
                 self.accepted = self.accepted.saturating_sub(u64::from(!resumed));
             }
-            Settled::Run { key, state, cause, resumed, .. } => {
+            WorkResult::Run { key, state, cause, resumed, .. } => {
                 self.add_run(key, *state, cause.as_deref(), *resumed)
             }
-            Settled::OnlyWaits { .. } => {}
+            WorkResult::OnlyWaiting { .. } => {}
         }
     }
 
@@ -150,25 +150,25 @@ fn count(counts: &mut BTreeMap<String, (u64, Arc<str>)>, causes: &str, key: &Arc
 mod tests {
     use super::*;
 
-    fn run(key: &str, state: RunState, cause: Option<&str>, resumed: bool) -> Settled {
+    fn run(key: &str, state: RunState, cause: Option<&str>, resumed: bool) -> WorkResult {
         let (key, cause) = (Arc::from(key), cause.map(str::to_owned));
-        Settled::Run { key, resumed, state, cause, caught: 0 }
+        WorkResult::Run { key, resumed, state, cause, caught: 0 }
     }
 
     #[test]
     fn every_order_is_counted_once() {
         let mut tally = Tally { resumed: 1, ..Tally::default() };
-        for settled in [
+        for result in [
             run("a", RunState::Completed, None, false),
             run("b", RunState::Parked, Some("no_rate,no_row"), false),
             run("c", RunState::Parked, Some("no_rate"), true),
             run("d", RunState::Completed, Some("timeout"), false),
-            Settled::Rejected,
-            Settled::Duplicate,
-            Settled::Conflict,
-            Settled::Waits { resumed: false },
+            WorkResult::Rejected,
+            WorkResult::Duplicate,
+            WorkResult::Conflict,
+            WorkResult::Waiting { resumed: false },
         ] {
-            tally.add(&settled);
+            tally.add(&result);
         }
         assert_eq!((tally.read(), tally.accepted, tally.ended()), (7, 4, 4));
         assert_eq!((tally.completed, tally.parked, tally.waiting), (2, 2, 1));
@@ -184,8 +184,8 @@ mod tests {
     #[test]
     fn a_run_that_continues_after_a_wait_is_accepted_once() {
         let mut tally = Tally::default();
-        tally.add(&Settled::Waits { resumed: false });
-        tally.add(&Settled::GoesOn { resumed: false });
+        tally.add(&WorkResult::Waiting { resumed: false });
+        tally.add(&WorkResult::Resumed { resumed: false });
         tally.add(&run("a", RunState::Completed, None, false));
         assert_eq!((tally.read(), tally.waiting, tally.completed), (1, 0, 1));
         assert!(!tally.has_findings());

@@ -15,7 +15,7 @@ use oms_runtime::Work;
 use tokio::sync::{mpsc, watch};
 
 use crate::orders::input::{Reader, Source};
-use crate::orders::rejections::{self, AnswerQueue};
+use crate::orders::rejections::{self, ReplyQueue};
 
 /// Interval between two scans of the folder. A file that is unchanged in both is complete.
 const SCAN_INTERVAL: Duration = Duration::from_millis(500);
@@ -34,12 +34,12 @@ pub(crate) struct WatchedFolder {
     pub(crate) path: PathBuf,
     pub(crate) reader: Reader,
     pub(crate) work: mpsc::Sender<Work>,
-    pub(crate) answers: AnswerQueue,
+    pub(crate) replies: ReplyQueue,
     pub(crate) stop: watch::Receiver<bool>,
 }
 
 /// The size and the modification time of a file.
-type Stamp = (u64, Option<SystemTime>);
+type FileStamp = (u64, Option<SystemTime>);
 
 impl WatchedFolder {
     /// Reads files until the command is interrupted.
@@ -48,7 +48,7 @@ impl WatchedFolder {
     /// Returns an error if the folder or a file in it cannot be used.
     pub(crate) fn watch(&self) -> Result<(), (PathBuf, io::Error)> {
         let mut before = BTreeMap::new();
-        let mut moved = Moved::default();
+        let mut moved = MovedFiles::default();
         while !self.is_stopped() {
             let mut now = self.scan().map_err(|error| (self.path.clone(), error))?;
             now.extend(moved.stamps());
@@ -72,7 +72,7 @@ impl WatchedFolder {
     }
 
     /// Returns the files that may contain orders, sorted by name.
-    fn scan(&self) -> io::Result<BTreeMap<PathBuf, Stamp>> {
+    fn scan(&self) -> io::Result<BTreeMap<PathBuf, FileStamp>> {
         let mut files = BTreeMap::new();
         for entry in std::fs::read_dir(&self.path)? {
             let path = entry?.path();
@@ -89,8 +89,8 @@ impl WatchedFolder {
     }
 
     /// Reads the orders of a file and moves the file. Returns whether to continue.
-    fn read_file(&self, path: &Path, stamp: Stamp, moved: &mut Moved) -> io::Result<bool> {
-        let mut file = rejections::FileAnswers::new(&self.answers);
+    fn read_file(&self, path: &Path, stamp: FileStamp, moved: &mut MovedFiles) -> io::Result<bool> {
+        let mut file = rejections::FileReplies::new(&self.replies);
         let mut sent = true;
         let source = moved.source(path);
         self.reader.read(&source, &mut |mut order, origin| {
@@ -99,7 +99,7 @@ impl WatchedFolder {
             sent
         })?;
         file.end();
-        if !sent || file.unanswered {
+        if !sent || file.is_reply_missing {
             return Ok(false);
         }
         // If the file changed while it was read, it is read again once it is stable.
@@ -131,21 +131,21 @@ impl WatchedFolder {
 }
 
 /// Returns the size and time of a file, or `None` if it does not exist.
-fn stamp_of(path: &Path) -> Option<Stamp> {
+fn stamp_of(path: &Path) -> Option<FileStamp> {
     let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
     Some((metadata.len(), metadata.modified().ok()))
 }
 
-/// Moved files: the current path, the previous path, and size and time at the last read.
+/// MovedFiles files: the current path, the previous path, and size and time at the last read.
 #[derive(Default)]
-struct Moved(VecDeque<(PathBuf, PathBuf, Stamp)>);
+struct MovedFiles(VecDeque<(PathBuf, PathBuf, FileStamp)>);
 
-impl Moved {
-    fn stamps(&self) -> impl Iterator<Item = (PathBuf, Stamp)> {
+impl MovedFiles {
+    fn stamps(&self) -> impl Iterator<Item = (PathBuf, FileStamp)> {
         self.0.iter().filter_map(|(path, ..)| Some((path.clone(), stamp_of(path)?)))
     }
 
-    fn was_read(&self, path: &Path, stamp: Stamp) -> bool {
+    fn was_read(&self, path: &Path, stamp: FileStamp) -> bool {
         self.0.iter().any(|(moved, _, read)| moved == path && *read == stamp)
     }
 
@@ -158,7 +158,7 @@ impl Moved {
         }
     }
 
-    fn record(&mut self, path: PathBuf, from: PathBuf, stamp: Stamp) {
+    fn record(&mut self, path: PathBuf, from: PathBuf, stamp: FileStamp) {
         self.0.retain(|(moved, ..)| *moved != path);
         self.0.push_back((path, from, stamp));
         if self.0.len() > MOVED_MAX {
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_moved_file_keeps_its_previous_name() {
         let (from, place) = (PathBuf::from("in/a.json"), PathBuf::from("in/done/a.json"));
-        let mut moved = Moved::default();
+        let mut moved = MovedFiles::default();
         moved.record(place.clone(), from.clone(), (1, None));
         assert!(moved.was_read(&place, (1, None)) && !moved.was_read(&place, (2, None)));
         let Source::Moved { path, from: previous } = moved.source(&place) else { panic!() };
@@ -184,7 +184,7 @@ mod tests {
 
     #[test]
     fn only_the_latest_moved_files_are_watched() {
-        let mut moved = Moved::default();
+        let mut moved = MovedFiles::default();
         for number in 0..=MOVED_MAX {
             moved.record(PathBuf::from(number.to_string()), PathBuf::new(), (0, None));
         }

@@ -19,12 +19,12 @@ pub enum Format {
 }
 
 impl Format {
-    /// Returns the report in this format. It ends with a line break unless it is empty. `colour`
+    /// Returns the report in this format. It ends with a line break unless it is empty. `color`
     /// applies only to [`Human`](Self::Human).
-    pub fn render(self, report: &Report, files: &[FileSummary], colour: bool) -> String {
+    pub fn render(self, report: &Report, files: &[FileSummary], color: bool) -> String {
         match self {
             Self::Human => {
-                let findings = human(report, colour);
+                let findings = human(report, color);
                 let gap = if findings.is_empty() || files.is_empty() { "" } else { "\n" };
                 format!("{findings}{gap}{}", summary(files))
             }

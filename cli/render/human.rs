@@ -17,8 +17,8 @@ const WIDTH_MAX: usize = 120;
 const UNDERLINE_MAX: usize = 80;
 
 /// Returns all findings with their snippets, separated by empty lines.
-pub fn human(report: &Report, colour: bool) -> String {
-    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+pub fn human(report: &Report, color: bool) -> String {
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.term_width(WIDTH_MAX);
     let findings: Vec<String> = report
         .diagnostics()
@@ -86,7 +86,8 @@ fn snippet(
     source: &Source,
     labels: Vec<(&Label, bool)>,
 ) -> Snippet<'static, annotate_snippets::Annotation<'static>> {
-    let spots: Vec<Spot> = labels.iter().map(|(label, _)| Spot::of(source, &label.span)).collect();
+    let spots: Vec<LineSpan> =
+        labels.iter().map(|(label, _)| LineSpan::of(source, &label.span)).collect();
     let first = spots.iter().map(|spot| spot.line).min().unwrap_or(1);
     let begin = source.line_start(first).unwrap_or(0);
     let end = spots.iter().map(|spot| spot.line_end).max().unwrap_or(begin);
@@ -103,14 +104,14 @@ fn snippet(
 }
 
 /// The part of a label that is drawn: a range within one line.
-struct Spot {
+struct LineSpan {
     line: usize,
     /// The end of the line, without its line break.
     line_end: usize,
     span: Range<usize>,
 }
 
-impl Spot {
+impl LineSpan {
     fn of(source: &Source, span: &Range<usize>) -> Self {
         let text = source.text();
         let span = place::clamp(text, span);
@@ -196,10 +197,10 @@ warning[OMS0302]: 50% of `notify` is never used, at all
     #[test]
     fn color_does_not_change_the_text() {
         let report = samples::report();
-        let coloured = human(&report, true);
-        assert!(coloured.contains("\u{1b}["));
+        let colored = human(&report, true);
+        assert!(colored.contains("\u{1b}["));
         let mut plain = String::new();
-        for (part, text) in coloured.split("\u{1b}[").enumerate() {
+        for (part, text) in colored.split("\u{1b}[").enumerate() {
             plain += if part == 0 { text } else { text.split_once('m').unwrap().1 };
         }
         assert_eq!(plain, human(&report, false));

@@ -25,7 +25,7 @@ impl FileSummary {
         Self { path: path.into(), errors, warnings, steps }
     }
 
-    fn verdict(&self) -> String {
+    fn result(&self) -> String {
         if self.errors > 0 {
             return counts(self.errors, self.warnings);
         }
@@ -51,7 +51,7 @@ pub fn counts(errors: usize, warnings: usize) -> String {
 
 /// Returns a line for each file, and a total if there are several files.
 pub fn summary(files: &[FileSummary]) -> String {
-    let rows: Vec<_> = files.iter().map(|file| vec![file.path.clone(), file.verdict()]).collect();
+    let rows: Vec<_> = files.iter().map(|file| vec![file.path.clone(), file.result()]).collect();
     let mut text = table_with_gap(&rows, 3);
     if files.len() > 1 {
         let errors = files.iter().map(|file| file.errors).sum();

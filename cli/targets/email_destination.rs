@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use oms_engine::mail::Security;
 use oms_engine::pipeline::{SettingSource, SmtpSection};
 use oms_engine::plan::Plan;
-use oms_runtime::Mailing;
+use oms_runtime::MailDelivery;
 use oms_smtp::{Credentials, Settings, SmtpMailer};
 
 use crate::exit::Usage;
@@ -40,7 +40,7 @@ const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 impl MailOption {
     /// Returns whether e-mails leave this machine.
-    pub(crate) fn leaves(self, by_default: bool) -> bool {
+    pub(crate) fn sends_mail(self, by_default: bool) -> bool {
         match self.mail {
             None => by_default,
             Some(destination) => destination == EmailDestination::Smtp,
@@ -62,14 +62,16 @@ impl MailOption {
     /// # Errors
     /// Returns an error if the pipeline has no server, or a variable or secret of its settings is
     /// missing.
-    pub(crate) fn mailing(
+    pub(crate) fn delivery(
         self,
         plan: &Plan,
         external: Option<&ExternalTarget>,
-    ) -> anyhow::Result<Option<Mailing>> {
+    ) -> anyhow::Result<Option<MailDelivery>> {
         match self.mail {
-            None => Ok(external.and_then(|external| external.mailer.clone()).map(Mailing::Out)),
-            Some(EmailDestination::Outbox) => Ok(Some(Mailing::Outbox)),
+            None => {
+                Ok(external.and_then(|external| external.mailer.clone()).map(MailDelivery::Server))
+            }
+            Some(EmailDestination::Outbox) => Ok(Some(MailDelivery::Outbox)),
             Some(EmailDestination::Smtp) => {
                 let section = plan.mail().and_then(|mail| mail.smtp.as_ref());
                 let section = section.ok_or_else(|| {
@@ -80,7 +82,7 @@ impl MailOption {
                     "e-mails are sent through {}:{}",
                     settings.host, settings.port
                 ));
-                Ok(Some(Mailing::Out(Arc::new(SmtpMailer::new(settings)?))))
+                Ok(Some(MailDelivery::Server(Arc::new(SmtpMailer::new(settings)?))))
             }
         }
     }

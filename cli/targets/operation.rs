@@ -9,7 +9,7 @@ use oms_clock::SystemClock;
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::step::StepKind;
 use oms_runtime::control::{self, Done, Request, Response};
-use oms_runtime::{Held, Runner, Settings};
+use oms_runtime::{HeldDecision, Runner, Settings};
 use oms_sqlite::RunRow;
 
 use crate::check;
@@ -25,7 +25,7 @@ use crate::targets::state::{ResolvedState, current_plan};
 #[derive(Clone, Copy)]
 pub(crate) enum Operation {
     /// Retry runs.
-    Retry(Option<Held>),
+    Retry(Option<HeldDecision>),
     /// Cancel runs.
     Cancel,
 }
@@ -66,7 +66,7 @@ impl LocalContext {
         let Self { checker, pipeline, plan, mail, external } = self;
         let (files, name) = DirectoryFiles::of(&pipeline);
         let settings = Settings {
-            mail: mail.mailing(&plan, external.as_ref())?,
+            mail: mail.delivery(&plan, external.as_ref())?,
             remote: external.map(|external| external.remote),
             ..Settings::new(SystemClock)
         };
@@ -111,7 +111,9 @@ pub(crate) fn operate(
         Operation::Retry(held) => Request::Retry { runs, held },
         Operation::Cancel => Request::Cancel { runs },
     };
-    if let (Some(external), Operation::Retry(Some(Held::Resend))) = (&context.external, operation) {
+    if let (Some(external), Operation::Retry(Some(HeldDecision::Resend))) =
+        (&context.external, operation)
+    {
         runtime::current_thread()?.block_on(async {
             for row in rows {
                 external.allow_repeat(&context.plan, &row.key).await?;

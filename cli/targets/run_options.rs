@@ -44,7 +44,7 @@ impl RunOptions {
         Ok(Settings {
             concurrency: self.concurrency.into(),
             export,
-            mail: self.mail.mailing(plan, external.as_ref())?,
+            mail: self.mail.delivery(plan, external.as_ref())?,
             remote: external.map(|external| external.remote),
             ..Settings::new(SystemClock)
         })

@@ -14,8 +14,8 @@ use oms_engine::run::RunState;
 use oms_sqlite::{Error, RunRow};
 use serde::{Deserialize, Serialize};
 
-use crate::admission::Settled;
-use crate::operations::{Forgetting, Held, OperationError};
+use crate::admission::WorkResult;
+use crate::operations::{ForgetResult, HeldDecision, OperationError};
 
 /// The socket's name in the state directory.
 const SOCKET: &str = "control.sock";
@@ -29,7 +29,7 @@ pub enum Request {
         /// The rows of the runs.
         runs: Vec<i64>,
         /// The user's decision about steps with an unknown outcome.
-        held: Option<Held>,
+        held: Option<HeldDecision>,
     },
     /// Add rows to a table, and replace rows with the same key.
     Import {
@@ -80,7 +80,7 @@ impl Done {
     /// Returns an error if the store failed.
     pub fn of<R: std::error::Error>(
         row: &RunRow,
-        result: Result<Settled, OperationError<R>>,
+        result: Result<WorkResult, OperationError<R>>,
     ) -> Result<Self, Error> {
         let unchanged = Self {
             key: row.key.clone(),
@@ -90,7 +90,7 @@ impl Done {
             refused: None,
         };
         Ok(match result {
-            Ok(Settled::Run { state, cause, caught, .. }) => {
+            Ok(WorkResult::Run { state, cause, caught, .. }) => {
                 Self { state, cause, caught, ..unchanged }
             }
             Ok(_) => unchanged,
@@ -111,7 +111,7 @@ pub enum Response {
     /// The number of deleted runs.
     Pruned(u64),
     /// What was or would be erased.
-    Forgotten(Forgetting),
+    Forgotten(ForgetResult),
     /// Why the request failed.
     Failed(String),
 }

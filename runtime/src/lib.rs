@@ -16,16 +16,16 @@ mod runner;
 mod scheduling;
 mod targets;
 
-pub use admission::{Answer, Order, Settings, Settled, Work};
+pub use admission::{Order, OrderReply, Settings, Work, WorkResult};
 pub use bundles::Bundles;
 pub use export::{Export, NotExported, write_mail, write_object};
 pub use operations::{
-    CancelError, Candidate, Forgetting, Forgotten, Held, LeftRun, NotCancelled, NotRetried,
-    OperationError, RetryError,
+    CancelError, Candidate, ErasedData, ForgetResult, HeldDecision, KeptRun, NotCancelled,
+    NotRetried, OperationError, RetryError,
 };
 pub use run::{
-    HeldMail, NextAttempt, Shown, StepDetails, StepEvent, StepStatus, events, held_mails, resume,
-    steps,
+    HeldMail, NextAttempt, PersonalData, StepDetails, StepEvent, StepStatus, events, held_mails,
+    resume, steps,
 };
 pub use runner::Runner;
-pub use targets::{Listener, Mailing, Remote};
+pub use targets::{Listener, MailDelivery, Remote};

@@ -20,7 +20,7 @@ use crate::export::exporter::Exporter;
 use crate::run::NextAttempt;
 use crate::run::driver::Driver;
 use crate::run::run_locks::RunLocks;
-use crate::targets::{mailing, remote, seeds};
+use crate::targets::{mail_delivery, remote, seeds};
 
 /// Runs a pipeline on a state directory. Only one process can own the directory.
 pub struct Runner {
@@ -83,7 +83,7 @@ impl Runner {
                 skipped = setup.load(plan.tables(), seeds::files(plan, files))?;
                 setup.restore_last_run(plan.tables())?;
             }
-            let mailer = mailing::settle(setup, settings.mail)?;
+            let mailer = mail_delivery::choose(setup, settings.mail)?;
             let bundle = bundles.keep(setup, pipeline_file, plan, settings.clock.now())?;
             Ok((mailer, bundle, setup.has_runs()?))
         })?;
@@ -100,7 +100,7 @@ impl Runner {
                 mailer,
                 remote: settings.remote,
                 listener: settings.listener,
-                waits_for_room: settings.waits_for_room,
+                waits_for_disk_space: settings.waits_for_disk_space,
                 closed: AtomicBool::new(false),
             },
             run_locks: RunLocks::default(),
@@ -195,7 +195,7 @@ impl Runner {
     /// # Errors
     /// Returns an error if the database cannot be read.
     pub fn row(&self, id: i64) -> Result<Option<RunRow>, Error> {
-        Ok(self.read(|reader, _| RunRow::those(reader, &[id]))?.pop())
+        Ok(self.read(|reader, _| RunRow::load_all(reader, &[id]))?.pop())
     }
 
     /// Returns the next attempt of a run, or `None` if the run does not wait.
@@ -259,7 +259,7 @@ impl Runner {
         }
         let (next, bundles) = (Arc::clone(plan), Arc::clone(&self.driver.bundles));
         let (is_local, file, now) = (!self.is_remote(), pipeline_file.to_owned(), self.now());
-        let settled = self.driver.store.set_up(move |setup| {
+        let setting_up = self.driver.store.set_up(move |setup| {
             setup.claim(next.name())?;
             let skipped = match is_local {
                 true => setup.load(next.tables(), seeds::files(&next, &files))?,
@@ -267,7 +267,7 @@ impl Runner {
             };
             Ok((bundles.keep(setup, &file, &next, now)?, skipped))
         });
-        let (bundle, skipped) = settled.await?;
+        let (bundle, skipped) = setting_up.await?;
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         *current = (Arc::clone(plan), bundle);
         Ok(skipped)

@@ -22,5 +22,5 @@ pub use server::listener::{bind, listen};
 pub use state::error::{ServeError, StartError};
 pub use state::flow::Opened;
 pub use state::site::Site;
-pub use state::source::{Finding, Inspected, InspectedFile, InvalidPipeline, Reloaded, Source};
+pub use state::source::{Finding, InspectedFile, Inspection, InvalidPipeline, Reloaded, Source};
 pub use telemetry::traces::{Sender, Traces, TracesError};

@@ -33,12 +33,12 @@ pub(crate) fn compile<'c>(
     let route = Route::root().key(field);
     let mut compiled = BTreeMap::new();
     // A column whose name is probably misspelled is not also reported as missing.
-    let mut misspelt: Vec<&str> = Vec::new();
+    let mut misspelled: Vec<&str> = Vec::new();
     for (name, raw) in values {
         let at = route.key(name);
         let Some(column) = columns.iter().find(|column| column.name.as_ref() == name) else {
             let known = columns.iter().map(|column| column.name.as_ref());
-            misspelt.extend(closest(name, known.clone()));
+            misspelled.extend(closest(name, known.clone()));
             cx.fault(
                 Finding::error(codes::ROW, Place::key(at), format!("unknown column `{name}`"))
                     .help(did_you_mean(name, known)),
@@ -54,7 +54,7 @@ pub(crate) fn compile<'c>(
     }
     let missing = columns.iter().filter(|column| {
         let name = column.name.as_ref();
-        !misspelt.contains(&name) && !values.contains_key(name)
+        !misspelled.contains(&name) && !values.contains_key(name)
     });
     let (nullable, required): (Vec<&Column>, Vec<&Column>) =
         missing.copied().partition(|column| column.nullable);
@@ -104,7 +104,11 @@ fn would_become_null(left_out: &[&Column], row: &Route) -> Option<Finding> {
         "add a value for each, or `{}: null` to clear it; `table.get` reads the current values",
         first.name
     );
-    Some(Finding::error(codes::ROW, Place::key(row.clone()), message).help(help).newly_refused())
+    Some(
+        Finding::error(codes::ROW, Place::key(row.clone()), message)
+            .help(help)
+            .ignored_in_bundles(),
+    )
 }
 
 /// The other options for a value that may not fit its column.
@@ -123,7 +127,7 @@ fn may_not_fit(
 ) -> Option<Finding> {
     if let Some(constant) = constant {
         let error = column.fit(constant.clone()).err()?;
-        return Some(Finding::error(codes::ROW, Place::value(at.clone()), error));
+        return Some(Finding::error(codes::ROW, Place::value(at.clone()), error.to_string()));
     }
     let holds = column.ty();
     let (found, help) = match (&holds.shape, &ty.shape) {
@@ -204,8 +208,8 @@ pub(crate) fn row(table: &TableDef, input: &Value) -> Result<Value, StepError> {
             Some(column) => column.fit(value),
             None => Ok(value),
         };
-        values.push(fitted.map_err(|message| {
-            StepError::permanent(cause::OUT_OF_RANGE, format!("table `{}`: {message}", table.name))
+        values.push(fitted.map_err(|error| {
+            StepError::permanent(cause::OUT_OF_RANGE, format!("table `{}`: {error}", table.name))
         })?);
     }
     Ok(Value::Record(Arc::new(Record::new(Arc::clone(&table.row), values))))

@@ -33,7 +33,7 @@ pub(crate) fn check(key: &Compiled, written: &Expr<String>, cx: &mut PlanContext
     cx.fault(
         Finding::error(codes::VALUE_NOT_ALLOWED, Place::value(at), message)
             .help(help)
-            .newly_refused(),
+            .ignored_in_bundles(),
     );
     false
 }

@@ -6,7 +6,7 @@ use oms_engine::diagnostic::Route;
 use oms_engine::effects::{Put, StepError, cause};
 use oms_engine::record;
 use oms_engine::step::{
-    Effect, Expr, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Target, Verb,
+    Effect, Expr, Faults, PlanContext, Planned, Port, Safety, Step, StepContext, Verb, WrittenItem,
 };
 use oms_engine::value::{Type, Value, write_json};
 use schemars::JsonSchema;
@@ -84,8 +84,8 @@ impl Step for ObjectPut {
         })
     }
 
-    fn target(&self, input: &Input) -> Option<Target> {
-        Some(Target::object(&self.bucket, &input.key))
+    fn written_item(&self, input: &Input) -> Option<WrittenItem> {
+        Some(WrittenItem::object(&self.bucket, &input.key))
     }
 
     async fn run(&self, cx: &StepContext<'_>, input: Input) -> Result<Output, StepError> {

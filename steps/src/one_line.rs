@@ -30,7 +30,7 @@ pub(crate) fn check<T: Typed>(
     cx.fault(
         Finding::error(codes::VALUE_NOT_ALLOWED, Place::value(at), message)
             .help(help.to_owned())
-            .newly_refused(),
+            .ignored_in_bundles(),
     );
     false
 }

@@ -121,10 +121,10 @@ impl Step for TableGet {
             .key_columns()
             .map(|column| {
                 let value = given.and_then(|record| record.get(&column.name)).cloned();
-                column.fit(value.unwrap_or(Value::Null)).map_err(|message| {
+                column.fit(value.unwrap_or(Value::Null)).map_err(|error| {
                     StepError::permanent(
                         cause::OUT_OF_RANGE,
-                        format!("table `{}`: {message}", self.table.name),
+                        format!("table `{}`: {error}", self.table.name),
                     )
                 })
             })

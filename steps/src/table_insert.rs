@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use oms_engine::effects::StepError;
-use oms_engine::step::{Faults, PlanContext, Planned, Step, StepContext, Target, Verb};
+use oms_engine::step::{Faults, PlanContext, Planned, Step, StepContext, Verb, WrittenItem};
 use oms_engine::table::TableDef;
 use oms_engine::value::{NoOutput, Value};
 use schemars::JsonSchema;
@@ -54,9 +54,9 @@ impl Step for TableInsert {
         Ok(columns::plan_of_write(Verb::Insert, input, &table, Self { table: Arc::clone(&table) }))
     }
 
-    fn target(&self, input: &Value) -> Option<Target> {
+    fn written_item(&self, input: &Value) -> Option<WrittenItem> {
         // A row that does not match its table is not written.
-        columns::row(&self.table, input).ok().map(|row| Target::row(&self.table, &row))
+        columns::row(&self.table, input).ok().map(|row| WrittenItem::row(&self.table, &row))
     }
 
     async fn run(&self, cx: &StepContext<'_>, input: Value) -> Result<NoOutput, StepError> {

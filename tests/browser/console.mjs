@@ -16,7 +16,7 @@ import { promisify } from "node:util";
 import { argumentsOf, failOn, main, open } from "./browser.mjs";
 
 const [nodes, axes, program, root, out] = argumentsOf("console.mjs NODE_DIR AXE_DIR OMS ROOT OUT_DIR", 5);
-const PATIENCE_MS = 15_000;
+const TIMEOUT_MS = 15_000;
 /** The time until an added or revoked key takes effect is about a second. */
 const KEYS_MS = 2_000;
 /** Time to wait until a frame is drawn, before a screenshot. */
@@ -63,7 +63,7 @@ function ok(what) {
 }
 
 /** Polls until the answer is true, and returns how long that took. */
-async function until(what, ask, patience = PATIENCE_MS) {
+async function until(what, ask, timeout = TIMEOUT_MS) {
   const begun = performance.now();
   // A page that is navigating has no answer.
   const unknown = (failure) => {
@@ -73,8 +73,8 @@ async function until(what, ask, patience = PATIENCE_MS) {
   do {
     if (await Promise.resolve(ask()).catch(unknown)) return performance.now() - begun;
     await pause(20);
-  } while (performance.now() < begun + patience);
-  throw new Error(`console: after ${patience / 1000} s, it is still not true that ${what}`);
+  } while (performance.now() < begun + timeout);
+  throw new Error(`console: after ${timeout / 1000} s, it is still not true that ${what}`);
 }
 
 /** `oms serve` with its own state. */
@@ -198,7 +198,7 @@ class Secrets {
 class Person {
   static async at(browser, serve, secrets, settings = {}) {
     const { page, complaints } = await open(browser, { viewport: { width: 1280, height: 800 }, ...settings });
-    page.setDefaultTimeout(PATIENCE_MS);
+    page.setDefaultTimeout(TIMEOUT_MS);
     secrets.hear(page.context());
     page.on("dialog", (dialog) => {
       complaints.push(`dialog: ${dialog.message()}`);

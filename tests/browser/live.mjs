@@ -16,16 +16,16 @@ const TEXTS = join(folder, "templates", "email", "order-confirmation", "texts.ya
 const ROUNDS = 10;
 const WANTED_MS = 300;
 const ALLOWED_MS = 2000;
-const PATIENCE_MS = 10_000;
+const TIMEOUT_MS = 10_000;
 
 /** Polls until the answer is true, much faster than a person could notice. */
 async function until(what, ask) {
-  const end = performance.now() + PATIENCE_MS;
+  const end = performance.now() + TIMEOUT_MS;
   while (performance.now() < end) {
     if (await ask()) return;
     await pause(4);
   }
-  throw new Error(`live: after ${PATIENCE_MS / 1000} s, it is still not true that ${what}`);
+  throw new Error(`live: after ${TIMEOUT_MS / 1000} s, it is still not true that ${what}`);
 }
 
 function check(holds, what) {
@@ -186,7 +186,7 @@ await main(nodes, async (browser) => {
   try {
     // The page sets the scheme of the frame. An emulated scheme would override it.
     const { page, complaints } = await open(browser, { colorScheme: null, viewport: { width: 1000, height: 700 } });
-    page.setDefaultTimeout(PATIENCE_MS);
+    page.setDefaultTimeout(TIMEOUT_MS);
     const live = new Live(page);
     await page.goto(base);
     await until("a mail is shown", async () => (await live.version()) && (await page.innerText("#subject")) !== "");

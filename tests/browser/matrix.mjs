@@ -10,12 +10,12 @@ import { Contrast, argumentsOf, failOn, inspect, main, open } from "./browser.mj
 
 const [folder, file] = argumentsOf("matrix.mjs NODE_DIR MATRIX_HTML", 2);
 // A page of all mails is large, and test machines can be slow.
-const PATIENCE_MS = 300_000;
+const TIMEOUT_MS = 300_000;
 
 await main(folder, async (browser) => {
   // Each frame sets its own scheme. An emulated scheme of the page would override all of them.
   const { page, complaints } = await open(browser, { colorScheme: null, viewport: { width: 1400, height: 900 } });
-  page.setDefaultTimeout(PATIENCE_MS);
+  page.setDefaultTimeout(TIMEOUT_MS);
   await page.goto(pathToFileURL(resolve(file)).href, { waitUntil: "domcontentloaded" });
   const filled = () => page.evaluate(() => [...document.querySelectorAll("iframe")].filter((frame) => frame.srcdoc).length);
   await page.waitForFunction(() => document.querySelector("iframe")?.srcdoc);

@@ -3,7 +3,7 @@
 import { spawn } from "node:child_process";
 
 /** Timeout for an answer in milliseconds. */
-const PATIENCE_MS = 20_000;
+const TIMEOUT_MS = 20_000;
 
 const SETTINGS = {
   yaml: { validate: true, hover: true, completion: true, schemaStore: { enable: false }, format: { enable: false } },
@@ -74,7 +74,7 @@ export class Server {
 
   #expect(waiting, key, what) {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(new Error(`no answer: ${what}`)), PATIENCE_MS);
+      const timer = setTimeout(() => reject(new Error(`no answer: ${what}`)), TIMEOUT_MS);
       const settle = (then) => (value) => {
         clearTimeout(timer);
         waiting.delete(key);

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use crate::harness::{Scratch, command, copy, root, setting};
 
 #[test]
-fn every_case_prints_what_is_expected() {
+fn every_case_prints_the_expected_output() {
     let filter = setting("OMS_CASE").unwrap_or_default();
     let mut names: Vec<String> = std::fs::read_dir(root().join("tests/cases"))
         .unwrap()

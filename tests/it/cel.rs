@@ -4,12 +4,12 @@
 use std::iter::Peekable;
 use std::str::Chars;
 
-use oms_engine::expression::{Env, Scope, Weight, compile};
+use oms_engine::expression::{Env, ProblemSeverity, Scope, compile};
 use oms_engine::money::Decimal;
 use oms_engine::time_zone::TimeZone;
 use oms_engine::value::Value;
 
-use crate::harness::{files, shared};
+use crate::harness::{files, test_data};
 
 /// A value in the text format of protocol buffers.
 #[derive(Clone, Debug)]
@@ -141,7 +141,7 @@ fn agrees(value: &Value, wanted: &Proto) -> Option<bool> {
 
 #[test]
 fn accepted_expressions_evaluate_as_specified() {
-    let Some(data) = shared("the CEL conformance suite") else { return };
+    let Some(data) = test_data("the CEL conformance suite") else { return };
     let (mut accepted, mut wrong) = (0, Vec::new());
     for path in files(&data.join("cel-spec"), ".textproto") {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -150,7 +150,11 @@ fn accepted_expressions_evaluate_as_specified() {
             for test in section.all("test") {
                 let expr = test.get("expr").map(Proto::text).unwrap_or_default();
                 let Ok(mut compiled) = compile(expr, &Scope::new(TimeZone::UTC)) else { continue };
-                if compiled.take_notes().iter().any(|note| note.weight != Weight::Warning) {
+                if compiled
+                    .take_notes()
+                    .iter()
+                    .any(|note| note.severity != ProblemSeverity::Warning)
+                {
                     continue;
                 }
                 let result = compiled.eval(&Env::empty());

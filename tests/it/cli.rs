@@ -1,6 +1,6 @@
 //! The commands as users run them: exit code, standard output and standard error.
 
-use crate::harness::{Output, Scratch, Site, lines, oms, root, setting};
+use crate::harness::{Output, Scratch, TestPipeline, lines, oms, root, setting};
 
 /// The commands, each with the first words of its help text.
 const COMMANDS: &[(&str, &str)] = &[
@@ -45,7 +45,7 @@ const COMMANDS: &[(&str, &str)] = &[
 
 /// Asserts the exit code, standard output and standard error of a call.
 #[track_caller]
-fn says(output: &Output, code: i32, stdout: &str, stderr: &str) {
+fn assert_output(output: &Output, code: i32, stdout: &str, stderr: &str) {
     assert_eq!(
         (output.code, output.stdout.as_str(), output.stderr.as_str()),
         (code, stdout, stderr)
@@ -57,9 +57,9 @@ fn words(line: &str) -> Vec<&str> {
 }
 
 /// Runs the `order-management` pipeline on its five samples.
-fn ran(scratch: &Scratch) -> Site {
+fn run_order_management(scratch: &Scratch) -> TestPipeline {
     let pipeline = root().join("pipelines/order-management.yaml");
-    let site = Site { pipeline, state: scratch.path("state") };
+    let site = TestPipeline { pipeline, state: scratch.path("state") };
     let output = site.call(&["run"], &["--format", "json"]).exits(0);
     assert_eq!(output.json()["completed"], 5);
     assert_eq!(output.stderr, "");
@@ -120,7 +120,7 @@ fn usage_errors_exit_with_2_and_print_nothing_to_standard_output() {
 #[test]
 fn a_call_without_orders_says_how_to_pass_them() {
     let scratch = Scratch::new();
-    let site = ran(&scratch);
+    let site = run_order_management(&scratch);
     let output = site.call(&["run"], &[]).exits(0);
     assert_eq!(
         output.stderr.lines().last(),
@@ -239,7 +239,7 @@ fn completions_know_the_commands() {
 fn the_commands_in_the_summary_of_a_run_work() {
     let scratch = Scratch::new();
     let pipeline = root().join("pipelines/order-management.yaml");
-    let site = Site { pipeline, state: scratch.path("state") };
+    let site = TestPipeline { pipeline, state: scratch.path("state") };
     let output = site.call(&["run"], &[]).exits(0);
     assert!(
         output.stdout.starts_with("order-management: 5 orders read, 5 accepted\n5 completed in "),
@@ -259,7 +259,7 @@ fn the_commands_in_the_summary_of_a_run_work() {
 #[test]
 fn runs_are_listed_and_shown() {
     let scratch = Scratch::new();
-    let site = ran(&scratch);
+    let site = run_order_management(&scratch);
     let list = site.call(&["runs", "list"], &[]).exits(0);
     assert_eq!(list.stderr, "total: 5 completed\n");
     assert_eq!(list.stdout.lines().count(), 5);
@@ -288,16 +288,16 @@ fn runs_are_listed_and_shown() {
 #[test]
 fn objects_are_returned_byte_for_byte() {
     let scratch = Scratch::new();
-    let site = ran(&scratch);
+    let site = run_order_management(&scratch);
     let sample =
         std::fs::read_to_string(root().join("pipelines/order-management/samples/A1.json")).unwrap();
     let output = site.call(&["objects", "get"], &["order-management/A1"]);
-    says(&output, 0, &sample, "");
+    assert_output(&output, 0, &sample, "");
     let list = site.call(&["objects", "list"], &["--format", "json"]).exits(0).json();
     assert_eq!(list["objects"].as_array().unwrap().len(), 5);
     let folder = scratch.path("objects");
     let output = site.call(&["objects", "export"], &[folder.to_str().unwrap()]);
-    says(&output, 0, "", &format!("5 objects written to {}\n", folder.display()));
+    assert_output(&output, 0, "", &format!("5 objects written to {}\n", folder.display()));
     assert_eq!(std::fs::read_to_string(folder.join("order-management/A1")).unwrap(), sample);
     let missing = site.call(&["objects", "get"], &["order-management/Z9"]);
     assert_eq!((missing.code, missing.stdout.as_str()), (4, ""));
@@ -306,7 +306,7 @@ fn objects_are_returned_byte_for_byte() {
 #[test]
 fn mails_are_shown_whole_and_in_parts() {
     let scratch = Scratch::new();
-    let site = ran(&scratch);
+    let site = run_order_management(&scratch);
     let list = site.call(&["mail", "list"], &["--format", "json"]).exits(0).json();
     assert_eq!(list["mails"].as_array().unwrap().len(), 5);
     let whole = site.call(&["mail", "show"], &["A1"]).exits(0).stdout;
@@ -318,7 +318,7 @@ fn mails_are_shown_whole_and_in_parts() {
     assert!(part("html").starts_with("<!doctype html>"));
     let folder = scratch.path("mails");
     let output = site.call(&["mail", "export"], &[folder.to_str().unwrap()]);
-    says(&output, 0, "", &format!("5 e-mails written to {}\n", folder.display()));
+    assert_output(&output, 0, "", &format!("5 e-mails written to {}\n", folder.display()));
     for part in ["cur", "new", "tmp"] {
         assert!(folder.join(part).is_dir(), "the Maildir has no `{part}`");
     }
@@ -329,12 +329,12 @@ fn mails_are_shown_whole_and_in_parts() {
 #[test]
 fn exported_rows_can_be_imported_again() {
     let scratch = Scratch::new();
-    let site = ran(&scratch);
+    let site = run_order_management(&scratch);
     let before = site.call(&["db", "export"], &["billing_data"]).exits(0).stdout;
     assert_eq!(before.lines().count(), 5);
     let file = scratch.write("rows.ndjson", &before);
     let output = site.call(&["db", "import"], &["billing_data", file.to_str().unwrap()]);
-    says(&output, 0, "", "5 rows imported into billing_data\n");
+    assert_output(&output, 0, "", "5 rows imported into billing_data\n");
     assert_eq!(site.call(&["db", "export"], &["billing_data"]).exits(0).stdout, before);
     // One invalid row, and no row is imported.
     let bad = before.replace("laptop", "tablet").replacen("\"USD\"", "\"US\"", 1);
@@ -353,7 +353,7 @@ fn exported_rows_can_be_imported_again() {
 fn name_sets_the_name_of_an_order_from_standard_input() {
     let scratch = Scratch::new();
     let pipeline = root().join("pipelines/order-management.yaml");
-    let site = Site { pipeline, state: scratch.path("state") };
+    let site = TestPipeline { pipeline, state: scratch.path("state") };
     let sample =
         std::fs::File::open(root().join("pipelines/order-management/samples/A1.json")).unwrap();
     let mut command = site.command(&["run"], &["--input", "-", "--name", "B7", "--format", "json"]);
@@ -386,26 +386,26 @@ fn output_contains_no_personal_data() {
     assert!(unpriced != order && long != order && wrong != order);
     let input = scratch
         .write("orders.ndjson", format!("{order}\n{unpriced}\n{long}\n{wrong}\n{{\"John Doe\n"));
-    let site = Site {
+    let site = TestPipeline {
         pipeline: scratch.path("pipelines/order-management.yaml"),
         state: scratch.path("state"),
     };
     let input = input.to_str().unwrap();
-    let mut said = vec![site.call(&["run"], &["--samples", "--input", input])];
+    let mut outputs = vec![site.call(&["run"], &["--samples", "--input", input])];
     assert!(
-        said[0].stdout.contains("parked") && said[0].stdout.contains("3 rejected"),
+        outputs[0].stdout.contains("parked") && outputs[0].stdout.contains("3 rejected"),
         "{}",
-        said[0].stdout
+        outputs[0].stdout
     );
-    said.push(site.call(&["run"], &["--input", input, "--format", "json"]));
+    outputs.push(site.call(&["run"], &["--input", input, "--format", "json"]));
     for format in ["human", "json"] {
-        said.push(site.call(&["runs", "list"], &["--format", format]));
-        said.push(site.call(&["runs", "retry"], &["--all", "--format", format]));
+        outputs.push(site.call(&["runs", "list"], &["--format", format]));
+        outputs.push(site.call(&["runs", "retry"], &["--all", "--format", format]));
         for key in ["A1", "A2", "orders-1", "orders-2"] {
-            said.push(site.call(&["runs", "show"], &[key, "--format", format]));
+            outputs.push(site.call(&["runs", "show"], &[key, "--format", format]));
         }
     }
-    for output in said {
+    for output in outputs {
         for text in [&output.stdout, &output.stderr] {
             for personal in &personal {
                 assert!(!text.contains(personal.as_str()), "`{personal}` in\n{text}");
@@ -452,7 +452,7 @@ steps:
     let input = scratch.write("order.ndjson", order);
     let run = |name: &str, key: &str| {
         let pipeline = scratch.write(&format!("{name}.yaml"), pipeline(key));
-        let site = Site { pipeline, state: scratch.path(name) };
+        let site = TestPipeline { pipeline, state: scratch.path(name) };
         site.call(&["run"], &["--input", &input.to_string_lossy()])
     };
     let summary = run("plain", "id").exits(0).stdout;

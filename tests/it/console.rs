@@ -2,8 +2,8 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::{Scratch, Site, command, root};
-use crate::serve::server::{Answer, Server};
+use crate::harness::{Scratch, TestPipeline, command, root};
+use crate::serve::server::{HttpResponse, Server};
 
 /// A minimal browser that keeps its cookie and sends the CSRF token with forms.
 struct Browser {
@@ -18,43 +18,43 @@ fn between<'p>(page: &'p str, before: &str, after: &str) -> Option<&'p str> {
 
 impl Browser {
     /// Opens a page for the first time.
-    fn at(server: &Server, path: &str) -> Self {
-        let answer = server.get(path);
-        let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next());
+    fn open(server: &Server, path: &str) -> Self {
+        let response = server.get(path);
+        let cookie = response.header("set-cookie").and_then(|cookie| cookie.split(';').next());
         let mut browser =
             Self { cookie: format!("cookie: {}", cookie.unwrap()), csrf: String::new() };
-        let page = match answer.header("location") {
+        let page = match response.header("location") {
             Some(location) => browser.get(server, location).body,
-            None => answer.body,
+            None => response.body,
         };
         browser.csrf = between(&page, "name=\"csrf\" value=\"", "\"").unwrap().to_owned();
         browser
     }
 
-    fn get(&self, server: &Server, path: &str) -> Answer {
+    fn get(&self, server: &Server, path: &str) -> HttpResponse {
         server.call("GET", path, &[&self.cookie], b"")
     }
 
-    fn post(&self, server: &Server, path: &str, fields: &str) -> Answer {
+    fn post(&self, server: &Server, path: &str, fields: &str) -> HttpResponse {
         let kind = "content-type: application/x-www-form-urlencoded";
         let form = format!("csrf={}&{fields}", self.csrf);
         server.call("POST", path, &[kind, &self.cookie], form.as_bytes())
     }
 
     /// Sends a form, follows the redirect and returns the page.
-    fn follows(&self, server: &Server, path: &str, fields: &str) -> String {
-        let answer = self.post(server, path, fields).is(303);
-        self.get(server, answer.header("location").unwrap()).is(200).body
+    fn submit(&self, server: &Server, path: &str, fields: &str) -> String {
+        let response = self.post(server, path, fields).is(303);
+        self.get(server, response.header("location").unwrap()).is(200).body
     }
 
     /// Logs in and returns the redirect target.
     fn log_in(&mut self, server: &Server, secret: &str) -> String {
-        let answer = self.post(server, "/console/login", &format!("key={secret}")).is(303);
-        let cookie = answer.header("set-cookie").and_then(|cookie| cookie.split(';').next());
+        let response = self.post(server, "/console/login", &format!("key={secret}")).is(303);
+        let cookie = response.header("set-cookie").and_then(|cookie| cookie.split(';').next());
         self.cookie = format!("cookie: {}", cookie.unwrap());
         let page = self.get(server, "/console/storefront/").is(200).body;
         self.csrf = between(&page, "name=\"csrf\" value=\"", "\"").unwrap().to_owned();
-        answer.header("location").unwrap().to_owned()
+        response.header("location").unwrap().to_owned()
     }
 }
 
@@ -83,7 +83,7 @@ fn put_parked(server: &Server) {
 }
 
 /// Waits until a new key takes effect.
-fn until_asked(server: &Server) {
+fn wait_until_key_required(server: &Server) {
     let asked = (0..60).any(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
         server.get("/console/storefront/").status == 303
@@ -94,7 +94,7 @@ fn until_asked(server: &Server) {
 #[test]
 fn forwarded_requests_are_rejected_only_without_keys() {
     let scratch = Scratch::new();
-    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let server = Server::start(TestPipeline::storefront(scratch.path("state")), &[]);
     put(&server, &order("A"));
     let paths =
         ["/storefront/order/A", "/metrics", "/console/storefront/", "/console/storefront/runs/A"];
@@ -120,7 +120,7 @@ fn forwarded_requests_are_rejected_only_without_keys() {
     server.call("POST", "/storefront/order", &headers, &body).is(403);
     assert_eq!(server.site.count("select count(*) from oms_runs"), 1);
     let secret = server.site.call(&["keys", "add"], &["--scope", "admin", "ann"]).exits(0).stdout;
-    until_asked(&server);
+    wait_until_key_required(&server);
     let key = format!("x-api-key: {}", secret.trim());
     for path in ["/storefront/order/A", "/metrics"] {
         server.call("GET", path, &[proxies[1], &key], b"").is(200);
@@ -157,16 +157,19 @@ fn a_key_gives_access_to_the_metrics_of_its_own_pipeline() {
     for (key, (own, other)) in
         keys.iter().zip([(pipelines[0], pipelines[1]), (pipelines[1], pipelines[0])])
     {
-        let told = server.call("GET", "/metrics", &[key], b"").is(200).body;
-        assert!(told.contains(&format!("oms_runs_open{{pipeline=\"{own}\"")), "{told}");
-        assert!(!told.contains(other) && !told.contains("oms_http_requests_total{"), "{told}");
+        let metrics = server.call("GET", "/metrics", &[key], b"").is(200).body;
+        assert!(metrics.contains(&format!("oms_runs_open{{pipeline=\"{own}\"")), "{metrics}");
+        assert!(
+            !metrics.contains(other) && !metrics.contains("oms_http_requests_total{"),
+            "{metrics}"
+        );
     }
 }
 
 #[test]
 fn metrics_have_the_requested_format() {
     let scratch = Scratch::new();
-    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let server = Server::start(TestPipeline::storefront(scratch.path("state")), &[]);
     put(&server, &order("A"));
     let text = server.get("/metrics").is(200);
     assert_eq!(text.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
@@ -182,23 +185,27 @@ fn metrics_have_the_requested_format() {
 #[test]
 fn malformed_requests_get_a_problem_document() {
     let scratch = Scratch::new();
-    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let server = Server::start(TestPipeline::storefront(scratch.path("state")), &[]);
     let many = "x: y\r\n".repeat(100);
     for (head, status) in [
         ("HELO x\r\n\r\n".to_owned(), 400),
         ("GET / HTTP/1.1\r\nhost: localhost\r\nx y: z\r\n\r\n".to_owned(), 400),
         (format!("GET / HTTP/1.1\r\nhost: localhost\r\n{many}\r\n"), 431),
     ] {
-        let answer = server.raw(head.as_bytes()).is(status);
-        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{answer:?}");
+        let response = server.raw(head.as_bytes()).is(status);
         assert_eq!(
-            (&answer.json()["status"], &answer.json()["type"]),
+            response.header("content-type"),
+            Some("application/problem+json"),
+            "{response:?}"
+        );
+        assert_eq!(
+            (&response.json()["status"], &response.json()["type"]),
             (&json!(status), &json!("about:blank"))
         );
-        assert!(answer.json()["detail"].is_string(), "{answer:?}");
-        assert_eq!(answer.header("connection"), Some("close"));
+        assert!(response.json()["detail"].is_string(), "{response:?}");
+        assert_eq!(response.header("connection"), Some("close"));
     }
-    // A malformed second request does not change the answer to the first one.
+    // A malformed second request does not change the response to the first one.
     let two = "GET /healthz HTTP/1.1\r\nhost: localhost\r\n\r\nHELO x\r\n\r\n";
     assert!(server.raw(two.as_bytes()).is(200).body.contains("ok"));
 }
@@ -206,13 +213,13 @@ fn malformed_requests_get_a_problem_document() {
 #[test]
 fn unknown_console_paths_are_pages_and_login_returns_to_the_requested_page() {
     let scratch = Scratch::new();
-    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let server = Server::start(TestPipeline::storefront(scratch.path("state")), &[]);
     put(&server, &order("A"));
-    let is_page = |answer: Answer, status: u16| {
-        let answer = answer.is(status);
-        let kind = answer.header("content-type");
-        assert!(kind.is_some_and(|kind| kind.starts_with("text/html")), "{answer:?}");
-        assert!(answer.body.contains("<h1>"), "{answer:?}");
+    let is_page = |response: HttpResponse, status: u16| {
+        let response = response.is(status);
+        let kind = response.header("content-type");
+        assert!(kind.is_some_and(|kind| kind.starts_with("text/html")), "{response:?}");
+        assert!(response.body.contains("<h1>"), "{response:?}");
     };
     for path in [
         "/console/nothing",
@@ -234,7 +241,7 @@ fn unknown_console_paths_are_pages_and_login_returns_to_the_requested_page() {
     is_page(server.call("POST", "/console/login", &form, b"key=x"), 403);
     server.get("/elsewhere").is(404).json();
     let secret = server.site.call(&["keys", "add"], &["--scope", "admin", "ann"]).exits(0).stdout;
-    until_asked(&server);
+    wait_until_key_required(&server);
     for (asked, leads) in [
         (
             "/console/storefront/runs?state=parked&key=A",
@@ -246,7 +253,7 @@ fn unknown_console_paths_are_pages_and_login_returns_to_the_requested_page() {
         ("/console/login?next=https://evil.example/", "/console/storefront/"),
         ("/console/storefront//evil.example", "/console/storefront/"),
     ] {
-        let mut browser = Browser::at(&server, asked);
+        let mut browser = Browser::open(&server, asked);
         let wrong = browser.post(&server, "/console/login", "key=wrong");
         assert!(wrong.body.contains("not an admin key"), "{wrong:?}");
         is_page(wrong, 403);
@@ -257,7 +264,7 @@ fn unknown_console_paths_are_pages_and_login_returns_to_the_requested_page() {
 #[test]
 fn a_run_shows_when_its_steps_started_and_only_a_hidden_email_can_be_revealed() {
     let scratch = Scratch::new();
-    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let server = Server::start(TestPipeline::storefront(scratch.path("state")), &[]);
     let headers = ["content-type: application/json", "prefer: wait=30"];
     let order = serde_json::to_vec(&order("A")).unwrap();
     let done = server.call("PUT", "/storefront/order/A", &headers, &order).is(201);
@@ -277,7 +284,7 @@ fn a_run_shows_when_its_steps_started_and_only_a_hidden_email_can_be_revealed() 
 fn an_order_is_shown_as_sent_and_unknown_members_are_masked() {
     let scratch = Scratch::with_pipelines();
     let pipeline = scratch.path("pipelines/storefront.yaml");
-    let server = Server::start(Site { pipeline, state: scratch.path("state") }, &[]);
+    let server = Server::start(TestPipeline { pipeline, state: scratch.path("state") }, &[]);
     let sent = order("A");
     let members = sent.as_object().unwrap().iter();
     let known: Vec<String> = members.map(|(name, value)| format!("\"{name}\" : {value}")).collect();
@@ -286,7 +293,7 @@ fn an_order_is_shown_as_sent_and_unknown_members_are_masked() {
         known.join(" ,\n  ")
     );
     server.put("A", text.as_bytes()).is(201);
-    let browser = Browser::at(&server, "/console/storefront/runs/A");
+    let browser = Browser::open(&server, "/console/storefront/runs/A");
     let shown = |page: &str| {
         let text = between(page, "role=\"group\" aria-labelledby=\"order\">", "</pre>")
             .unwrap()
@@ -304,21 +311,21 @@ fn an_order_is_shown_as_sent_and_unknown_members_are_masked() {
     let hidden = text.replace("\"Call <Ann> on 555-1234\"", "\"«hidden»\"");
     assert_eq!(shown(&page), hidden);
     assert!(!page.contains("555-1234"), "{page}");
-    let page = browser.follows(&server, "/console/storefront/runs/A/reveal", "");
+    let page = browser.submit(&server, "/console/storefront/runs/A/reveal", "");
     assert_eq!(shown(&page), text);
 }
 
 #[test]
 fn a_customer_search_shows_its_matches_and_what_it_left_out() {
     let scratch = Scratch::new();
-    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let server = Server::start(TestPipeline::storefront(scratch.path("state")), &[]);
     put(&server, &order("A"));
     for at in 0..55 {
         let mut order = order(&format!("MANY-{at}"));
         order["customer_id"] = json!("Crowd");
         put(&server, &order);
     }
-    let browser = Browser::at(&server, "/console/storefront/runs");
+    let browser = Browser::open(&server, "/console/storefront/runs");
     let search = |text: &str| {
         browser.post(&server, "/console/storefront/runs", &format!("customer={text}")).is(200).body
     };
@@ -359,13 +366,13 @@ fn a_customer_search_shows_its_matches_and_what_it_left_out() {
 #[test]
 fn a_session_survives_a_restart_and_ends_with_the_logout_or_with_its_key() {
     let scratch = Scratch::new();
-    let site = || Site::storefront(scratch.path("state"));
+    let site = || TestPipeline::storefront(scratch.path("state"));
     let [ann, bob] = ["ann", "bob"].map(|name| {
         let made = site().call(&["keys", "add"], &["--scope", "admin", name]).exits(0);
         made.stdout.trim().to_owned()
     });
     let server = Server::start(site(), &[]);
-    let [mut first, mut second] = [(); 2].map(|()| Browser::at(&server, "/console/login"));
+    let [mut first, mut second] = [(); 2].map(|()| Browser::open(&server, "/console/login"));
     first.log_in(&server, &ann);
     second.log_in(&server, &bob);
     let cookie = first.cookie.split_once('=').unwrap().1.to_owned();
@@ -401,7 +408,7 @@ fn tile(page: &str, name: &str) -> String {
 #[test]
 fn counts_agree_on_all_pages_and_after_a_restart() {
     let scratch = Scratch::new();
-    let site = || Site::storefront(scratch.path("state"));
+    let site = || TestPipeline::storefront(scratch.path("state"));
     let server = Server::start(site(), &[]);
     put_parked(&server);
     put(&server, &order("A"));
@@ -461,22 +468,22 @@ fn counts_agree_on_all_pages_and_after_a_restart() {
 #[test]
 fn only_successes_are_green() {
     let scratch = Scratch::new();
-    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let server = Server::start(TestPipeline::storefront(scratch.path("state")), &[]);
     put_parked(&server);
-    let browser = Browser::at(&server, "/console/storefront/runs");
-    let failed = browser.follows(&server, "/console/storefront/runs/lost-1/retry", "");
+    let browser = Browser::open(&server, "/console/storefront/runs");
+    let failed = browser.submit(&server, "/console/storefront/runs/lost-1/retry", "");
     assert!(
         failed.contains(
             "<p class=\"notice bad\" role=\"status\">lost-1 was retried and is parked again"
         ),
         "{failed}"
     );
-    let done = browser.follows(&server, "/console/storefront/runs/lost-2/cancel", "");
+    let done = browser.submit(&server, "/console/storefront/runs/lost-2/cancel", "");
     assert!(
         done.contains("<p class=\"notice good\" role=\"status\">lost-2 was cancelled."),
         "{done}"
     );
-    let begun = browser.follows(&server, "/console/storefront/parked/retry", "cause=no_row");
+    let begun = browser.submit(&server, "/console/storefront/parked/retry", "cause=no_row");
     assert!(begun.contains("<p class=\"notice open\""), "{begun}");
     let ended = (0..100).map(|_| {
         std::thread::sleep(std::time::Duration::from_millis(50));
@@ -491,7 +498,7 @@ fn only_successes_are_green() {
 fn a_finding_is_shown_below_its_file() {
     let scratch = Scratch::with_pipelines();
     let pipeline = scratch.path("pipelines/storefront.yaml");
-    let server = Server::start(Site { pipeline, state: scratch.path("state") }, &[]);
+    let server = Server::start(TestPipeline { pipeline, state: scratch.path("state") }, &[]);
     scratch.edit(
         "pipelines/storefront/order.schema.json",
         "\"type\": \"object\"",
@@ -509,11 +516,12 @@ fn a_finding_is_shown_below_its_file() {
 #[test]
 fn access_log_lines_have_a_timestamp() {
     let scratch = Scratch::new();
-    let server = Server::start(Site::storefront(scratch.path("state")), &["--access-log"]);
+    let server = Server::start(TestPipeline::storefront(scratch.path("state")), &["--access-log"]);
     server.get("/healthz").is(200);
-    let said = server.end().exits(0).stderr;
+    let stderr = server.end().exits(0).stderr;
     let line: Json =
-        serde_json::from_str(said.lines().find(|line| line.contains("/healthz")).unwrap()).unwrap();
+        serde_json::from_str(stderr.lines().find(|line| line.contains("/healthz")).unwrap())
+            .unwrap();
     let at = line["timestamp"].as_str().unwrap();
     // Such as 2026-01-02T03:04:05.678Z.
     assert_eq!((at.len(), at.get(19..20), at.get(23..)), (24, Some("."), Some("Z")), "{line}");

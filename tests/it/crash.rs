@@ -15,7 +15,9 @@ use std::process::Stdio;
 use oms_sqlite::{Reader, StoredMail};
 use serde_json::Value as Json;
 
-use crate::harness::{Output, Scratch, Site, files, finish, lines, root, rows, setting, shared};
+use crate::harness::{
+    Output, Scratch, TestPipeline, files, finish, lines, root, rows, setting, test_data,
+};
 
 /// The failpoints around a commit, used in turn.
 const PLACES: [&str; 3] = ["before_commit", "after_commit", "before_batch"];
@@ -29,7 +31,8 @@ struct Work {
 /// Returns all orders of the large file, or else the pipeline's samples, with a low concurrency so
 /// that there are many commits.
 fn work(scratch: &Scratch) -> Work {
-    if let Some(data) = shared("killing runs of two thousand orders (the samples are used instead)")
+    if let Some(data) =
+        test_data("killing runs of two thousand orders (the samples are used instead)")
     {
         return Work {
             input: data.join("orders/orders-sample.ndjson"),
@@ -49,7 +52,7 @@ fn work(scratch: &Scratch) -> Work {
 
 /// Runs the orders. With `kill`, the process is killed when it passes the failpoint for the n-th
 /// time.
-fn run(site: &Site, work: &Work, kill: Option<(&str, u64)>) -> Output {
+fn run(site: &TestPipeline, work: &Work, kill: Option<(&str, u64)>) -> Output {
     let input = work.input.to_string_lossy();
     let words = ["--format", "json", "--concurrency", work.concurrency, "--input", &input];
     let mut command = site.command(&["run"], &words);
@@ -61,7 +64,7 @@ fn run(site: &Site, work: &Work, kill: Option<(&str, u64)>) -> Output {
 
 /// Returns the content of a state without timestamps: the tables with the order's key instead of
 /// the run's number, and the e-mails as their parts.
-fn content(site: &Site) -> BTreeMap<&'static str, Vec<String>> {
+fn content(site: &TestPipeline) -> BTreeMap<&'static str, Vec<String>> {
     let connection = site.connection();
     let table = |sql: &str| rows(&connection, sql);
     let mut content = BTreeMap::from([
@@ -150,7 +153,7 @@ fn difference(expected: &[String], found: &[String]) -> String {
 }
 
 #[track_caller]
-fn exactly_once(site: &Site, orders: i64) {
+fn exactly_once(site: &TestPipeline, orders: i64) {
     for (what, sql) in [
         ("runs", "select count(*) from oms_runs where state = 'completed'"),
         ("bills", "select count(distinct order_id) from billing_data"),
@@ -170,14 +173,14 @@ fn after_a_kill_at_any_commit_every_order_is_billed_stored_and_confirmed_once() 
     let kills: u64 = setting("OMS_KILLS").map_or(20, |kills| kills.parse().unwrap());
     let scratch = Scratch::new();
     let work = work(&scratch);
-    let whole = Site::storefront(scratch.path("whole"));
+    let whole = TestPipeline::storefront(scratch.path("whole"));
     assert_eq!(run(&whole, &work, None).code, 0);
     exactly_once(&whole, work.orders);
     let expected = content(&whole);
 
     // Find the number of commits of a run: the kills are spread over them.
     let trial = |count: u64| {
-        let site = Site::storefront(scratch.path(&format!("trial-{count}")));
+        let site = TestPipeline::storefront(scratch.path(&format!("trial-{count}")));
         let killed = run(&site, &work, Some((PLACES[0], count))).code == -1;
         std::fs::remove_dir_all(&site.state).unwrap();
         killed
@@ -194,7 +197,7 @@ fn after_a_kill_at_any_commit_every_order_is_billed_stored_and_confirmed_once() 
     let mut inside = 0;
     let mut killed = 0;
     for at in 0..kills {
-        let site = Site::storefront(scratch.path(&format!("killed-{at}")));
+        let site = TestPipeline::storefront(scratch.path(&format!("killed-{at}")));
         let place = PLACES[usize::try_from(at).unwrap() % PLACES.len()];
         // The number of commits varies slightly, so the last ones are left out.
         let count = 2 + at * least * 9 / (10 * kills);
@@ -240,9 +243,11 @@ fn after_a_kill_at_any_commit_every_order_is_billed_stored_and_confirmed_once() 
 }
 
 /// Returns orders whose rate is missing, so that their runs are parked and can be retried.
-fn parked(scratch: &Scratch) -> (Site, PathBuf) {
-    let site =
-        Site { pipeline: scratch.path("pipelines/storefront.yaml"), state: scratch.path("state") };
+fn parked(scratch: &Scratch) -> (TestPipeline, PathBuf) {
+    let site = TestPipeline {
+        pipeline: scratch.path("pipelines/storefront.yaml"),
+        state: scratch.path("state"),
+    };
     let order = |at: usize| {
         serde_json::json!({
             "order_id": format!("K-{at}"), "customer_id": "VINET", "placed_at": "2025-06-02T10:00:00Z", "currency": "VES",
@@ -290,7 +295,7 @@ fn a_kill_during_a_retry_repeats_no_completed_step() {
 #[test]
 fn a_crashed_process_releases_the_state_directory() {
     let scratch = Scratch::new();
-    let site = Site::storefront(scratch.path("state"));
+    let site = TestPipeline::storefront(scratch.path("state"));
     let mut command = site.command(&["run"], &["--samples"]);
     command.env("OMS_FAILPOINT", "before_commit:1").stdout(Stdio::null()).stderr(Stdio::null());
     assert_eq!(finish(&mut command).code, -1);

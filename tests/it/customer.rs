@@ -1,20 +1,21 @@
 //! Customer search in the console: it finds orders by what customers say about themselves, and
 //! nothing after their personal data is erased.
 
+use rusqlite::Connection;
 use serde_json::{Value as Json, json};
 
-use crate::harness::{Scratch, Site, root};
+use crate::harness::{Scratch, TestPipeline, root};
 use crate::serve::server::Server;
 
 /// A user of the console who searches with its forms.
-struct Clerk<'a> {
+struct ConsoleUser<'a> {
     server: &'a Server,
     cookie: String,
     csrf: String,
 }
 
-impl<'a> Clerk<'a> {
-    fn of(server: &'a Server) -> Self {
+impl<'a> ConsoleUser<'a> {
+    fn open(server: &'a Server) -> Self {
         let page = server.get(&runs(server)).is(200);
         let cookie = page.header("set-cookie").and_then(|cookie| cookie.split(';').next());
         let csrf = page.body.split("name=\"csrf\" value=\"").nth(1);
@@ -23,7 +24,7 @@ impl<'a> Clerk<'a> {
     }
 
     /// Returns the keys of a customer's runs in the order of the page.
-    fn finds(&self, customer: &str) -> Vec<String> {
+    fn search(&self, customer: &str) -> Vec<String> {
         let form = form_urlencoded(&[("csrf", &self.csrf), ("customer", customer)]);
         let headers = ["content-type: application/x-www-form-urlencoded", &self.cookie];
         let page = self.server.call("POST", &runs(self.server), &headers, form.as_bytes()).is(200);
@@ -53,8 +54,8 @@ fn form_urlencoded(pairs: &[(&str, &str)]) -> String {
     pairs.iter().map(pair).collect::<Vec<_>>().join("&")
 }
 
-fn order_management(scratch: &Scratch) -> Site {
-    Site::order_management(scratch.path("state"))
+fn order_management(scratch: &Scratch) -> TestPipeline {
+    TestPipeline::order_management(scratch.path("state"))
 }
 
 fn put(server: &Server, key: &str, customer: &str, name: &str) {
@@ -75,7 +76,7 @@ fn customer_search_ignores_case_and_accents_and_includes_tables() {
     put(&server, "K2", "A2", "JOSE O'Hara \"Joe\" %");
     put(&server, "K3", "A1", "somebody");
     put(&server, "K4", "A7", "of A1 street");
-    let clerk = Clerk::of(&server);
+    let user = ConsoleUser::open(&server);
     let all: [(&str, &[&str]); 12] = [
         ("josé", &["K2", "K1"]),
         ("JOSE müller", &["K1"]),
@@ -92,19 +93,19 @@ fn customer_search_ignores_case_and_accents_and_includes_tables() {
         ("a1 some", &["K3"]),
     ];
     for (text, keys) in all {
-        assert_eq!(clerk.finds(text), keys, "{text}");
+        assert_eq!(user.search(text), keys, "{text}");
     }
 }
 
 #[test]
-fn the_search_index_forgets_customers_and_is_rebuilt_when_it_is_damaged() {
+fn the_search_index_drops_erased_customers_and_is_rebuilt_when_damaged() {
     let scratch = Scratch::new();
     let server = Server::start(order_management(&scratch), &[]);
     put(&server, "K1", "A1", "Remembered Nowhere");
     put(&server, "K2", "A2", "Remembered Elsewhere");
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2", "K1"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2", "K1"]);
     server.site.call(&["forget"], &["A1", "--yes"]).exits(0);
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2"]);
     for file in ["search.db", "search.db-wal"] {
         let bytes = std::fs::read(server.site.state.join(file)).unwrap_or_default();
         let found = bytes.windows(7).any(|part| part.eq_ignore_ascii_case(b"nowhere"));
@@ -126,7 +127,7 @@ fn the_search_index_forgets_customers_and_is_rebuilt_when_it_is_damaged() {
     for damaged in [other, begun, words, whole[..whole.len() / 2].to_vec()] {
         std::fs::write(&index, damaged).unwrap();
         let server = Server::start(order_management(&scratch), &[]);
-        assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
+        assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2"]);
         server.end().exits(0);
     }
     // An index that cannot be rebuilt stops searches and `forget`, but no orders.
@@ -139,7 +140,7 @@ fn the_search_index_forgets_customers_and_is_rebuilt_when_it_is_damaged() {
     server.end().exits(0);
     std::fs::remove_dir(&index).unwrap();
     let server = Server::start(order_management(&scratch), &[]);
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2"]);
     server.end().exits(0);
 }
 
@@ -150,32 +151,62 @@ fn search_matches_the_state_after_a_restore() {
     let server = Server::start(order_management(&scratch), &[]);
     put(&server, "K1", "A1", "Remembered Nowhere");
     put(&server, "K2", "A2", "Remembered Elsewhere");
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2", "K1"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2", "K1"]);
     server.site.call(&["db", "backup"], &[&copy.to_string_lossy()]).exits(0);
     let back = |server: Server| {
-        let Site { pipeline, state } = &server.site;
-        let site = Site { pipeline: pipeline.clone(), state: state.clone() };
+        let TestPipeline { pipeline, state } = &server.site;
+        let site = TestPipeline { pipeline: pipeline.clone(), state: state.clone() };
         server.end().exits(0);
         site.call(&["db", "restore"], &[&copy.to_string_lossy()]).exits(0);
     };
     // The restored state has more runs than the index.
     server.site.call(&["forget"], &["A1", "--yes"]).exits(0);
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2"]);
     back(server);
     let server = Server::start(order_management(&scratch), &[]);
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K2", "K1"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2", "K1"]);
     // The restored state has fewer runs than the index.
     put(&server, "K3", "A3", "Remembered Last");
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K3", "K2", "K1"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K3", "K2", "K1"]);
     back(server);
     let server = Server::start(order_management(&scratch), &[]);
     put(&server, "K4", "A4", "Remembered Later");
-    assert_eq!(Clerk::of(&server).finds("remembered"), ["K4", "K2", "K1"]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K4", "K2", "K1"]);
     // The restored state has as many runs as the index, but different ones.
     back(server);
     let order = root().join("pipelines/order-management/samples/A2.json");
     order_management(&scratch).run(&order);
     let server = Server::start(order_management(&scratch), &[]);
-    assert_eq!(Clerk::of(&server).finds("Nancy Shaw"), ["A2", "K2"]);
-    assert_eq!(Clerk::of(&server).finds("later"), [""; 0]);
+    assert_eq!(ConsoleUser::open(&server).search("Nancy Shaw"), ["A2", "K2"]);
+    assert_eq!(ConsoleUser::open(&server).search("later"), [""; 0]);
+}
+
+#[test]
+fn an_index_in_the_first_format_is_rebuilt() {
+    let scratch = Scratch::new();
+    let server = Server::start(order_management(&scratch), &[]);
+    put(&server, "K1", "A1", "Remembered Nowhere");
+    server.end().exits(0);
+    let path = scratch.path("state").join("search.db");
+    for end in ["", "-wal", "-shm"] {
+        let _missing = std::fs::remove_file(scratch.path(&format!("state/search.db{end}")));
+    }
+    let index = Connection::open(&path).unwrap();
+    index
+        .execute_batch(
+            "create virtual table orders using fts5(said, tokenize = 'unicode61 remove_diacritics 2');
+             create table upto (run integer not null, digest blob not null, fields text not null) strict;
+             insert into upto values (0, x'', '');
+             pragma user_version = 1;",
+        )
+        .unwrap();
+    drop(index);
+    let server = Server::start(order_management(&scratch), &[]);
+    assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K1"]);
+    server.end().exits(0);
+    let format: i64 = Connection::open(&path)
+        .unwrap()
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    assert_eq!(format, 2);
 }

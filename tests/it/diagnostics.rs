@@ -39,16 +39,16 @@ fn target(code: &str) -> (&'static str, Target) {
 }
 
 /// A folder with one additional file that exists only in memory.
-struct Beside<'a> {
+struct FilesWithExample<'a> {
     text: &'a str,
     folder: DirectoryFiles,
 }
 
-const BESIDE: &str = "example.yaml";
+const EXAMPLE_PATH: &str = "example.yaml";
 
-impl Files for Beside<'_> {
+impl Files for FilesWithExample<'_> {
     fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError> {
-        if path == BESIDE { Ok(self.text.as_bytes().into()) } else { self.folder.read(path) }
+        if path == EXAMPLE_PATH { Ok(self.text.as_bytes().into()) } else { self.folder.read(path) }
     }
 
     fn list(&self, folder: &str) -> Vec<String> {
@@ -62,8 +62,8 @@ impl Files for Beside<'_> {
 
 /// Checks a text as if it were a file in a folder of the workspace, and returns the reported codes.
 fn codes_of(checker: &Checker, folder: &str, text: &str) -> BTreeSet<String> {
-    let files = Beside { text, folder: DirectoryFiles::new(&root().join(folder)) };
-    let report = checker.check(BESIDE, &files).report;
+    let files = FilesWithExample { text, folder: DirectoryFiles::new(&root().join(folder)) };
+    let report = checker.check(EXAMPLE_PATH, &files).report;
     report.diagnostics().iter().map(|diagnostic| diagnostic.code.to_string()).collect()
 }
 

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::json;
 
-use crate::harness::{Scratch, Site};
+use crate::harness::{Scratch, TestPipeline};
 use crate::serve::server::Server;
 
 const PIPELINE: &str = r#"
@@ -21,9 +21,9 @@ steps:
   part: { uses: object.put, with: { bucket: out, key: "${{ run.key }}/${{ order.name }}", body: "${{ run.key }}/${{ order.name }}" } }
 "#;
 
-fn site(scratch: &Scratch) -> Site {
+fn site(scratch: &Scratch) -> TestPipeline {
     let pipeline = scratch.write("exporting.yaml", PIPELINE);
-    Site { pipeline, state: scratch.path("state") }
+    TestPipeline { pipeline, state: scratch.path("state") }
 }
 
 /// Returns the contents of all files below a folder by path.
@@ -45,7 +45,7 @@ fn files(folder: &Path) -> BTreeMap<String, String> {
 }
 
 /// Returns the keys of the objects, which are also their contents.
-fn keys(site: &Site) -> Vec<String> {
+fn keys(site: &TestPipeline) -> Vec<String> {
     let list = site.call(&["objects", "list"], &["--format", "json"]).exits(0).json();
     let objects = list["objects"].as_array().unwrap();
     objects.iter().map(|object| object["key"].as_str().unwrap().to_owned()).collect()
@@ -122,8 +122,10 @@ fn warnings_contain_no_object_keys_with_personal_data() {
     let scratch = Scratch::new();
     let name = "name: { type: string";
     let pipeline = PIPELINE.replace(name, &format!("{name}, x-pii: true"));
-    let site =
-        Site { pipeline: scratch.write("exporting.yaml", pipeline), state: scratch.path("state") };
+    let site = TestPipeline {
+        pipeline: scratch.write("exporting.yaml", pipeline),
+        state: scratch.path("state"),
+    };
     let folder = scratch.path("files");
     std::fs::create_dir_all(folder.join("objects/out")).unwrap();
     let way = folder.join("objects/out/k0");
@@ -135,12 +137,12 @@ fn warnings_contain_no_object_keys_with_personal_data() {
         site.call(&["run"], &words),
         site.call(&["objects", "export"], &[&export.to_string_lossy()]),
     ] {
-        let said = output.exits(1).stderr;
+        let stderr = output.exits(1).stderr;
         assert!(
-            said.contains("warning: an object in `out`, whose keys contain personal data"),
-            "{said}"
+            stderr.contains("warning: an object in `out`, whose keys contain personal data"),
+            "{stderr}"
         );
-        assert!(!said.contains("anna"), "{said}");
+        assert!(!stderr.contains("anna"), "{stderr}");
     }
 }
 
@@ -197,7 +199,7 @@ fn a_mail_whose_message_id_is_longer_than_a_file_name_is_exported() {
     );
     scratch.edit("pipelines/order-management.yaml", "@example.com", &format!("@{domain}"));
     let pipeline = scratch.path("pipelines/order-management.yaml");
-    let site = Site { pipeline, state: scratch.path("state") };
+    let site = TestPipeline { pipeline, state: scratch.path("state") };
     let folder = scratch.path("files");
     site.call(&["run"], &["--samples", "--export", &folder.to_string_lossy()]).exits(0);
     let list = site.call(&["mail", "list"], &["--format", "json"]).exits(0).json();

@@ -43,7 +43,7 @@ fn a_pipeline_that_lambda_cannot_run_is_rejected() {
 }
 
 /// Returns a small pipeline with this description, path and pair of handlers.
-fn small(description: &str, path: &str, handlers: [&str; 2]) -> String {
+fn pipeline_with_handlers(description: &str, path: &str, handlers: [&str; 2]) -> String {
     let [one, two] = handlers;
     format!(
         r#"
@@ -76,20 +76,20 @@ fn the_template_is_valid_yaml_and_conflicting_handler_names_are_rejected() {
         oms(["generate", "lambda", &pipeline.to_string_lossy(), "--out", &out.to_string_lossy()])
     };
     let description = "'a \"quoted\": {text} # with everything'";
-    generate(small(description, "/{key}", ["on", "null"])).exits(0);
+    generate(pipeline_with_handlers(description, "/{key}", ["on", "null"])).exits(0);
     let template = std::fs::read_to_string(out.join("template.yaml")).unwrap();
     let parsed: serde_yaml::Value = serde_yaml::from_str(&template).unwrap();
-    let said = parsed["Description"].as_str().unwrap();
-    assert_eq!(said, "small: a \"quoted\": {text} # with everything");
+    let description = parsed["Description"].as_str().unwrap();
+    assert_eq!(description, "small: a \"quoted\": {text} # with everything");
     assert!(template.contains("/{key+}:") && template.contains("/live/PUT/*"));
     assert!(parsed["Resources"].get("OnQueue").is_some());
-    let refused = generate(small("x", "/x/{key}", ["a-b", "a_b"])).exits(4);
+    let refused = generate(pipeline_with_handlers("x", "/x/{key}", ["a-b", "a_b"])).exits(4);
     assert!(refused.stderr.contains("would have the logical id"), "{}", refused.stderr);
     for handlers in [["told", "told-failed"], ["database", "x"]] {
-        generate(small("x", "/x/{key}", handlers)).exits(0);
+        generate(pipeline_with_handlers("x", "/x/{key}", handlers)).exits(0);
     }
     for handlers in [["intake", "x"], ["x", "reconcile"]] {
-        let refused = generate(small("x", "/x/{key}", handlers)).exits(4);
+        let refused = generate(pipeline_with_handlers("x", "/x/{key}", handlers)).exits(4);
         assert!(refused.stderr.contains("is reserved for the template"), "{}", refused.stderr);
     }
     let none = oms([
@@ -180,7 +180,7 @@ fn a_step_that_runs_after_a_failure_does_not_write_the_done_note() {
         let readme = std::fs::read_to_string(out.join("README.md")).unwrap();
         readme.contains("write the note on the order")
     };
-    let one = small("x", "/x/{key}", ["one", "two"]);
+    let one = pipeline_with_handlers("x", "/x/{key}", ["one", "two"]);
     let one = one.replace("{ \"one\": [a], \"two\": [b] }", "{ one: [a, b] }");
     let then = one.replace("table.upsert, needs: [told]", "table.upsert, needs: [a]");
     assert!(!note(&then), "the last step writes the note in its own statement");

@@ -43,7 +43,7 @@ pub(crate) fn setting(name: &str) -> Option<String> {
 }
 
 /// Returns the folder of large test data, or reports that the test is skipped.
-pub(crate) fn shared(test: &str) -> Option<PathBuf> {
+pub(crate) fn test_data(test: &str) -> Option<PathBuf> {
     let folder = setting("OMS_SHARED").map(|folder| Path::new(&folder).join("data"));
     if folder.is_none() {
         eprintln!("{test}: skipped because OMS_SHARED is not set");
@@ -136,12 +136,12 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 }
 
 /// A pipeline and its state directory.
-pub(crate) struct Site {
+pub(crate) struct TestPipeline {
     pub(crate) pipeline: PathBuf,
     pub(crate) state: PathBuf,
 }
 
-impl Site {
+impl TestPipeline {
     /// The shipped storefront pipeline.
     pub(crate) fn storefront(state: PathBuf) -> Self {
         Self { pipeline: root().join("pipelines/storefront.yaml"), state }

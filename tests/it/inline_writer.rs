@@ -9,7 +9,7 @@ use oms_cli::DirectoryFiles;
 use oms_engine::effects::{Clock, Io, Random};
 use oms_engine::plan::Checker;
 use oms_engine::step::Registry;
-use oms_runtime::{Order, Runner, Settings, Settled, Work};
+use oms_runtime::{Order, Runner, Settings, Work, WorkResult};
 use oms_sqlite::WriterMode;
 use tokio::sync::{mpsc, watch};
 
@@ -34,9 +34,9 @@ steps:
 
 /// A clock that stands still, and a random number that never changes.
 #[derive(Clone)]
-struct Still(Timestamp);
+struct FixedClock(Timestamp);
 
-impl Clock for Still {
+impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         self.0
     }
@@ -46,7 +46,7 @@ impl Clock for Still {
     }
 }
 
-impl Random for Still {
+impl Random for FixedClock {
     fn next(&self) -> u64 {
         7
     }
@@ -62,7 +62,7 @@ fn a_runner_works_without_threads_and_on_a_given_clock() {
     let checker = Arc::new(Checker::new(registry).unwrap());
     let plan = Arc::new(checker.check(&name, &files).plan.unwrap());
     let at: Timestamp = "2031-02-03T04:05:06Z".parse().unwrap();
-    let settings = Settings { concurrency: 8, ..Settings::new(Still(at)) };
+    let settings = Settings { concurrency: 8, ..Settings::new(FixedClock(at)) };
     let subject = (&plan, &checker, name.as_str(), &files as _);
     let runner = Runner::open_with(&state, subject, settings, WriterMode::Inline).unwrap();
     let runner = Arc::new(runner);
@@ -71,19 +71,19 @@ fn a_runner_works_without_threads_and_on_a_given_clock() {
         let (orders, queue) = mpsc::channel(10);
         for id in ["a", "b", "c", "b"] {
             let body = format!(r#"{{"id":"{id}"}}"#).into_bytes();
-            let order = Order { name: id.to_owned(), body, named: false, answer: None };
+            let order = Order { name: id.to_owned(), body, named: false, reply: None };
             orders.send(Work::Order(order)).await.unwrap();
         }
         drop(orders);
-        let (settled, mut received) = mpsc::unbounded_channel();
+        let (results, mut received) = mpsc::unbounded_channel();
         let (_stop, stopped) = watch::channel(false);
-        runner.run(Vec::new(), queue, &settled, stopped).await.unwrap();
-        drop(settled);
+        runner.run(Vec::new(), queue, &results, stopped).await.unwrap();
+        drop(results);
         let mut results = Vec::new();
         while let Some(result) = received.recv().await {
             results.push(match result {
-                Settled::Run { .. } => "run",
-                Settled::Duplicate => "duplicate",
+                WorkResult::Run { .. } => "run",
+                WorkResult::Duplicate => "duplicate",
                 _ => "other",
             });
         }

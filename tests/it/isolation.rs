@@ -9,7 +9,7 @@ use oms_test_servers::{Server, find};
 use proptest::prelude::{Strategy, any, prop, prop_assert, prop_assert_eq};
 use proptest::test_runner::{Config, TestRunner};
 
-use crate::harness::{Scratch, Site, finish, setting};
+use crate::harness::{Scratch, TestPipeline, finish, setting};
 
 /// Transfers between accounts. Each order reads two rows, replaces both if the first one covers the
 /// amount, and records the balances that it saw. An account stores its last order.
@@ -50,7 +50,7 @@ steps:
 "#;
 
 /// One read and one write that depends on it: `to := 3 * from + amount`.
-const STEPS_OF_ONE: &str = r#"
+const REGISTERS: &str = r#"
 oms: 1
 name: registers
 order:
@@ -111,7 +111,7 @@ fn cases(few: u32) -> u32 {
 }
 
 /// Returns the outcome of a file: the rows of each table, and the state and cause of each run.
-fn outcome(site: &Site, tables: &[&str]) -> Vec<String> {
+fn outcome(site: &TestPipeline, tables: &[&str]) -> Vec<String> {
     let mut lines = Vec::new();
     for table in tables {
         lines.extend(site.export(table).into_iter().map(|row| format!("{table} {row}")));
@@ -127,8 +127,14 @@ fn outcome(site: &Site, tables: &[&str]) -> Vec<String> {
     lines
 }
 
-fn run(scratch: &Scratch, pipeline: &Path, name: &str, input: &Path, concurrency: &str) -> Site {
-    let site = Site { pipeline: pipeline.to_owned(), state: scratch.path(name) };
+fn run(
+    scratch: &Scratch,
+    pipeline: &Path,
+    name: &str,
+    input: &Path,
+    concurrency: &str,
+) -> TestPipeline {
+    let site = TestPipeline { pipeline: pipeline.to_owned(), state: scratch.path(name) };
     let input = input.to_string_lossy();
     let output = site.call(&["run"], &["--input", &input, "--concurrency", concurrency]);
     assert!(output.code <= 1, "{}{}", output.stdout, output.stderr);
@@ -192,7 +198,7 @@ fn concurrent_runs_on_postgresql_have_the_outcome_of_a_serial_execution() {
     let Some(programs) = find() else { return };
     let server = Server::start(&programs);
     let scratch = Scratch::new();
-    let pipeline = scratch.write("registers.yaml", STEPS_OF_ONE);
+    let pipeline = scratch.write("registers.yaml", REGISTERS);
     let outside = |words: &[&str], others: &[&str]| {
         let mut command = crate::harness::command();
         command.args(words).arg(&pipeline).args(others).args(["--target", "postgres"]);

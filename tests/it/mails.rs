@@ -11,7 +11,7 @@ use oms_engine::run::Rehearsal;
 use oms_engine::step::Registry;
 use oms_engine::value::Value;
 
-use crate::harness::{Scratch, lines, oms, root, shared};
+use crate::harness::{Scratch, lines, oms, root, test_data};
 
 const STOREFRONT: &str = "pipelines/storefront.yaml";
 
@@ -30,7 +30,7 @@ fn storefront() -> (Arc<Plan>, DirectoryFiles) {
 
 #[test]
 fn totals_in_every_locale_match_the_bill() {
-    let Some(data) = shared("totals in every locale") else { return };
+    let Some(data) = test_data("totals in every locale") else { return };
     let (plan, files) = storefront();
     let now = "2025-06-01T00:00:00Z".parse().unwrap();
     let rehearsal = Rehearsal::new(&plan, &files, now).unwrap();

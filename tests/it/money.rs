@@ -12,13 +12,13 @@ use oms_engine::run::Rehearsal;
 use oms_engine::step::Registry;
 use serde_json::Value as Json;
 
-use crate::harness::{Scratch, Site, dump, lines, root, shared};
+use crate::harness::{Scratch, TestPipeline, dump, lines, root, test_data};
 
 /// A row of a file of expected amounts, by column.
-type Answer = BTreeMap<String, String>;
+type ExpectedRow = BTreeMap<String, String>;
 
 /// Reads a CSV file without quotes.
-fn answers(path: &Path) -> Vec<Answer> {
+fn read_expected(path: &Path) -> Vec<ExpectedRow> {
     let lines = lines(path);
     let header: Vec<&str> = lines[0].split(',').collect();
     let row = |line: &String| {
@@ -28,19 +28,22 @@ fn answers(path: &Path) -> Vec<Answer> {
     lines[1..].iter().map(row).collect()
 }
 
-fn bills(site: &Site) -> BTreeMap<String, Json> {
+fn bills(site: &TestPipeline) -> BTreeMap<String, Json> {
     let key = |row: &Json| row["order_id"].as_str().unwrap().to_owned();
     site.export("billing_data").into_iter().map(|row| (key(&row), row)).collect()
 }
 
 /// Creates a copy of the storefront with this rounding.
-fn storefront(scratch: &Scratch, rounding: &str) -> Site {
+fn storefront(scratch: &Scratch, rounding: &str) -> TestPipeline {
     scratch.edit(
         "pipelines/storefront.yaml",
         "rounding: half_even",
         &format!("rounding: {rounding}"),
     );
-    Site { pipeline: scratch.path("pipelines/storefront.yaml"), state: scratch.path("state") }
+    TestPipeline {
+        pipeline: scratch.path("pipelines/storefront.yaml"),
+        state: scratch.path("state"),
+    }
 }
 
 /// Returns whether two decimals are equal, ignoring trailing zeros.
@@ -57,30 +60,30 @@ fn same(left: &str, right: &str) -> bool {
 
 /// Compares bills with the expected amounts. An order without a rate must not be billed.
 #[track_caller]
-fn compare(bills: &BTreeMap<String, Json>, answers: &[Answer], column: &str) {
-    for answer in answers {
-        let id = &answer["order_id"];
-        if answer["status"] != "OK" {
+fn compare(bills: &BTreeMap<String, Json>, expected: &[ExpectedRow], column: &str) {
+    for row in expected {
+        let id = &row["order_id"];
+        if row["status"] != "OK" {
             assert!(!bills.contains_key(id), "{id} was billed without a rate");
             continue;
         }
         let bill = bills.get(id).unwrap_or_else(|| panic!("{id} was not billed"));
-        assert_eq!(bill["amount_usd"], answer[column].as_str(), "{id}");
-        assert!(same(bill["amount"].as_str().unwrap(), &answer["amount"]), "{id}: {bill}");
+        assert_eq!(bill["amount_usd"], row[column].as_str(), "{id}");
+        assert!(same(bill["amount"].as_str().unwrap(), &row["amount"]), "{id}: {bill}");
         // US dollars are not converted, so no row of the rate table applies.
-        if answer["currency"] != "USD" {
-            assert_eq!(bill["rate_date"], answer["rate_date"].as_str(), "{id}");
-            assert!(same(bill["from_rate"].as_str().unwrap(), &answer["rate_currency"]), "{id}");
-            assert!(same(bill["to_rate"].as_str().unwrap(), &answer["rate_usd"]), "{id}");
+        if row["currency"] != "USD" {
+            assert_eq!(bill["rate_date"], row["rate_date"].as_str(), "{id}");
+            assert!(same(bill["from_rate"].as_str().unwrap(), &row["rate_currency"]), "{id}");
+            assert!(same(bill["to_rate"].as_str().unwrap(), &row["rate_usd"]), "{id}");
         }
     }
 }
 
 #[test]
 fn two_thousand_orders_are_billed_to_the_cent_and_a_second_run_changes_nothing() {
-    let Some(data) = shared("two thousand orders") else { return };
+    let Some(data) = test_data("two thousand orders") else { return };
     let scratch = Scratch::new();
-    let site = Site::storefront(scratch.path("state"));
+    let site = TestPipeline::storefront(scratch.path("state"));
     let input = data.join("orders/orders-sample.ndjson");
     let (code, first) = site.run(&input);
     assert_eq!(
@@ -90,9 +93,9 @@ fn two_thousand_orders_are_billed_to_the_cent_and_a_second_run_changes_nothing()
     );
     let bills = bills(&site);
     assert_eq!(bills.len(), 2000);
-    let answers = answers(&data.join("orders/expected-usd-first-200.csv"));
-    assert_eq!(answers.len(), 200);
-    compare(&bills, &answers, "usd_half_even");
+    let expected = read_expected(&data.join("orders/expected-usd-first-200.csv"));
+    assert_eq!(expected.len(), 200);
+    compare(&bills, &expected, "usd_half_even");
     assert_eq!(site.count("select count(*) from oms_objects"), 2000);
     assert_eq!(site.count("select count(*) from oms_mails"), 2000);
 
@@ -108,10 +111,10 @@ fn two_thousand_orders_are_billed_to_the_cent_and_a_second_run_changes_nothing()
 
 #[test]
 fn half_a_cent_is_rounded_as_configured() {
-    let Some(data) = shared("rounding ties") else { return };
-    let answers = answers(&data.join("orders/expected-rounding-ties.csv"));
-    let differ = answers.iter().filter(|row| row["usd_half_even"] != row["usd_half_up"]).count();
-    assert_eq!((answers.len(), differ), (60, 33));
+    let Some(data) = test_data("rounding ties") else { return };
+    let expected = read_expected(&data.join("orders/expected-rounding-ties.csv"));
+    let differ = expected.iter().filter(|row| row["usd_half_even"] != row["usd_half_up"]).count();
+    assert_eq!((expected.len(), differ), (60, 33));
     for (rounding, column) in [("half_even", "usd_half_even"), ("half_up", "usd_half_up")] {
         let scratch = Scratch::with_pipelines();
         let site = storefront(&scratch, rounding);
@@ -121,21 +124,21 @@ fn half_a_cent_is_rounded_as_configured() {
         assert_eq!((code, &summary["parked"]), (1, &60.into()), "{summary}");
         let causes = site.count("select count(*) from oms_runs where cause = 'no_row'");
         assert_eq!(causes, 60);
-        compare(&bills(&site), &answers, column);
+        compare(&bills(&site), &expected, column);
     }
 }
 
 #[test]
 fn the_rate_of_the_day_in_utc_applies() {
-    let Some(data) = shared("date edges") else { return };
-    let mut answers = answers(&data.join("orders/expected-date-edges.csv"));
+    let Some(data) = test_data("date edges") else { return };
+    let mut expected = read_expected(&data.join("orders/expected-date-edges.csv"));
     // The file of expected amounts ends with the lev's last quote. The euro replaced the lev on
     // 2026-01-01 at 1.95583 (Council Regulation (EU) 2025/1409).
     for (id, rate_date, usd, amount) in
         [("DATE-09", "2026-01-02", "1.1721", "59.93"), ("DATE-10", "2026-06-01", "1.1646", "59.55")]
     {
-        let answer = answers.iter_mut().find(|answer| answer["order_id"] == id).unwrap();
-        answer.extend(
+        let row = expected.iter_mut().find(|row| row["order_id"] == id).unwrap();
+        row.extend(
             [
                 ("rate_date", rate_date),
                 ("rate_currency", "1.95583"),
@@ -152,16 +155,16 @@ fn the_rate_of_the_day_in_utc_applies() {
         let site = storefront(&scratch, rounding);
         let (_, summary) = site.run(&data.join("orders/date-edges.ndjson"));
         assert_eq!(summary["read"], 12, "{summary}");
-        compare(&bills(&site), &answers, column);
+        compare(&bills(&site), &expected, column);
         assert_eq!(site.count("select count(*) from oms_runs where cause like '%no_rate%'"), 1);
     }
 }
 
 #[test]
 fn the_orders_of_the_original_system_are_billed_at_its_fixed_rates() {
-    let Some(data) = shared("orders in the origin's shape") else { return };
-    let answers = answers(&data.join("orders/orders-origin-shape-expected.csv"));
-    assert_eq!(answers.len(), 183);
+    let Some(data) = test_data("orders in the origin's shape") else { return };
+    let expected = read_expected(&data.join("orders/orders-origin-shape-expected.csv"));
+    assert_eq!(expected.len(), 183);
     for (rounding, column) in
         [("half_even", "bill_amount_usd_half_even"), ("half_up", "bill_amount_usd_half_up")]
     {
@@ -172,20 +175,20 @@ fn the_orders_of_the_original_system_are_billed_at_its_fixed_rates() {
             &format!("    quote: base_per_unit\n    rounding: {rounding}\n"),
         );
         let pipeline = scratch.path("pipelines/order-management.yaml");
-        let site = Site { pipeline, state: scratch.path("state") };
+        let site = TestPipeline { pipeline, state: scratch.path("state") };
         let (_, summary) = site.run(&data.join("orders/orders-origin-shape.ndjson"));
         assert_eq!(summary["accepted"], 183, "{summary}");
         let rows = site.export("billing_data");
         // The original system dropped a customer's second order of a day. Here each order has a
         // row.
         assert_eq!(rows.len(), 183);
-        for answer in &answers {
-            let key = format!("orders-origin-shape-{}", answer["line"]);
+        for wanted in &expected {
+            let key = format!("orders-origin-shape-{}", wanted["line"]);
             let row = rows.iter().find(|row| row["order_key"] == key.as_str()).unwrap();
-            assert_eq!(row["bill_amount_usd"], answer[column].as_str(), "{key}");
-            assert_eq!(row["bill_amount"], answer["bill_amount"].as_str(), "{key}");
-            assert_eq!(row["customer_id"], answer["customer_id"].as_str(), "{key}");
-            let date: Vec<&str> = answer["bill_date"].split('/').collect();
+            assert_eq!(row["bill_amount_usd"], wanted[column].as_str(), "{key}");
+            assert_eq!(row["bill_amount"], wanted["bill_amount"].as_str(), "{key}");
+            assert_eq!(row["customer_id"], wanted["customer_id"].as_str(), "{key}");
+            let date: Vec<&str> = wanted["bill_date"].split('/').collect();
             assert_eq!(row["bill_date"], format!("{}-{}-{}", date[2], date[0], date[1]), "{key}");
         }
     }
@@ -219,7 +222,7 @@ struct Ecb {
 
 impl Ecb {
     fn read(path: &Path) -> Self {
-        let mut days: Vec<_> = answers(path)
+        let mut days: Vec<_> = read_expected(path)
             .into_iter()
             .map(|mut row| {
                 let date = row.remove("Date").unwrap().parse().unwrap();
@@ -253,10 +256,10 @@ fn utc_day(order: &Json) -> jiff::civil::Date {
 
 #[test]
 fn credit_notes_agree_with_exact_rationals() {
-    let Some(data) = shared("credit notes") else { return };
+    let Some(data) = test_data("credit notes") else { return };
     let ecb = Ecb::read(&data.join("fx/eurofxref-hist-2023-2026.csv"));
     let scratch = Scratch::new();
-    let site = Site::storefront(scratch.path("state"));
+    let site = TestPipeline::storefront(scratch.path("state"));
     let input = data.join("orders/credit-notes.ndjson");
     let (code, summary) = site.run(&input);
     assert_eq!((code, &summary["completed"]), (0, &99.into()), "{summary}");
@@ -280,7 +283,7 @@ fn credit_notes_agree_with_exact_rationals() {
 
 #[test]
 fn orders_without_a_rate_are_parked_and_complete_once_it_is_added() {
-    let Some(data) = shared("orders without a rate") else { return };
+    let Some(data) = test_data("orders without a rate") else { return };
     let ecb = Ecb::read(&data.join("fx/eurofxref-hist-2023-2026.csv"));
     let scratch = Scratch::with_pipelines();
     let site = storefront(&scratch, "half_even");

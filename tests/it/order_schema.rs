@@ -4,15 +4,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use oms_engine::schema::{OrderSchema, Typing};
+use oms_engine::schema::{OrderSchema, TypeRules};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Value as Json, json};
 
-use crate::harness::{files, root, shared};
+use crate::harness::{files, root, test_data};
 
 /// Groups of the suite that are rejected, each with the reason.
-const REFUSED: &[(&str, &str, &str)] = &[
+const REJECTED_SCHEMAS: &[(&str, &str, &str)] = &[
     ("if-then-else", "ignore if without then or else", "`if` has no effect"),
     ("if-then-else", "ignore then without if", "`then` has no effect"),
     ("if-then-else", "ignore else without if", "`else` has no effect"),
@@ -36,26 +36,26 @@ struct Case {
 
 #[test]
 fn every_result_agrees_with_the_committed_part_of_the_suite() {
-    agree(&files(&root().join("tests/schema/suite"), ".json"), REFUSED);
-    agree(&[root().join("tests/schema/groups.json")], &[]);
+    compare_results(&files(&root().join("tests/schema/suite"), ".json"), REJECTED_SCHEMAS);
+    compare_results(&[root().join("tests/schema/groups.json")], &[]);
 }
 
 #[test]
 fn every_result_agrees_with_the_suite() {
-    let Some(data) = shared("the JSON Schema test suite") else { return };
-    agree(&files(&data.join("json-schema-test-suite"), ".json"), REFUSED);
+    let Some(data) = test_data("the JSON Schema test suite") else { return };
+    compare_results(&files(&data.join("json-schema-test-suite"), ".json"), REJECTED_SCHEMAS);
 }
 
 /// The results of the comparison.
 #[derive(Default)]
 struct Tally {
-    verdicts: usize,
+    compared: usize,
     typed: usize,
     wrong: Vec<String>,
     refused: BTreeMap<(String, String), BTreeSet<String>>,
 }
 
-fn agree(paths: &[PathBuf], refused: &[(&str, &str, &str)]) {
+fn compare_results(paths: &[PathBuf], refused: &[(&str, &str, &str)]) {
     assert!(!paths.is_empty());
     let mut tally = Tally::default();
     for path in paths {
@@ -65,8 +65,8 @@ fn agree(paths: &[PathBuf], refused: &[(&str, &str, &str)]) {
             tally.group(path, &group);
         }
     }
-    let Tally { verdicts, typed, wrong, refused: found } = tally;
-    eprintln!("{verdicts} results, and {typed} with a `type`; {} groups are rejected", found.len());
+    let Tally { compared, typed, wrong, refused: found } = tally;
+    eprintln!("{compared} results, and {typed} with a `type`; {} groups are rejected", found.len());
     assert!(wrong.is_empty(), "{} results differ:\n{}", wrong.len(), wrong.join("\n"));
     let unexpected: Vec<_> = found
         .iter()
@@ -89,9 +89,10 @@ impl Tally {
         let file = path.file_stem().unwrap().to_string_lossy().into_owned();
         for case in &group.tests {
             let name = format!("{file}: {}: {}", group.description, case.description);
-            let plain = [embedded(&group.schema), defined(&group.schema), itself(&group.schema)];
+            let plain =
+                [embedded(&group.schema), defined(&group.schema), with_own_id(&group.schema)];
             for schema in plain.into_iter().flatten() {
-                self.verdicts += usize::from(self.case(&file, group, case, &name, &schema));
+                self.compared += usize::from(self.case(&file, group, case, &name, &schema));
             }
             let all = group.tests.iter().map(type_of).collect();
             for types in [BTreeSet::from([type_of(case)]), all] {
@@ -104,31 +105,31 @@ impl Tally {
 
     /// Compares one result, unless the schema is rejected.
     fn case(&mut self, file: &str, group: &Group, case: &Case, name: &str, schema: &Json) -> bool {
-        let (compiled, problems) = OrderSchema::compile(schema, Typing::Current);
+        let (compiled, problems) = OrderSchema::compile(schema, TypeRules::Current);
         if !problems.is_empty() {
             let key = (file.to_owned(), group.description.clone());
             let messages = problems.into_iter().map(|problem| problem.message);
             self.refused.entry(key).or_default().extend(messages);
             return false;
         }
-        self.verdict(case, name, &compiled);
+        self.compare(case, name, &compiled);
         true
     }
 
     /// Compares one result of a schema with a type, unless a keyword has no effect on the type.
     fn typed(&mut self, case: &Case, name: &str, schema: &Json) -> bool {
-        let (compiled, problems) = OrderSchema::compile(schema, Typing::Current);
+        let (compiled, problems) = OrderSchema::compile(schema, TypeRules::Current);
         if let Some(problem) = problems.first() {
             if !problem.message.contains("has no effect") {
                 self.wrong.push(format!("{name}: rejected: {}", problem.message));
             }
             return false;
         }
-        self.verdict(case, name, &compiled);
+        self.compare(case, name, &compiled);
         true
     }
 
-    fn verdict(&mut self, case: &Case, name: &str, compiled: &OrderSchema) {
+    fn compare(&mut self, case: &Case, name: &str, compiled: &OrderSchema) {
         let body = format!(r#"{{"id":"A","v":{}}}"#, case.data.get());
         let read = compiled.read(body.as_bytes());
         if read.is_ok() != case.valid {
@@ -142,7 +143,7 @@ impl Tally {
 fn embedded(schema: &Json) -> Option<Json> {
     let mut schema = schema.clone();
     if schema.get("$id").is_none() {
-        lead(&mut schema, "/properties/v");
+        prefix_references(&mut schema, "/properties/v");
     }
     Some(
         json!({ "type": "object", "required": ["id"], "properties": { "id": { "type": "string" }, "v": schema } }),
@@ -153,7 +154,7 @@ fn embedded(schema: &Json) -> Option<Json> {
 fn defined(schema: &Json) -> Option<Json> {
     let mut schema = schema.clone();
     if schema.get("$id").is_none() {
-        lead(&mut schema, "/$defs/v");
+        prefix_references(&mut schema, "/$defs/v");
     }
     Some(
         json!({ "type": "object", "required": ["id"], "properties": { "id": { "type": "string" }, "v": { "$ref": "#/$defs/v" } }, "$defs": { "v": schema } }),
@@ -161,14 +162,14 @@ fn defined(schema: &Json) -> Option<Json> {
 }
 
 /// Gives a schema its own `$id`, so that its references need no adjustment.
-fn itself(schema: &Json) -> Option<Json> {
+fn with_own_id(schema: &Json) -> Option<Json> {
     let mut schema = schema.clone();
     let map = schema.as_object_mut().filter(|map| !map.contains_key("$id"))?;
     map.insert("$id".to_owned(), json!("https://example.com/v"));
     embedded(&schema)
 }
 
-fn lead(schema: &mut Json, to: &str) {
+fn prefix_references(schema: &mut Json, to: &str) {
     match schema {
         Json::Object(map) => {
             for (name, value) in map.iter_mut() {
@@ -181,11 +182,13 @@ fn lead(schema: &mut Json, to: &str) {
                     // References in an embedded resource are relative to its own `$id`.
                     Json::Object(map) if map.contains_key("$id") => {}
                     _ if name == "const" || name == "enum" => {}
-                    value => lead(value, to),
+                    value => prefix_references(value, to),
                 }
             }
         }
-        Json::Array(elements) => elements.iter_mut().for_each(|element| lead(element, to)),
+        Json::Array(elements) => {
+            elements.iter_mut().for_each(|element| prefix_references(element, to))
+        }
         _ => {}
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use oms_test_servers::{Server, find};
 
-use crate::harness::{Output, Scratch, Site, finish, root, rows, shared};
+use crate::harness::{Output, Scratch, TestPipeline, finish, root, rows, test_data};
 
 /// Selects the bills without timestamps, in the same format from both databases.
 const BILLS: &str = "select order_id || '|' || customer_id || '|' || currency || '|' || amount || '|' || amount_usd || '|' || rate || '|' || \
@@ -16,7 +16,7 @@ const BILLS: &str = "select order_id || '|' || customer_id || '|' || currency ||
 struct Shop {
     server: Server,
     programs: std::path::PathBuf,
-    site: Site,
+    site: TestPipeline,
 }
 
 impl Shop {
@@ -24,7 +24,7 @@ impl Shop {
     fn open(scratch: &Scratch) -> Option<Self> {
         let programs = find()?;
         let server = Server::start(&programs);
-        Some(Self { server, programs, site: Site::storefront(scratch.path("state")) })
+        Some(Self { server, programs, site: TestPipeline::storefront(scratch.path("state")) })
     }
 
     fn with_tables(scratch: &Scratch) -> Option<Self> {
@@ -74,7 +74,7 @@ impl Shop {
 /// Writes a file of orders: two hundred of the large file, or else the samples.
 fn orders(scratch: &Scratch) -> std::path::PathBuf {
     let mut text = String::new();
-    match shared("two hundred orders on PostgreSQL (the samples are used instead)") {
+    match test_data("two hundred orders on PostgreSQL (the samples are used instead)") {
         Some(data) => {
             let all = std::fs::read_to_string(data.join("orders/orders-sample.ndjson")).unwrap();
             text.extend(all.split_inclusive('\n').take(200));
@@ -93,7 +93,7 @@ fn orders(scratch: &Scratch) -> std::path::PathBuf {
 
 /// Returns the bills of the same orders with local tables.
 fn local(scratch: &Scratch, input: &Path) -> Vec<String> {
-    let site = Site::storefront(scratch.path("local"));
+    let site = TestPipeline::storefront(scratch.path("local"));
     assert_eq!(site.run(input).0, 0);
     let connection = site.connection();
     let mut statement = connection.prepare(BILLS).unwrap();
@@ -204,7 +204,7 @@ fn a_state_keeps_the_target_of_its_first_run() {
     shop.run(&input, &[]).exits(0);
     let elsewhere = shop.site.call(&["run"], &[]).exits(4);
     assert!(elsewhere.stderr.contains("--target postgres"), "{}", elsewhere.stderr);
-    let site = Site::storefront(scratch.path("local"));
+    let site = TestPipeline::storefront(scratch.path("local"));
     site.run(&input);
     let shop = Shop { site, ..shop };
     let elsewhere = shop.outside(&["run"], &[]).exits(4);
@@ -214,7 +214,7 @@ fn a_state_keeps_the_target_of_its_first_run() {
 #[test]
 fn a_missing_or_invalid_database_address_is_an_error() {
     let scratch = Scratch::new();
-    let site = Site::storefront(scratch.path("state"));
+    let site = TestPipeline::storefront(scratch.path("state"));
     let mut unsaid = site.command(&["run"], &["--target", "postgres"]);
     let unsaid = finish(unsaid.env_remove("DATABASE_URL")).exits(2);
     assert!(unsaid.stderr.contains("DATABASE_URL"), "{}", unsaid.stderr);
@@ -231,8 +231,8 @@ fn a_missing_or_invalid_database_address_is_an_error() {
 fn forget_has_the_same_result_on_postgresql_as_locally() {
     let scratch = Scratch::new();
     let Some(shop) = Shop::open(&scratch) else { return };
-    let here = Site::order_management(scratch.path("here"));
-    let shop = Shop { site: Site::order_management(scratch.path("there")), ..shop };
+    let here = TestPipeline::order_management(scratch.path("here"));
+    let shop = Shop { site: TestPipeline::order_management(scratch.path("there")), ..shop };
     shop.outside(&["db", "migrate"], &[]).exits(0);
     let customers = root().join("pipelines/order-management/customers.ndjson");
     shop.outside(&["db", "import"], &["customer_contact_info", &customers.to_string_lossy()])

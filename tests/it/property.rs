@@ -3,14 +3,14 @@
 //!
 //! `OMS_CASES` sets the number of cases. A failed case prints its seed, the pipeline and the order.
 
-pub(crate) mod chance;
 mod damage;
 mod differences;
-mod ends;
 mod expressions;
+mod external_effects;
 pub(crate) mod faults;
-mod outside;
 mod pipeline;
+pub(crate) mod rng;
+mod step_ends;
 mod types;
 
 use std::cell::Cell;
@@ -27,10 +27,10 @@ use oms_engine::step::Registry;
 use proptest::prelude::any;
 use proptest::test_runner::{Config, TestRng, TestRunner};
 
-use chance::Chance;
 use damage::{Damaged, damage};
 use faults::FaultyWorld;
 use pipeline::{Generated, generate};
+use rng::Rng;
 
 /// Default number of cases, which takes a few seconds.
 const CASES: u32 = 100;
@@ -144,8 +144,8 @@ fn a_valid_pipeline_never_fails_because_of_a_name_a_type_or_a_missing_value() {
     let (made, valid) = (Cell::new(0_u32), Cell::new(0_u32));
     runner()
         .run(&any::<u64>(), |seed| {
-            let mut chance = Chance(seed);
-            let generated = generate(&mut chance);
+            let mut rng = Rng(seed);
+            let generated = generate(&mut rng);
             made.set(made.get() + 1);
             let checked = check(&checker, &generated.text, &generated);
             let Some(plan) = checked.plan else { return Ok(()) };
@@ -154,7 +154,7 @@ fn a_valid_pipeline_never_fails_because_of_a_name_a_type_or_a_missing_value() {
             let world = world();
             for position in 0..ORDERS {
                 let key = format!("K-{position}");
-                let body = generated.order(&key, &mut chance).to_string();
+                let body = generated.order(&key, &mut rng).to_string();
                 let ran = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
                     run_order(&plan, &world, &body, &key);
                 }));
@@ -173,7 +173,7 @@ fn a_valid_pipeline_never_fails_because_of_a_name_a_type_or_a_missing_value() {
 }
 
 /// One in this many calls through a port fails.
-const RARITY: usize = 3;
+const FAULT_INTERVAL: usize = 3;
 
 fn world() -> MemoryWorld {
     let world = MemoryWorld::new();
@@ -187,7 +187,7 @@ fn simulate(plan: &Arc<Plan>, body: &str, faults: Option<u64>) -> (MemoryWorld, 
     let mut run = run::accept(plan, body.as_bytes(), "K", world.now()).ok().unwrap();
     let (events, _) = match faults {
         None => drive(&mut run, &world, &world),
-        Some(seed) => drive(&mut run, &FaultyWorld::new(&world, seed, RARITY), &world),
+        Some(seed) => drive(&mut run, &FaultyWorld::new(&world, seed, FAULT_INTERVAL), &world),
     };
     (world, run, run::encode(&events))
 }
@@ -198,13 +198,13 @@ fn faults_of_services_never_repeat_or_change_an_effect() {
     let (ran, recovered) = (Cell::new(0_u32), Cell::new(0_u32));
     runner()
         .run(&any::<u64>(), |seed| {
-            let mut chance = Chance(seed);
-            let generated = generate(&mut chance);
+            let mut rng = Rng(seed);
+            let generated = generate(&mut rng);
             let Some(plan) = check(&checker, &generated.text, &generated).plan else {
                 return Ok(());
             };
             let plan = Arc::new(plan);
-            let body = generated.order("K", &mut chance).to_string();
+            let body = generated.order("K", &mut rng).to_string();
             let (calm, calm_run, _) = simulate(&plan, &body, None);
             let (faulty, faulty_run, journal) = simulate(&plan, &body, Some(seed));
             let case = format!("seed {seed}\n{}\n{body}\n{journal}", generated.text);
@@ -238,14 +238,14 @@ fn a_damaged_line_is_reported_in_that_line() {
     let (valid, damaged) = (Cell::new(0_u32), Cell::new(0_u32));
     runner()
         .run(&any::<u64>(), |seed| {
-            let mut chance = Chance(seed);
-            let generated = generate(&mut chance);
+            let mut rng = Rng(seed);
+            let generated = generate(&mut rng);
             if check(&checker, &generated.text, &generated).plan.is_none() {
                 return Ok(());
             }
             let lines: Vec<String> = generated.text.lines().map(str::to_owned).collect();
             valid.set(valid.get() + 1);
-            let Some(Damaged { lines, at }) = damage(&lines, &mut chance) else { return Ok(()) };
+            let Some(Damaged { lines, at }) = damage(&lines, &mut rng) else { return Ok(()) };
             damaged.set(damaged.get() + 1);
             let text = format!("{}\n", lines.join("\n"));
             let report = check(&checker, &text, &generated).report;

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixDatagram;
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::{Scratch, Site, oms, root};
+use crate::harness::{Scratch, TestPipeline, oms, root};
 use server::Server;
 
 fn order() -> (String, Json) {
@@ -25,7 +25,7 @@ fn bytes(order: &Json) -> Vec<u8> {
 #[test]
 fn an_order_is_stored_before_the_reply_and_each_fault_gets_its_status() {
     let scratch = Scratch::new();
-    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let server = Server::start(TestPipeline::storefront(scratch.path("state")), &[]);
     let (key, order) = order();
     let new = server.put(&key, &bytes(&order)).is(201);
     assert_eq!(new.header("location"), Some(format!("/storefront/order/{key}").as_str()));
@@ -75,7 +75,7 @@ fn an_order_is_stored_before_the_reply_and_each_fault_gets_its_status() {
 #[test]
 fn a_post_takes_the_key_from_its_body_or_a_header_and_can_wait_for_the_end() {
     let scratch = Scratch::new();
-    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let server = Server::start(TestPipeline::storefront(scratch.path("state")), &[]);
     let (key, order) = order();
     let headers = ["content-type: application/json", "prefer: wait=5"];
     let done = server.call("POST", "/storefront/order", &headers, &bytes(&order)).is(201);
@@ -84,20 +84,20 @@ fn a_post_takes_the_key_from_its_body_or_a_header_and_can_wait_for_the_end() {
     drop(server);
     // Where the key is the name of the incoming order, the `Idempotency-Key` header sets it.
     let sample = std::fs::read(root().join("pipelines/order-management/samples/A1.json")).unwrap();
-    let server = Server::start(Site::order_management(scratch.path("other")), &[]);
+    let server = Server::start(TestPipeline::order_management(scratch.path("other")), &[]);
     let kind = "content-type: application/json";
     server.call("POST", "/order", &[kind], &sample).is(400);
     server.call("POST", "/order", &[kind, "idempotency-key: a b"], &sample).is(400);
     for (header, status) in [("idempotency-key: A1", 201), ("idempotency-key: \"A1\"", 200)] {
-        let answer = server.call("POST", "/order", &[kind, header], &sample).is(status);
-        assert_eq!(answer.json()["key"], "A1");
+        let response = server.call("POST", "/order", &[kind, header], &sample).is(status);
+        assert_eq!(response.json()["key"], "A1");
     }
 }
 
 #[test]
 fn a_key_is_required_once_one_exists_and_revoked_keys_are_rejected() {
     let scratch = Scratch::new();
-    let site = || Site::storefront(scratch.path("state"));
+    let site = || TestPipeline::storefront(scratch.path("state"));
     let beyond = site().call(&["serve"], &["--listen", "0.0.0.0:0"]).exits(4);
     let command = format!("oms keys add {} --state-dir ", site().pipeline.display());
     assert!(beyond.stderr.contains(&command), "{}", beyond.stderr);
@@ -142,7 +142,7 @@ fn a_key_is_required_once_one_exists_and_revoked_keys_are_rejected() {
 fn commands_import_retry_and_cancel_through_a_running_server() {
     let scratch = Scratch::with_pipelines();
     let pipeline = scratch.path("pipelines/storefront.yaml");
-    let site = Site { pipeline, state: scratch.path("state") };
+    let site = TestPipeline { pipeline, state: scratch.path("state") };
     let server = Server::start(site, &[]);
     let (_, order) = order();
     let with = |key: &str, member: &str, value: &str| {
@@ -179,7 +179,8 @@ fn commands_import_retry_and_cancel_through_a_running_server() {
     let refused = server.site.call(&["runs", "cancel"], &["lost-1"]).exits(1);
     assert!(refused.stderr.contains("completed"), "{}", refused.stderr);
     // Without a server, the same commands work on the state directly.
-    let site = Site { pipeline: server.site.pipeline.clone(), state: server.site.state.clone() };
+    let site =
+        TestPipeline { pipeline: server.site.pipeline.clone(), state: server.site.state.clone() };
     drop(server);
     let alone = site.call(&["runs", "cancel"], &["lost-2"]).exits(1);
     assert!(alone.stderr.contains("cancelled"), "{}", alone.stderr);
@@ -230,7 +231,8 @@ fn the_trace_of_an_order_has_the_id_of_its_run_and_no_order_data() {
     let endpoint = format!("http://{}", collector.local_addr().unwrap());
     let variables =
         [("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint.as_str()), ("OTEL_SERVICE_NAME", "shop-orders")];
-    let server = Server::start_where(Site::storefront(scratch.path("state")), &[], &variables);
+    let server =
+        Server::start_with_env(TestPipeline::storefront(scratch.path("state")), &[], &variables);
     let (key, order) = order();
     let accepted = server.put(&key, &bytes(&order)).is(201).json();
     let (line, body) = collected(&collector);
@@ -254,7 +256,7 @@ fn the_trace_of_an_order_has_the_id_of_its_run_and_no_order_data() {
 #[test]
 fn unreadable_data_is_an_error_and_not_an_empty_page() {
     let scratch = Scratch::new();
-    let server = Server::start(Site::storefront(scratch.path("state")), &[]);
+    let server = Server::start(TestPipeline::storefront(scratch.path("state")), &[]);
     let empty = server.get("/console/storefront/audit").is(200);
     assert!(empty.body.contains("No entries."), "{}", empty.body);
     server.site.connection().execute("alter table oms_audit rename to elsewhere", []).unwrap();
@@ -273,14 +275,15 @@ fn systemd_is_notified_of_readiness_and_shutdown() {
     let scratch = Scratch::new();
     let path = scratch.path("notify.sock");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(server::PATIENCE)).unwrap();
+    socket.set_read_timeout(Some(server::TIMEOUT)).unwrap();
     let receive = || {
         let mut buffer = [0; 64];
         let length = socket.recv(&mut buffer).unwrap();
         String::from_utf8(buffer[..length].to_vec()).unwrap()
     };
     let variables = [("NOTIFY_SOCKET", path.to_str().unwrap())];
-    let server = Server::start_where(Site::storefront(scratch.path("state")), &[], &variables);
+    let server =
+        Server::start_with_env(TestPipeline::storefront(scratch.path("state")), &[], &variables);
     assert_eq!(receive(), "READY=1\n");
     server.get("/readyz").is(200);
     server.end().exits(0);

@@ -2,16 +2,16 @@
 
 use serde_json::json;
 
-use crate::harness::{Scratch, Site, copy, root};
+use crate::harness::{Scratch, TestPipeline, copy, root};
 
 /// Copies the state that version 0.1.0 wrote.
-fn first_version(scratch: &Scratch) -> Site {
+fn first_version(scratch: &Scratch) -> TestPipeline {
     let folder = scratch.path("shop");
     copy(&root().join("tests/states/0.1.0"), &folder);
-    Site { pipeline: folder.join("shop.yaml"), state: folder.join("state") }
+    TestPipeline { pipeline: folder.join("shop.yaml"), state: folder.join("state") }
 }
 
-fn states(site: &Site) -> Vec<(String, String)> {
+fn states(site: &TestPipeline) -> Vec<(String, String)> {
     let listed = site.call(&["runs", "list"], &["--format", "json"]).exits(0).json();
     let runs = listed["runs"].as_array().unwrap().iter();
     let of = |run: &serde_json::Value, name: &str| run[name].as_str().unwrap().to_owned();

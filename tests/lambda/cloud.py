@@ -46,7 +46,7 @@ class Subject:
 
 STOREFRONT = Subject(PIPELINE, "storefront/order", BILLS, "OrdersBucketName")
 # Maximum seconds for the handlers to process everything.
-PATIENCE = 240
+TIMEOUT = 240
 
 
 def free_port() -> int:
@@ -187,7 +187,7 @@ class Cloud:
             causes.setdefault(key, set()).update(cause.split(","))
         return sorted((key, ",".join(sorted(of))) for key, of in causes.items())
 
-    def tell(self, handler: str, objects: list) -> None:
+    def send_notification(self, handler: str, objects: list) -> None:
         """Sends a handler the notification about stored orders, all in one message."""
         bucket = self.bucket()
         records = [
@@ -260,10 +260,10 @@ class Cloud:
         return count
 
     def until(self, what: str, reached) -> None:
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT
         while not reached():
             if time.monotonic() > end:
-                raise Failed(f"waiting for {what} took more than {PATIENCE} s")
+                raise Failed(f"waiting for {what} took more than {TIMEOUT} s")
             time.sleep(0.1)
 
     def explain(self) -> None:
@@ -293,11 +293,11 @@ def arguments(doc: str) -> argparse.ArgumentParser:
     return parser
 
 
-def play(cloud: Cloud, story) -> int:
+def run_test(cloud: Cloud, test) -> int:
     """Deploys a stack, runs a test on it, and returns the exit code."""
     try:
         cloud.open()
-        story()
+        test()
     except Failed as failed:
         print(f"FAIL  {failed}", flush=True)
         cloud.explain()

@@ -47,7 +47,7 @@ ORIGIN = Path(__file__).resolve().with_name("origin_bootstrap.py")
 INVOCATION = "/2018-06-01/runtime/invocation/"
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
 # Timeout in seconds for the start of a program and for an answer.
-PATIENCE = 30
+TIMEOUT = 30
 # The deadline of an invocation that the program is given.
 DEADLINE_MS = 60_000
 # The memory of a function in the generated template.
@@ -238,7 +238,7 @@ class Running:
 
     def request(self) -> tuple:
         """The next request, its connection, and the time when it was complete."""
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT
         while ready := self.selector.select(max(until - time.monotonic(), 0)):
             for key, _ in ready:
                 if key.fileobj is self.sock:
@@ -252,7 +252,7 @@ class Running:
                         return request, key.data, now
                     self.selector.unregister(key.fileobj)
                     key.fileobj.close()
-        raise self.failed(f"no request for {PATIENCE} s")
+        raise self.failed(f"no request for {TIMEOUT} s")
 
     def next(self) -> tuple:
         """Waits until the program requests an event. Returns the connection and the time."""

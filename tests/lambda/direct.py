@@ -11,8 +11,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from cloud import ROOT, Cloud, Failed, Subject, arguments, check, play
-from end_to_end import equal, outcome, settle
+from cloud import ROOT, Cloud, Failed, Subject, arguments, check, run_test
+from end_to_end import equal, outcome, wait_until_done
 from machine import Machine
 
 ORDERS = ROOT / "pipelines/order-management"
@@ -32,7 +32,7 @@ def orders(args) -> list:
     return found
 
 
-def gate(cloud: Cloud, order: bytes) -> None:
+def rejected_requests(cloud: Cloud, order: bytes) -> None:
     """Checks the requests that API Gateway rejects."""
     whole = json.loads(order)
     less = {name: value for name, value in whole.items() if name != "currency"}
@@ -60,12 +60,12 @@ def answers(cloud: Cloud, order: bytes) -> None:
     s3.put_bucket_policy(Bucket=bucket, Policy=policy)
 
 
-def astray(cloud: Cloud, order: bytes) -> None:
+def invalid_objects(cloud: Cloud, order: bytes) -> None:
     """Checks invalid orders that match the model, and a name that is not a key: each handler parks them and sends dead letters."""
     no_day = json.dumps(json.loads(order) | {"billDate": "31/31/2023"}).encode()
     check("an order with an invalid date, which the model does not detect", 201, cloud.put("no-day", no_day))
     check("an order whose name is not a valid key", 201, cloud.put("a key", order))
-    settle(cloud)
+    wait_until_done(cloud)
     parked = [(handler, key, "order") for handler in sorted(cloud.resources["queues"]) for key in ("a key", "no-day")]
     stray = lambda found: [entry for entry in found if entry[2] == "order"]  # noqa: E731
     check("each handler parks both orders", parked, stray(cloud.parked_branches()))
@@ -91,19 +91,19 @@ def main() -> int:
 
         def everything() -> None:
             todo = orders(args)
-            gate(cloud, todo[0])
+            rejected_requests(cloud, todo[0])
             here = machine.run(todo, args.customers)
             for number, order in enumerate(todo):
                 if (code := cloud.put(f"{number:05}", order)) != 201:
                     raise Failed(f"order {number} got the status {code}")
-            settle(cloud)
+            wait_until_done(cloud)
             equal("compared with `oms run`", here, outcome(cloud, here.answers))
             answers(cloud, todo[0])
-            astray(cloud, todo[0])
+            invalid_objects(cloud, todo[0])
             stored(cloud)
             print(f"{len(todo)} of {len(todo)} orders equal without an intake handler", flush=True)
 
-        return play(cloud, everything)
+        return run_test(cloud, everything)
 
 
 if __name__ == "__main__":

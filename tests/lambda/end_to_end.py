@@ -20,7 +20,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cloud import BILLS, PIPELINE, ROOT, Cloud, Failed, arguments, check, play
+from cloud import BILLS, PIPELINE, ROOT, Cloud, Failed, arguments, check, run_test
 from from_here import from_here
 from machine import Machine, Outcome, by_id, normal
 from rates import Bank, refreshed
@@ -77,7 +77,7 @@ def name_of(number: int, order: bytes) -> str:
     return key if isinstance(key, str) and key else f"case-{number}"
 
 
-def story(cloud: Cloud, order: bytes) -> None:
+def first_order(cloud: Cloud, order: bytes) -> None:
     """Puts one order, and checks every status of the intake."""
     first = json.loads(order)
     key = first["order_id"]
@@ -93,7 +93,7 @@ def story(cloud: Cloud, order: bytes) -> None:
     check("a different order with its key", 409, cloud.put(key, json.dumps({**first, "customer_id": "other"}).encode()))
 
 
-def settle(cloud: Cloud) -> None:
+def wait_until_done(cloud: Cloud) -> None:
     """Waits until every handler has a note on every stored order."""
     handlers = len(cloud.resources["queues"])
 
@@ -140,10 +140,10 @@ def equivalence(cloud: Cloud, machine: Machine, customers: Path, at_once: list, 
         found.append(cloud.put(name_of(number, order), order))
     for code in found:
         answers[ANSWERS.get(code, str(code))] = answers.get(ANSWERS.get(code, str(code)), 0) + 1
-    # The first order was already put by `story`, so it was a duplicate here.
+    # The first order was already put by `first_order`, so it was a duplicate here.
     answers["accepted"], answers["duplicates"] = answers["accepted"] + 1, answers["duplicates"] - 1
     print(f"      {len(everything)} orders put in {time.monotonic() - begun:.1f} s", flush=True)
-    settle(cloud)
+    wait_until_done(cloud)
     print(f"      all orders done after {time.monotonic() - begun:.1f} s", flush=True)
     there = outcome(cloud, answers)
     equal("compared with `oms run`", here, there)
@@ -186,14 +186,14 @@ def repeated(cloud: Cloud, before: Outcome) -> None:
     chance = random.Random(7)
     parked = {key for key, _ in before.parked}
     objects = [key for key in before.objects if key.removesuffix(".json") not in parked] * 2
-    told = 0
+    sent = 0
     for handler in cloud.resources["queues"]:
         chance.shuffle(objects)
         for at in range(0, len(objects), TOGETHER):
-            cloud.tell(handler, objects[at : at + TOGETHER])
-            told += len(objects[at : at + TOGETHER])
+            cloud.send_notification(handler, objects[at : at + TOGETHER])
+            sent += len(objects[at : at + TOGETHER])
     cloud.until("the queues to empty", lambda: cloud.waiting() == 0)
-    equal(f"after {told} repeated deliveries", before, outcome(cloud, before.answers))
+    equal(f"after {sent} repeated deliveries", before, outcome(cloud, before.answers))
 
 
 def lost(cloud: Cloud, before: Outcome) -> None:
@@ -242,7 +242,7 @@ def main() -> int:
 
         def everything() -> None:
             at_once, one_by_one = corpus(args)
-            story(cloud, at_once[0])
+            first_order(cloud, at_once[0])
             done = equivalence(cloud, machine, args.customers, at_once, one_by_one)
             done = retried(cloud, machine, done)
             repeated(cloud, done)
@@ -251,7 +251,7 @@ def main() -> int:
             rights(cloud)
             from_here(cloud, args, folder)
 
-        return play(cloud, everything)
+        return run_test(cloud, everything)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cloud import BILLS, PIPELINE, Cloud, Failed, arguments, check, play
+from cloud import BILLS, PIPELINE, Cloud, Failed, arguments, check, run_test
 from end_to_end import corpus, customers
 from machine import Machine, by_id, normal
 from proxy import FATES, Proxy
@@ -91,7 +91,7 @@ def deliver_again(cloud: Faulty, keys: set, chance: random.Random) -> None:
         objects = [f"{key}.json" for key in sorted(keys)]
         chance.shuffle(objects)
         for at in range(0, len(objects), 3):
-            cloud.tell(handler, objects[at : at + 3])
+            cloud.send_notification(handler, objects[at : at + 3])
 
 
 def nothing_is_lost_or_doubled(cloud: Faulty, keys: set, letters: list) -> None:
@@ -157,7 +157,7 @@ def main() -> int:
         folder = Path(name)
         args.customers = customers(args, folder)
         cloud = Faulty(args, folder)
-        return play(cloud, lambda: story(cloud, args, folder))
+        return run_test(cloud, lambda: story(cloud, args, folder))
 
 
 if __name__ == "__main__":

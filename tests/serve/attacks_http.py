@@ -25,7 +25,7 @@ from urllib.parse import quote
 from clients import CLOSED, Kind, attack
 from mail_servers import KINDS as MAIL_KINDS
 from mail_servers import MailServer
-from server import ORDER_MAX, PATH, PIPELINE, ROOT, Connection, Failed, Server, agree, arguments, check, order, play, request, until, written
+from server import ORDER_MAX, PATH, PIPELINE, ROOT, Connection, Failed, Server, agree, arguments, check, order, run_test, request, until, written
 
 # Maximum memory of the server in megabytes.
 MEMORY_MAX = 300
@@ -36,7 +36,7 @@ TIMES, MORE = 10, 0.05
 # Seconds after the end of an attack within which the server must close all of its connections.
 CLOSES = 5
 # Seconds that an ordinary client waits for a response.
-PATIENCE = 10
+TIMEOUT = 10
 # Tolerance for the time of a queue of requests, because other programs use the same cores.
 CROWDED = 2
 # Number of sockets that ordinary orders may use while the program counts the connections of an attack.
@@ -218,7 +218,7 @@ class Ordinary(threading.Thread):
                 key = f"{self.prefix}-{len(self.times)}"
                 begun = time.monotonic()
                 self.statuses[key] = 0
-                with self.server.connect(PATIENCE) as connection:
+                with self.server.connect(TIMEOUT) as connection:
                     self.statuses[key] = connection.put(order(key)).status
                 self.times.append(time.monotonic() - begun)
                 self.ends.wait(BETWEEN)
@@ -352,16 +352,16 @@ def open_runs(oms: Path, folder: Path, kinds: list, arena: Arena) -> None:
         other.resolve()
         check("these runs are the accepted orders, each once", True, server.stored()["runs"] == sorted(set(other.accepted)))
         check("no run has ended", {"in_progress"}, set(server.runs().values()))
-        check("a panic in the log of the server", False, server.said_of_itself("panicked"))
+        check("a panic in the log of the server", False, server.log_contains("panicked"))
     finally:
         silent.close()
         if server.lives():
             server.kill()
 
 
-def aftermath(arena: Arena) -> None:
+def check_afterwards(arena: Arena) -> None:
     server = arena.server
-    server.settle()
+    server.wait_until_idle()
     arena.resolve()
     stored, runs = server.stored(), server.runs()
     check(f"the {len(runs)} runs are the accepted orders, each once", True, stored["runs"] == sorted(set(arena.accepted)))
@@ -371,7 +371,7 @@ def aftermath(arena: Arena) -> None:
     lines = server.ask("GET", "/metrics").body.decode().splitlines()
     check("5xx in the metrics", [], [line for line in lines if line.startswith("oms_http_requests_total") and 'status="5' in line])
     agree(server, pages=False)
-    check("a panic in the log of the server", False, server.said_of_itself("panicked"))
+    check("a panic in the log of the server", False, server.log_contains("panicked"))
     check("the exit code of the server", 0, server.stop())
 
 
@@ -394,12 +394,12 @@ def main() -> int:
                     arena.run(kind, number)
             if kinds := [kind for kind in OPEN_RUNS if args.only in kind.name]:
                 open_runs(args.oms, Path(folder), kinds, arena)
-            aftermath(arena)
+            check_afterwards(arena)
             print(f"attacks: {arena.kinds} kinds of clients, {arena.faults} failed; at most {arena.peak} MB; {time.monotonic() - begun:.0f} s in total", flush=True)
             if arena.faults:
                 raise Failed(f"{arena.faults} kinds of clients failed")
 
-        return play(server, everything)
+        return run_test(server, everything)
 
 
 if __name__ == "__main__":

@@ -63,8 +63,8 @@ class Cost:
 
     def __init__(self, command: list, folder: Path, environment: dict, limit: float):
         begun = time.monotonic()
-        with open(folder / "said", "ab") as said:
-            process = subprocess.Popen([str(word) for word in command], cwd=folder, env=environment, stdout=said, stderr=said)
+        with open(folder / "stderr", "ab") as log:
+            process = subprocess.Popen([str(word) for word in command], cwd=folder, env=environment, stdout=log, stderr=log)
         while True:
             pid, status, used = os.wait4(process.pid, os.WNOHANG)
             if pid:
@@ -139,7 +139,7 @@ class Attack:
             again = 0 if self.kind.ends in (DONE, UNKNOWN) else 1
             self.expect("the mails that a retry sends", [again] * ORDERS, [self.server.given[name] for name in recipients])
             self.expect("the runs after a retry", {UNKNOWN if self.kind.ends == UNKNOWN else DONE: ORDERS}, dict(self.ends()))
-            self.expect("a panic", False, b"panicked" in (self.folder / "said").read_bytes())
+            self.expect("a panic", False, b"panicked" in (self.folder / "stderr").read_bytes())
         except (OSError, subprocess.SubprocessError, ValueError) as failure:
             self.faults.append(repr(failure))
         finally:
@@ -154,8 +154,8 @@ def report(attack: Attack) -> None:
     print(f"{'FAIL ' if attack.faults else 'ok   '} {attack.name:40} {attack.kind.ends:24} {used}", flush=True)
     for fault in attack.faults:
         print(f"      {fault}", flush=True)
-    if attack.faults and (attack.folder / "said").exists():
-        for line in (attack.folder / "said").read_text(errors="replace").splitlines()[-12:]:
+    if attack.faults and (attack.folder / "stderr").exists():
+        for line in (attack.folder / "stderr").read_text(errors="replace").splitlines()[-12:]:
             print(f"      | {line[:300]}", flush=True)
 
 

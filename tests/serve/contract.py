@@ -16,7 +16,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from server import PATH, Server, arguments, check, play
+from server import PATH, Server, arguments, check, run_test
 
 HERE = Path(__file__).resolve().parent
 # Maximum seconds for the whole test. schemathesis limits the time for generated data to half of it.
@@ -87,17 +87,17 @@ def main() -> int:
             print(f"      {len(found)} answers; for orders {dict(sorted(of_orders.items()))}", flush=True)
             check("statuses that were not covered", set(), SEEN - set(of_orders))
             check("the server is alive", True, server.lives())
-            server.settle()
+            server.wait_until_idle()
             stored, runs = server.stored(), server.runs()
             check("`oms runs list` and the database name the same runs", True, sorted(runs) == stored["runs"])
             for table in ("bills", "mails", "objects"):
                 check(f"{table}: no repetitions", len(set(stored[table])), len(stored[table]))
-            check("a panic in the log of the server", False, server.said_of_itself("panicked"))
+            check("a panic in the log of the server", False, server.log_contains("panicked"))
             check("the exit code of the server", 0, server.stop())
             took = time.monotonic() - begun
             check(f"the test took {took:.0f} s, less than {TOGETHER} s", True, took < TOGETHER)
 
-        return play(server, everything)
+        return run_test(server, everything)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ import threading
 import time
 from pathlib import Path
 
-from server import PATH, Server, agree, arguments, check, order, play, until
+from server import PATH, Server, agree, arguments, check, order, run_test, until
 
 # Limit of the server's open files. The server uses those that it does not need itself for connections.
 FILES = 1_000
@@ -123,7 +123,7 @@ def main() -> int:
             check("the exit code of the server", 0, server.stop())
             print(f"crowd: {crowd.opened} slow connections, {2 * ROUNDS} orders accepted beside them", flush=True)
 
-        return play(server, everything)
+        return run_test(server, everything)
 
 
 if __name__ == "__main__":

@@ -17,9 +17,9 @@ import threading
 import time
 from pathlib import Path
 
-from server import ROOT, Closed, Failed, Server, arguments, check, play, until
+from server import ROOT, Closed, Failed, Server, arguments, check, run_test, until
 
-CASE = ROOT / "tests/cases/one-damaged-run-stops-all"
+CASE = ROOT / "tests/cases/damaged-runs"
 RUNS = 8
 # Seconds after which a command counts as hanging.
 HANGS = 40
@@ -198,7 +198,7 @@ def main() -> int:
                 print(f"      {count} with {cause}", flush=True)
             print(f"damaged: {args.copies} copies, no panic, no hang; if one run was damaged, the others completed", flush=True)
 
-        return play(server, everything)
+        return run_test(server, everything)
 
 
 def each(damaged: Damaged, server: Server, state: Path, one: bool) -> str:
@@ -245,8 +245,8 @@ def each(damaged: Damaged, server: Server, state: Path, one: bool) -> str:
     else:
         code = server.process.wait(HANGS)
         server.process.stdout.close()
-    if code not in CODES or "panicked" in server.said.read_text(errors="replace"):
-        raise Failed(f"the server: exit {code}: {server.said.read_text(errors='replace')[-2000:]}")
+    if code not in CODES or "panicked" in server.log.read_text(errors="replace"):
+        raise Failed(f"the server: exit {code}: {server.log.read_text(errors='replace')[-2000:]}")
     for words in (["runs", "show", pipeline, "A3"], ["runs", "retry", pipeline, "--all", "--mail", "smtp"], ["runs", "cancel", pipeline, "A3"],
                   ["forget", pipeline, "a3@example.com", "--yes"], ["mail", "list", pipeline], ["db", "export", pipeline, "bills"],
                   ["db", "backup", pipeline, state / "copy.db"]):

@@ -11,7 +11,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from server import Failed, Server, agree, arguments, check, order, play, until
+from server import Failed, Server, agree, arguments, check, order, run_test, until
 
 MEGABYTES = 24
 # Bytes of a file that fills half of the disk and is deleted later.
@@ -29,7 +29,7 @@ def main() -> int:
             return 0
         try:
             server = Server(args.oms, Path(name))
-            return play(server, lambda: everything(server, Path(name)))
+            return run_test(server, lambda: everything(server, Path(name)))
         finally:
             subprocess.run(["umount", name], check=True)
 
@@ -63,7 +63,7 @@ def everything(server: Server, folder: Path) -> None:
         until("an accepted order", goes_on, 10)
         print(f"      an order was accepted {time.monotonic() - begun:.1f} s after there was space", flush=True)
         check("the status of all further orders", {201}, {put(connection, f"D-{at}") for at in range(20)})
-    server.settle()
+    server.wait_until_idle()
     for table, of in server.stored().items():
         check(f"{table}: exactly one for each accepted order", True, of == sorted(accepted))
     agree(server)

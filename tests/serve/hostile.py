@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from server import ORDER_MAX, PATH, PIPELINE, Closed, Failed, Server, agree, arguments, check, order, play, request, until, written
+from server import ORDER_MAX, PATH, PIPELINE, Closed, Failed, Server, agree, arguments, check, order, run_test, request, until, written
 from slow_clients import BODY, CLOSED, HEADERS, LATE, OPEN, slow
 
 # Maximum memory of the server in megabytes.
@@ -484,7 +484,7 @@ def secrets(oms: Path, folder: Path) -> None:
             server.kill()
 
 
-def vanished(hostile: Hostile) -> None:
+def disconnected_clients(hostile: Hostile) -> None:
     """Clients that disconnect before the answer can send the order again to make sure that it is stored."""
     keys = [hostile.fresh() for _ in range(100)]
     for key in keys:
@@ -498,7 +498,7 @@ def vanished(hostile: Hostile) -> None:
     print(f"ok    {len(keys)} orders of clients that disconnected before the answer were sent again", flush=True)
 
 
-def aftermath(hostile: Hostile, files: int) -> None:
+def check_afterwards(hostile: Hostile, files: int) -> None:
     server = hostile.server
     check("the server is alive", True, server.lives())
     check("the server is ready", 200, server.ask("GET", "/readyz").status)
@@ -509,7 +509,7 @@ def aftermath(hostile: Hostile, files: int) -> None:
     # Besides HTTP connections, the server opens up to four connections to its database, with two files each.
     until("the server to close connections", lambda: server.files() <= files + 8, 2 * HEADERS)
     print(f"ok    {server.files()} files are open, {files} at the beginning", flush=True)
-    server.settle()
+    server.wait_until_idle()
     stored, runs = server.stored(), server.runs()
     expected = sorted(hostile.accepted | {hostile.parked})
     check(f"the {len(expected)} runs are the accepted orders", (True, True), (stored["runs"] == expected, sorted(runs) == expected))
@@ -522,7 +522,7 @@ def aftermath(hostile: Hostile, files: int) -> None:
     lines = server.ask("GET", "/metrics").body.decode().splitlines()
     check("5xx in the metrics", [], [line for line in lines if line.startswith("oms_http_requests_total") and 'status="5' in line])
     agree(server)
-    check("a panic in the log of the server", False, server.said_of_itself("panicked"))
+    check("a panic in the log of the server", False, server.log_contains("panicked"))
     now, peak = server.memory()
     check(f"the memory, {now} MB with a peak of {peak} MB, stayed below {MEMORY_MAX} MB", True, peak < MEMORY_MAX)
     check("the exit code of the server", 0, server.stop())
@@ -542,16 +542,16 @@ def main() -> int:
             files = server.files()
             hostile = Hostile(server)
             waiting = slow(hostile)
-            for part in (sizes, truncated, chunks, pipelined, framing, heads, keys, kinds, methods, hosts, proxies, old, together, vanished):
+            for part in (sizes, truncated, chunks, pipelined, framing, heads, keys, kinds, methods, hosts, proxies, old, together, disconnected_clients):
                 part(hostile)
             bodies(hostile, args.corpus)
             secrets(args.oms, Path(name) / "secrets")
             for kind in waiting:
                 kind.judge()
-            aftermath(hostile, files)
+            check_afterwards(hostile, files)
             print(f"hostile: all checks passed in {time.monotonic() - begun:.0f} s", flush=True)
 
-        return play(server, everything)
+        return run_test(server, everything)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import threading
 import time
 from pathlib import Path
 
-from server import PATH, Closed, Failed, Server, agree, arguments, check, play, samples
+from server import PATH, Closed, Failed, Server, agree, arguments, check, run_test, samples
 
 CONNECTIONS = 6
 # Maximum seconds of load before a kill.
@@ -99,7 +99,7 @@ def whole(shop: Shop) -> None:
     twice = [key for key, statuses in shop.answers.items() if statuses.count(201) > 1]
     check("orders that got a 201 twice", [], twice)
     server.start()
-    server.settle()
+    server.wait_until_idle()
     check("some orders were answered more than once", True, any(len(statuses) > 1 for statuses in shop.answers.values()))
     stored, runs = server.stored(), server.runs()
     check("`oms runs list` and the database name the same runs", True, sorted(runs) == stored["runs"])
@@ -117,7 +117,7 @@ def whole(shop: Shop) -> None:
     check("all put again: stored orders without an answer are duplicates", set(), {found[key] for key in unanswered} - {200})
     missing = set(shop.put) - set(runs)
     check(f"all put again: {len(missing)} orders that were not stored are new", set(), {found[key] for key in missing} - {201})
-    server.settle()
+    server.wait_until_idle()
     again = server.stored()
     for name, of in again.items():
         check(f"{name}: now exactly one for each order", True, of == sorted(shop.put))
@@ -146,7 +146,7 @@ def main() -> int:
             whole(shop)
             print(f"kill: {args.times} kills, {len(shop.put)} orders, none lost, none processed twice", flush=True)
 
-        return play(server, everything)
+        return run_test(server, everything)
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def main() -> int:
                     memory_mib_each_minute=[round(mib) for mib in watched.seen[::60]])
                 parts.append(steady)
             total = sum(part["statuses"].get("201", 0) for part in parts)
-            server.settle()
+            server.wait_until_idle()
             agree(server, pages=False)
             say("kept", answered_201=total, runs=server.query("select count(*) from oms_runs")[0][0] - 21)
         finally:

@@ -15,7 +15,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from server import ORDER_MAX, PATH, Failed, Server, agree, arguments, check, order, play, request, written
+from server import ORDER_MAX, PATH, Failed, Server, agree, arguments, check, order, run_test, request, written
 
 # Maximum memory of the server in megabytes, of which 256 MB are for incoming orders and as much for waiting ones.
 MEMORY_MAX = 1_200
@@ -138,7 +138,7 @@ def main() -> int:
             check("answers other than 201 and 429", set(), set(counts) - {201, 429})
             check("some orders were rejected", True, counts[429] > 0)
             check("some orders were accepted", True, counts[201] > 0)
-            server.settle()
+            server.wait_until_idle()
             accepted = sorted([key for key, status in found.items() if status == 201] + ["AFTER-1"] + [f"BEFORE-{at}" for at in range(5)])
             stored, runs = server.stored(), server.runs()
             for table, of in stored.items():
@@ -157,7 +157,7 @@ def main() -> int:
             check("the exit code of the server", 0, server.stop())
             print(f"overload: {counts[201]} orders accepted, {counts[429]} rejected, none lost", flush=True)
 
-        return play(server, everything)
+        return run_test(server, everything)
 
 
 if __name__ == "__main__":

@@ -13,11 +13,11 @@ import tempfile
 import threading
 from pathlib import Path
 
-from server import ROOT, Server, arguments, check, play
+from server import ROOT, Server, arguments, check, run_test
 
 # Each case with its orders and its tables.
 CASES = {
-    "read-then-write-lost-update": ("twenty.ndjson", ["sold", "stock"]),
+    "lost-update": ("twenty.ndjson", ["sold", "stock"]),
     "same-key-in-one-file": ("two.ndjson", ["bills"]),
     "upsert-order-in-one-file": ("three.ndjson", ["latest"]),
 }
@@ -68,12 +68,12 @@ class Case:
                 thread.join()
         for thread in threads:
             thread.join()
-        server.settle()
+        server.wait_until_idle()
         server.stop()
         return self.rows(server.state), answers
 
     def is_serial(self, rows: dict, answers: list) -> bool:
-        if self.name == "read-then-write-lost-update":
+        if self.name == "lost-update":
             return len(rows["sold"]) == 10 and rows["stock"] == [{"pieces": 0, "sku": "mug"}]
         if self.name == "same-key-in-one-file":
             first = self.orders[answers.index(201)]
@@ -81,7 +81,7 @@ class Case:
         return rows["latest"] in [[{"customer": order["customer"], "status": order["status"]}] for order in self.orders]
 
 
-def story(oms: Path, folder: Path, server: Server, rounds: int) -> None:
+def compare_with_serial(oms: Path, folder: Path, server: Server, rounds: int) -> None:
     for name in CASES:
         case = Case(oms, folder, name)
         server.pipeline = case.pipeline
@@ -101,7 +101,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
         server = Server(known.oms, folder)
-        return play(server, lambda: story(known.oms, folder, server, known.rounds))
+        return run_test(server, lambda: compare_with_serial(known.oms, folder, server, known.rounds))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ PATH = "/storefront/order"
 # The pipeline's limit for an order.
 ORDER_MAX = 256 << 10
 # Default timeout in seconds.
-PATIENCE = 60
+TIMEOUT = 60
 
 
 class Failed(Exception):
@@ -35,11 +35,11 @@ def check(what: str, expected, found) -> None:
     print(f"ok    {what}: {text if len(text) < 100 else f'{text[:100]} …'}", flush=True)
 
 
-def until(what: str, reached, patience: float = PATIENCE) -> None:
-    end = time.monotonic() + patience
+def until(what: str, reached, timeout: float = TIMEOUT) -> None:
+    end = time.monotonic() + timeout
     while not reached():
         if time.monotonic() > end:
-            raise Failed(f"waiting for {what} took more than {patience} s")
+            raise Failed(f"waiting for {what} took more than {timeout} s")
         time.sleep(0.02)
 
 
@@ -74,7 +74,7 @@ class Answer:
 class Connection:
     """A connection that sends any bytes, valid or not, and parses answers strictly."""
 
-    def __init__(self, port: int, timeout: float = PATIENCE):
+    def __init__(self, port: int, timeout: float = TIMEOUT):
         self.port = port
         self.socket = socket.create_connection(("127.0.0.1", port), timeout)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -134,9 +134,9 @@ class Connection:
     def put(self, order: dict, headers: dict | None = None) -> Answer:
         return self.request("PUT", f"{PATH}/{order['order_id']}", written(order), headers)
 
-    def ended(self, patience: float = PATIENCE) -> bool:
+    def ended(self, timeout: float = TIMEOUT) -> bool:
         """Waits until the server closes the connection. Returns whether it did so without sending anything more."""
-        self.socket.settimeout(patience)
+        self.socket.settimeout(timeout)
         try:
             data = self.left + self.more()
         except TimeoutError:
@@ -167,20 +167,20 @@ class Server:
     """`oms serve` with a pipeline and a state directory. The default pipeline is the storefront."""
 
     def __init__(self, oms: Path, folder: Path, pipeline: Path = PIPELINE):
-        self.oms, self.pipeline, self.state, self.said = oms, pipeline, folder / "state", folder / "server.log"
+        self.oms, self.pipeline, self.state, self.log = oms, pipeline, folder / "state", folder / "server.log"
         self.process, self.port = None, 0
 
     def start(self, *words, wait: bool = True) -> None:
         command = [self.oms, "serve", self.pipeline, "--state-dir", self.state, "--listen", "127.0.0.1:0", *words]
-        with open(self.said, "ab") as said:
-            self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=said, text=True)
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=log, text=True)
         if wait:
             self.ready()
 
     def ready(self) -> None:
         line = self.process.stdout.readline()
         if not line.startswith("PUT http://127.0.0.1:"):
-            raise Failed(f"the server did not start: {line!r}; {self.said.read_text(errors='replace')[-2000:]}")
+            raise Failed(f"the server did not start: {line!r}; {self.log.read_text(errors='replace')[-2000:]}")
         self.port = int(line.split(":")[2].split("/")[0])
 
     def lives(self) -> bool:
@@ -192,17 +192,17 @@ class Server:
         self.process.wait()
         self.process.stdout.close()
 
-    def stop(self, patience: float = 25) -> int:
+    def stop(self, timeout: float = 25) -> int:
         """Stops the server with SIGTERM and returns the exit code."""
         self.process.send_signal(signal.SIGTERM)
         try:
-            code = self.process.wait(patience)
+            code = self.process.wait(timeout)
         except subprocess.TimeoutExpired:
-            raise Failed(f"the server did not stop within {patience} s") from None
+            raise Failed(f"the server did not stop within {timeout} s") from None
         self.process.stdout.close()
         return code
 
-    def connect(self, timeout: float = PATIENCE) -> Connection:
+    def connect(self, timeout: float = TIMEOUT) -> Connection:
         return Connection(self.port, timeout)
 
     def ask(self, method: str, target: str, body: bytes | None = None, headers: dict | None = None) -> Answer:
@@ -223,8 +223,8 @@ class Server:
     def files(self) -> int:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
-    def said_of_itself(self, needle: str) -> bool:
-        return needle in self.said.read_text(errors="replace")
+    def log_contains(self, needle: str) -> bool:
+        return needle in self.log.read_text(errors="replace")
 
     def run(self, *words) -> str:
         command = [str(word) for word in [self.oms, *words]]
@@ -240,7 +240,7 @@ class Server:
         return self.run("keys", "add", self.pipeline, name, "--scope", scope, "--state-dir", state or self.state).strip()
 
     def query(self, sql: str) -> list:
-        database = sqlite3.connect(f"file:{self.state}/oms.db?mode=ro", uri=True, timeout=PATIENCE)
+        database = sqlite3.connect(f"file:{self.state}/oms.db?mode=ro", uri=True, timeout=TIMEOUT)
         try:
             return database.execute(sql).fetchall()
         finally:
@@ -274,10 +274,10 @@ class Server:
             path = html.unescape(onward[1]) if onward else None
         return keys
 
-    def settle(self, patience: float = PATIENCE) -> None:
+    def wait_until_idle(self, timeout: float = TIMEOUT) -> None:
         """Waits until every run has ended or is parked."""
         open_runs = "select count(*) from oms_runs where state in ('in_progress', 'waiting')"
-        until("all runs to end", lambda: self.query(open_runs) == [(0,)], patience)
+        until("all runs to end", lambda: self.query(open_runs) == [(0,)], timeout)
 
 
 def agree(server: Server, pages: bool = True) -> None:
@@ -294,8 +294,8 @@ def agree(server: Server, pages: bool = True) -> None:
         check("the console counts the same", counts, {state: shown[state] for state in states if shown[state]})
         check("the console's total", sum(counts.values()), shown["accepted"])
         lines = connection.request("GET", "/metrics").body.decode().splitlines()
-        told = {line.split('state="')[1].split('"')[0]: int(line.split()[-1]) for line in lines if line.startswith("oms_runs_open")}
-        check("the metrics count the same", of("in_progress", "waiting", "parked"), {state: count for state, count in told.items() if count})
+        measured = {line.split('state="')[1].split('"')[0]: int(line.split()[-1]) for line in lines if line.startswith("oms_runs_open")}
+        check("the metrics count the same", of("in_progress", "waiting", "parked"), {state: count for state, count in measured.items() if count})
         if pages:
             keys = sorted(key for (key,) in server.query("select key from oms_runs"))
             check(f"the console lists the {len(keys)} runs, each once", True, sorted(server.listed(connection, "/runs")) == keys)
@@ -309,13 +309,13 @@ def arguments(doc: str) -> argparse.ArgumentParser:
     return parser
 
 
-def play(server: Server, story) -> int:
+def run_test(server: Server, test) -> int:
     """Runs a test on a server and returns the exit code."""
     try:
-        story()
+        test()
     except Failed as failed:
         print(f"FAIL  {failed}", flush=True)
-        for line in server.said.read_text(errors="replace").splitlines()[-10:] if server.said.exists() else []:
+        for line in server.log.read_text(errors="replace").splitlines()[-10:] if server.log.exists() else []:
             print(f"      {line[:400]}")
         return 1
     finally:

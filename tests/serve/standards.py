@@ -15,7 +15,7 @@ from pathlib import Path
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as older_families
 
-from server import ROOT, Server, arguments, check, order, play
+from server import ROOT, Server, arguments, check, order, run_test
 
 OPEN_METRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
@@ -24,7 +24,7 @@ ACCEPT = "application/openmetrics-text;version=1.0.0,application/openmetrics-tex
 FAMILIES = {"oms_http_requests", "oms_orders", "oms_runs_ended", "oms_runs_caught", "oms_runs_open", "oms_orders_queued", "oms_acceptance_seconds"}
 
 
-def told(command: list, data: bytes | None = None) -> tuple:
+def run_tool(command: list, data: bytes | None = None) -> tuple:
     """Runs a program and returns its exit code and output."""
     ended = subprocess.run([str(word) for word in command], input=data, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     return ended.returncode, ended.stdout.decode(errors="replace").strip()
@@ -42,7 +42,7 @@ def metrics(server: Server, promtool: Path | None) -> None:
     older = {family.name for family in older_families(answer.body.decode())}
     check("the families of the older format", FAMILIES, older)
     if promtool:
-        check("promtool check metrics", (0, ""), told([promtool, "check", "metrics"], answer.body))
+        check("promtool check metrics", (0, ""), run_tool([promtool, "check", "metrics"], answer.body))
 
 
 def description(server: Server, folder: Path, redocly: Path | None) -> None:
@@ -51,8 +51,8 @@ def description(server: Server, folder: Path, redocly: Path | None) -> None:
         return
     file = folder / "openapi.json"
     file.write_text(json.dumps(document), encoding="utf-8")
-    code, said = told([redocly, "lint", file, "--format", "json"])
-    found = json.loads(said[said.index("{") : said.rindex("}") + 1])
+    code, output = run_tool([redocly, "lint", file, "--format", "json"])
+    found = json.loads(output[output.index("{") : output.rindex("}") + 1])
     errors = [(problem["ruleId"], problem["message"], problem["location"][0].get("pointer")) for problem in found["problems"] if problem["severity"] == "error"]
     print(f"      {found['totals']}", flush=True)
     check("redocly lint: errors", [], errors)
@@ -71,7 +71,7 @@ def main() -> int:
             server.start()
             for changes in ({}, {}, {"customer_id": "other"}):
                 server.put(order("A", **changes))
-            server.settle()
+            server.wait_until_idle()
             metrics(server, args.promtool)
             description(server, Path(name), args.redocly)
             check("the exit code of the server", 0, server.stop())
@@ -83,7 +83,7 @@ def main() -> int:
             finally:
                 other.kill()
 
-        return play(server, everything)
+        return run_test(server, everything)
 
 
 if __name__ == "__main__":

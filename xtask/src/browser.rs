@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use crate::debian;
 use crate::npm;
 use xtask::workspace::{
-    build, command, copy, quietly, root, run as execute, say, scratch, variable,
+    build, command, copy, root, run as execute, run_silently, say, scratch, variable,
 };
 
 /// Open the e-mails and the live preview in Chromium
@@ -68,7 +68,7 @@ fn matrices(oms: &str, driver: &str) -> anyhow::Result<()> {
         let out = folder.to_string_lossy();
         let mut words = vec!["render-email", "preview", &file, "--matrix", "--out", &out];
         words.extend(orders.iter().flat_map(|orders| ["--order", orders]));
-        quietly(oms, &words)?;
+        run_silently(oms, &words)?;
         let page = folder.join("matrix.html");
         execute("node", &[&script("matrix.mjs"), driver, &page.to_string_lossy()])?;
     }
@@ -112,7 +112,7 @@ fn shots(oms: &str, driver: &str, folder: &Path) -> anyhow::Result<()> {
         let out = scratch("browser").join("shots").join(locale);
         let shown = out.to_string_lossy();
         let preview = ["render-email", "preview", "pipelines/storefront.yaml"];
-        quietly(oms, &[&preview[..], &["--locale", locale, "--out", &shown]].concat())?;
+        run_silently(oms, &[&preview[..], &["--locale", locale, "--out", &shown]].concat())?;
         let named = out.join(format!("storefront-{locale}.html"));
         std::fs::rename(out.join("NW-10248.confirm.html"), &named)?;
         mails.push(named.to_string_lossy().into_owned());

@@ -4,7 +4,7 @@
 
 use crate::npm;
 use xtask::python;
-use xtask::workspace::{build, has, quietly, root, run as execute, say, scratch};
+use xtask::workspace::{build, has, root, run as execute, run_silently, say, scratch};
 
 /// Render the example e-mails, and check them with html-validate and Python's e-mail parser
 #[derive(clap::Args)]
@@ -37,7 +37,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
             let mut words = vec!["render-email", "preview", &file, "--locale", locale];
             words.extend(["--out", &out, "--format", "json"]);
             words.extend(orders.iter().flat_map(|orders| ["--order", orders]));
-            quietly(oms, &words)?;
+            run_silently(oms, &words)?;
         }
     }
     let all = folder.to_string_lossy();

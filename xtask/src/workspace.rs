@@ -62,12 +62,16 @@ pub fn build() -> anyhow::Result<&'static str> {
 }
 
 /// Runs a command and discards its output, or prints it if the command fails.
-pub fn quietly(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+pub fn run_silently(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let output = command(program, arguments)
         .output()
         .with_context(|| format!("`{program}` cannot be started"))?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    anyhow::ensure!(output.status.success(), "`{program} {}` failed:\n{said}", arguments.join(" "));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(
+        output.status.success(),
+        "`{program} {}` failed:\n{stderr}",
+        arguments.join(" ")
+    );
     Ok(())
 }
 

@@ -70,8 +70,8 @@ impl DataApi {
                     | "StatementTimeoutException",
                 ) => StepError::transient(cause::UNAVAILABLE, "the database is not ready"),
                 Some("DatabaseErrorException" | "BadRequestException") => {
-                    let said = service.and_then(|service| service.message()).unwrap_or_default();
-                    from_state(state(said))
+                    let message = service.and_then(|service| service.message()).unwrap_or_default();
+                    from_state(state(message))
                 }
                 _ => classify("the RDS Data API", error),
             });

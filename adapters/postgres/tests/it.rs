@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oms_postgres::Postgres;
-use oms_test_servers::{PROVES, Server, all, find};
+use oms_test_servers::{PASSWORD_ROLE, Server, all, find};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_contract_holds_on_a_connection() {
@@ -31,9 +31,9 @@ async fn a_role_logs_in_with_its_password_and_has_only_its_privileges() {
     let owner = Postgres::new(&server.address()).unwrap();
     migrate(&owner, std::iter::empty()).await.unwrap();
     let grants = Grants::from([("oms_branches".to_owned(), vec!["SELECT"])]);
-    set_role(&owner, PROVES, "a-pass.word", &grants).await.unwrap();
+    set_role(&owner, PASSWORD_ROLE, "a-pass.word", &grants).await.unwrap();
     let address =
-        |password: &str| server.address().replace("oms@", &format!("{PROVES}:{password}@"));
+        |password: &str| server.address().replace("oms@", &format!("{PASSWORD_ROLE}:{password}@"));
     let ask = async |password: &str, table: &str| {
         let role = Postgres::new(&address(password)).unwrap();
         role.run(&Statement::default().sql(&format!("select key from {table}"))).await

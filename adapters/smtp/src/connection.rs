@@ -80,7 +80,7 @@ impl Server {
         let tcp = TcpStream::connect((self.host.as_str(), self.port)).await?;
         tcp.set_nodelay(true)?;
         let ready = match (&self.tls, self.security) {
-            (Some(tls), Security::Tls) => self.greet(tls.encrypt(tcp).await?).await?,
+            (Some(tls), Security::Tls) => self.begin(tls.encrypt(tcp).await?).await?,
             (Some(tls), _) => {
                 let mut plain = Session::begin(tcp).await?;
                 if !plain.ehlo(&self.hello).await?.supports_feature(Extension::StartTls) {
@@ -94,12 +94,12 @@ impl Server {
                 let stream = tls.encrypt(plain.stream.into_inner()).await?;
                 self.finish_handshake(Session::new(Box::new(stream))).await?
             }
-            (None, _) => self.greet(tcp).await?,
+            (None, _) => self.begin(tcp).await?,
         };
         Ok(Opened::Ready(ready))
     }
 
-    async fn greet(&self, stream: impl Stream + 'static) -> Result<Connection, Fault> {
+    async fn begin(&self, stream: impl Stream + 'static) -> Result<Connection, Fault> {
         self.finish_handshake(Session::begin(Box::new(stream) as Box<dyn Stream>).await?).await
     }
 

@@ -27,14 +27,14 @@ pub(crate) async fn read(server: &mut (impl AsyncBufRead + Unpin)) -> Result<Res
         let mut line = Vec::new();
         let most = u64::try_from(LINE_MAX).unwrap_or(u64::MAX);
         (&mut *server).take(most).read_until(b'\n', &mut line).await?;
-        let Some(said) = line.strip_suffix(b"\n") else {
+        let Some(input) = line.strip_suffix(b"\n") else {
             return Err(match line.len() < LINE_MAX {
                 true => std::io::Error::new(ErrorKind::UnexpectedEof, CLOSED).into(),
                 false => Fault::NoReply,
             });
         };
-        let said = String::from_utf8_lossy(said.strip_suffix(b"\r").unwrap_or(said));
-        let (code, words) = said.split_at_checked(3).ok_or(Fault::NoReply)?;
+        let input = String::from_utf8_lossy(input.strip_suffix(b"\r").unwrap_or(input));
+        let (code, words) = input.split_at_checked(3).ok_or(Fault::NoReply)?;
         let (goes_on, words) = match words.strip_prefix('-') {
             Some(words) => (true, words),
             // A reply may consist of the code only.
@@ -54,15 +54,15 @@ pub(crate) async fn read(server: &mut (impl AsyncBufRead + Unpin)) -> Result<Res
 mod tests {
     use super::*;
 
-    async fn of(said: &[u8]) -> Result<(u16, Vec<String>), Fault> {
-        let response = read(&mut &*said).await?;
+    async fn of(input: &[u8]) -> Result<(u16, Vec<String>), Fault> {
+        let response = read(&mut &*input).await?;
         Ok((response.code().into(), response.message().map(str::to_owned).collect()))
     }
 
     #[tokio::test]
     async fn a_reply_ends_with_its_last_line() {
         let text = |lines: &[&str]| lines.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>();
-        for (said, code, lines) in [
+        for (input, code, lines) in [
             (&b"220 mail.example.com\r\n"[..], 220, &["mail.example.com"][..]),
             (
                 b"250-mail\r\n250-SIZE 1\r\n250 8BITMIME\r\nmore",
@@ -74,13 +74,13 @@ mod tests {
             (b"421 bye\n", 421, &["bye"]),
             (b"550 caf\xe9\r\n", 550, &["caf\u{fffd}"]),
         ] {
-            assert_eq!(of(said).await.ok(), Some((code, text(lines))), "{said:?}");
+            assert_eq!(of(input).await.ok(), Some((code, text(lines))), "{input:?}");
         }
     }
 
     #[tokio::test]
     async fn an_invalid_reply_is_an_error() {
-        for said in [
+        for input in [
             &b"hello\r\n"[..],
             b"25\r\n",
             b"\r\n",
@@ -88,10 +88,10 @@ mod tests {
             b"999 x\r\n",
             b"250-a\r\n251 b\r\n",
         ] {
-            assert!(matches!(of(said).await, Err(Fault::NoReply)), "{said:?}");
+            assert!(matches!(of(input).await, Err(Fault::NoReply)), "{input:?}");
         }
-        for said in [&b""[..], b"250", b"250-a\r\n", b"250-a\r\n250 b"] {
-            assert!(matches!(of(said).await, Err(Fault::Lost(_))), "{said:?}");
+        for input in [&b""[..], b"250", b"250-a\r\n", b"250-a\r\n250 b"] {
+            assert!(matches!(of(input).await, Err(Fault::Lost(_))), "{input:?}");
         }
     }
 
@@ -102,14 +102,14 @@ mod tests {
         let lines = |count| [b"250-X\r\n".repeat(count), b"250 X\r\n".to_vec()].concat();
         assert!(of(&lines(LINES_MAX - 1)).await.is_ok());
         let endless = vec![b'x'; 10 * LINE_MAX];
-        for (said, most) in [
+        for (input, most) in [
             (endless, LINE_MAX),
             ([&b"250-"[..], &vec![b'x'; LINE_MAX]].concat(), LINE_MAX),
             (lines(100_000), LINES_MAX * b"250-X\r\n".len()),
         ] {
-            let mut rest = &*said;
+            let mut rest = &*input;
             assert!(matches!(read(&mut rest).await, Err(Fault::NoReply)));
-            assert_eq!(said.len() - rest.len(), most);
+            assert_eq!(input.len() - rest.len(), most);
         }
     }
 }

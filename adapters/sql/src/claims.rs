@@ -123,7 +123,7 @@ impl Claims {
     ///
     /// # Errors
     /// Returns an error if the database fails.
-    pub async fn settle(&self, run: &str, steps: &[&str]) -> Result<bool, StepError> {
+    pub async fn mark_done(&self, run: &str, steps: &[&str]) -> Result<bool, StepError> {
         self.set("done", run, steps).await
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oms_core::effects::{Call, Inserted, Io, StepError, Tables, cause};
+use oms_core::effects::{Call, InsertResult, Io, StepError, Tables, cause};
 use oms_core::table::TableDef;
 use oms_core::value::Value;
 
@@ -10,7 +10,7 @@ use crate::branches::{When, with_done_note};
 use crate::database::Database;
 use crate::row::{self, ORDER, RUN};
 use crate::statement::Statement;
-use crate::versions::{checked, item, settle};
+use crate::versions::{checked, item, record_version};
 
 /// The tables of a pipeline in a database.
 pub struct SqlTables {
@@ -33,17 +33,17 @@ impl Tables for SqlTables {
         call: &'a Call,
         table: &'a Arc<TableDef>,
         row: Value,
-    ) -> Io<'a, Inserted> {
+    ) -> Io<'a, InsertResult> {
         Box::pin(async move {
             let statement = insert(call, table, &row);
-            let rows = settle(call, table, &row, self.database.run(&statement).await)?;
+            let rows = record_version(call, table, &row, self.database.run(&statement).await)?;
             let answer: Vec<Option<&str>> =
                 rows.first().into_iter().flatten().map(Option::as_deref).collect();
             match answer.as_slice() {
-                [Some("true"), ..] => Ok(Inserted::New),
+                [Some("true"), ..] => Ok(InsertResult::New),
                 [_, Some(run), Some(order)] if *run == &*call.run.id => {
                     if *order == call.run.digest.to_string() {
-                        return Ok(Inserted::Repeated);
+                        return Ok(InsertResult::Repeated);
                     }
                     let message = format!("the row in `{}` belongs to another order", table.name);
                     Err(StepError::permanent(cause::CONFLICT, message))
@@ -62,7 +62,7 @@ impl Tables for SqlTables {
     fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()> {
         Box::pin(async move {
             let statement = upsert(call, table, &row);
-            settle(call, table, &row, self.database.run(&statement).await).map(drop)
+            record_version(call, table, &row, self.database.run(&statement).await).map(drop)
         })
     }
 

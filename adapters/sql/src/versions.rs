@@ -60,7 +60,7 @@ pub(crate) fn checked(call: &Call, table: &TableDef, row: &Value) -> Option<Stat
 
 /// Processes the result of a write that compared versions. After a success, this stretch uses the
 /// row's new version in further comparisons. After a conflict, the stretch is refused.
-pub(crate) fn settle<T>(
+pub(crate) fn record_version<T>(
     call: &Call,
     table: &TableDef,
     row: &Value,

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use oms_engine::effects::cause;
 use oms_engine::value::format_quantity;
-use oms_sqlite::{Restored, restore};
+use oms_sqlite::{RestoreReport, restore};
 
 use crate::exit;
 use crate::output;
@@ -28,7 +28,8 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let found = target.find()?;
     let path = found.first_argument("specify the backup file")?;
     let name = found.pipeline.as_deref().map(name).transpose()?;
-    let Restored { parked, before } = restore(&found.directory, Path::new(path), name.as_deref())?;
+    let RestoreReport { parked, before } =
+        restore(&found.directory, Path::new(path), name.as_deref())?;
     output::message(&format!("restored `{path}` to `{}`", found.directory.display()));
     if let Some(before) = before {
         output::message(&format!("the previous files are in `{}`", before.display()));

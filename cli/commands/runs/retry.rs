@@ -39,7 +39,7 @@ pub(crate) struct Args {
     ///
     /// Without it, runs with such steps stay held.
     #[arg(long, value_enum)]
-    held: Option<Held>,
+    held: Option<HeldDecision>,
     #[command(flatten)]
     mail: MailOption,
     #[command(flatten)]
@@ -51,18 +51,18 @@ pub(crate) struct Args {
 
 /// The decision about an unknown outcome.
 #[derive(clap::ValueEnum, Clone, Copy, Debug)]
-enum Held {
+enum HeldDecision {
     /// Mark the e-mail as sent
     Sent,
     /// Run the step again, which sends its e-mail again
     Resend,
 }
 
-impl From<Held> for oms_runtime::Held {
-    fn from(held: Held) -> Self {
+impl From<HeldDecision> for oms_runtime::HeldDecision {
+    fn from(held: HeldDecision) -> Self {
         match held {
-            Held::Sent => Self::Sent,
-            Held::Resend => Self::Resend,
+            HeldDecision::Sent => Self::Sent,
+            HeldDecision::Resend => Self::Resend,
         }
     }
 }
@@ -80,7 +80,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         );
     }
     if let Some(stack) = effects.stack() {
-        let sent = held.map(|held| matches!(held, Held::Sent));
+        let sent = held.map(|held| matches!(held, HeldDecision::Sent));
         let again = RetrySelection { keys: &found.arguments, cause: cause.as_deref(), sent };
         let answered = stack.send(&StackRequest::Retry(again), found, format, kinds)?;
         return Ok(answered.unwrap_or(exit::SUCCESS));

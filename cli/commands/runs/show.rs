@@ -4,7 +4,7 @@ use anyhow::Context as _;
 use oms_engine::effects::cause::UNKNOWN_OUTCOME;
 use oms_engine::step::StepKind;
 use oms_engine::value::format_timestamp;
-use oms_runtime::{HeldMail, Shown, StepDetails, StepEvent, held_mails};
+use oms_runtime::{HeldMail, PersonalData, StepDetails, StepEvent, held_mails};
 use oms_sqlite::{RunRow, StoredRun};
 use serde_json::{Value as Json, json};
 
@@ -45,9 +45,9 @@ fn show(found: &ResolvedState, format: Format, kinds: &[StepKind]) -> anyhow::Re
     })?;
     let stored = StoredRun::load(&reading.reader, row.id)?;
     let plan = reading.bundles.plan(&reading.reader, row.bundle)?;
-    let steps = oms_runtime::steps(&stored, &plan, Shown::Masked)?;
+    let steps = oms_runtime::steps(&stored, &plan, PersonalData::Masked)?;
     let is_held = row.cause.as_deref().is_some_and(|causes| causes.contains(UNKNOWN_OUTCOME));
-    let held = if is_held { held_mails(&stored, &plan, Shown::Masked)? } else { Vec::new() };
+    let held = if is_held { held_mails(&stored, &plan, PersonalData::Masked)? } else { Vec::new() };
     match format {
         Format::Json => {
             let mut shown = super::listed(&row);

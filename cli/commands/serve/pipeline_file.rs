@@ -8,7 +8,7 @@ use std::sync::Arc;
 use oms_engine::diagnostic::{Diagnostic, Severity};
 use oms_engine::document::{Files as _, MemoryFiles};
 use oms_engine::plan::{Checker, Plan};
-use oms_serve::{Finding, Inspected, InspectedFile, InvalidPipeline, Reloaded, Source};
+use oms_serve::{Finding, InspectedFile, Inspection, InvalidPipeline, Reloaded, Source};
 
 use crate::directory::DirectoryFiles;
 use crate::emails::preview::rehearse;
@@ -64,7 +64,7 @@ impl Source for PipelineFile {
         output::message(text);
     }
 
-    fn inspect(&self) -> Inspected {
+    fn inspect(&self) -> Inspection {
         let (files, file) = DirectoryFiles::of(&self.path);
         let report = self.checker.check(&file, &files).report;
         let bytes = files.read(&file).unwrap_or_default();
@@ -94,7 +94,7 @@ impl Source for PipelineFile {
             }
             other.findings.push(finding);
         }
-        Inspected { text, findings, others: others.into_values().collect() }
+        Inspection { text, findings, others: others.into_values().collect() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// The fonts of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Face {
+pub(super) enum Font {
     /// The name of the pipeline.
     Title,
     /// The id of a step, in bold.
@@ -13,7 +13,7 @@ pub(super) enum Face {
     Note,
 }
 
-impl Face {
+impl Font {
     const fn size(self) -> f64 {
         match self {
             Self::Title => 17.0,
@@ -35,8 +35,8 @@ impl Face {
 
 /// Returns the text as it is shown: on one line, and truncated with an ellipsis if it is too long
 /// for a box.
-pub(super) fn fitted(text: &str, face: Face) -> String {
-    let max = face.characters_max();
+pub(super) fn fitted(text: &str, font: Font) -> String {
+    let max = font.characters_max();
     let shown = |letter: char| if letter.is_control() { ' ' } else { letter };
     if text.chars().count() <= max {
         return text.chars().map(shown).collect();
@@ -46,8 +46,8 @@ pub(super) fn fitted(text: &str, face: Face) -> String {
 
 /// Returns a width in pixels that the text does not exceed in the usual sans-serif fonts. Verdana
 /// and DejaVu are the widest of them.
-pub(super) fn width(text: &str, face: Face) -> f64 {
-    let is_bold = matches!(face, Face::Id | Face::Title);
+pub(super) fn width(text: &str, font: Font) -> f64 {
+    let is_bold = matches!(font, Font::Id | Font::Title);
     let ems = text.chars().map(|letter| match letter {
         'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '\'' | '|' | '!' | ' ' | '(' | ')' => 0.45,
         'm' | 'w' | 'M' | 'W' | '@' | '%' | '…' => 1.05,
@@ -56,7 +56,7 @@ pub(super) fn width(text: &str, face: Face) -> f64 {
         _ => 1.1,
     });
     let ems: f64 = ems.sum();
-    ems * face.size() * if is_bold { 1.12 } else { 1.0 }
+    ems * font.size() * if is_bold { 1.12 } else { 1.0 }
 }
 
 /// Escapes a text for XML. Characters that XML 1.0 does not allow are removed or replaced with
@@ -84,25 +84,25 @@ mod tests {
     #[test]
     fn a_text_is_cut_by_characters_and_stays_on_one_line() {
         let long = "ü".repeat(41);
-        assert_eq!(fitted(&long, Face::Note), "ü".repeat(39) + "…");
-        assert_eq!(fitted(&"ü".repeat(40), Face::Note), "ü".repeat(40));
-        assert_eq!(fitted("a\nb", Face::Id), "a b");
+        assert_eq!(fitted(&long, Font::Note), "ü".repeat(39) + "…");
+        assert_eq!(fitted(&"ü".repeat(40), Font::Note), "ü".repeat(40));
+        assert_eq!(fitted("a\nb", Font::Id), "a b");
     }
 
     #[test]
     fn widths_cover_the_widest_usual_font() {
         // Advances in DejaVu Sans at 12 px, and in its bold at 14 px, rounded up.
         let cases = [
-            ("confirm", Face::Id, 59.8),
-            ("mmmm", Face::Id, 58.4),
-            ("AQUAOOQ", Face::Id, 80.3),
-            ("nnnuuubdq", Face::Id, 89.9),
-            ("a_b_c-d-0123", Face::Id, 102.4),
-            ("money.convert", Face::Kind, 88.9),
-            ("gdbpqnuo", Face::Kind, 60.7),
+            ("confirm", Font::Id, 59.8),
+            ("mmmm", Font::Id, 58.4),
+            ("AQUAOOQ", Font::Id, 80.3),
+            ("nnnuuubdq", Font::Id, 89.9),
+            ("a_b_c-d-0123", Font::Id, 102.4),
+            ("money.convert", Font::Kind, 88.9),
+            ("gdbpqnuo", Font::Kind, 60.7),
         ];
-        for (text, face, real) in cases {
-            assert!(width(text, face) >= real, "{text}: {}", width(text, face));
+        for (text, font, real) in cases {
+            assert!(width(text, font) >= real, "{text}: {}", width(text, font));
         }
     }
 }

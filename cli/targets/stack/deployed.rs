@@ -245,9 +245,11 @@ impl Stack {
     ) -> anyhow::Result<()> {
         let queue = self.queue(&self.cloud.resources.dead_letters, "dead_letters", handler)?;
         let is_it = |body: &str| {
-            let told =
+            let claimed =
                 serde_json::from_str(body).ok().and_then(|body| OrderLocation::from_message(&body));
-            told.is_some_and(|told| told.iter().all(|told| objects.contains(told.key.as_str())))
+            claimed.is_some_and(|claimed| {
+                claimed.iter().all(|object| objects.contains(object.key.as_str()))
+            })
         };
         queue.delete_matching(is_it).await?;
         Ok(())
@@ -262,12 +264,12 @@ impl Stack {
         let steps = branch.into_iter().flat_map(|branch| &branch.steps);
         let steps = steps.filter_map(|step| self.plan.steps().get(*step));
         let steps: Vec<&str> = steps.map(|step| &*step.id).collect();
-        let settled = match sent {
-            Some(true) => claims.settle(&run, &steps).await?,
+        let done = match sent {
+            Some(true) => claims.mark_done(&run, &steps).await?,
             Some(false) => claims.release(&run, &steps).await?,
             None => true,
         };
-        if !settled {
+        if !done {
             let key = &note.key;
             output::message(&format!(
                 "error: an attempt to send the e-mail of `{key}` may still be in progress; try again in two minutes"

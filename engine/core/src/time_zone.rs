@@ -111,7 +111,7 @@ impl fmt::Debug for TimeZone {
 impl UnknownTimeZone {
     /// Returns a help text that suggests a zone.
     pub fn help(&self) -> String {
-        let suggestion = likely_name(&self.name);
+        let suggestion = corrected_name(&self.name);
         suggestion.map_or_else(
             || {
                 "use a name from the IANA time zone database, such as `Europe/Berlin` or `UTC`"
@@ -123,7 +123,7 @@ impl UnknownTimeZone {
 }
 
 /// Returns the zone that a misspelled name most likely means.
-fn likely_name(name: &str) -> Option<String> {
+fn corrected_name(name: &str) -> Option<String> {
     let database = TimeZoneDatabase::bundled();
     let names: Vec<String> = database.available().map(|name| name.as_str().to_owned()).collect();
     let spelled = name.trim().replace(' ', "_");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_zone_decides_the_day() {
+    fn the_time_zone_determines_the_date() {
         let instant = "2025-01-01T03:00:00Z";
         assert_eq!(day("UTC", instant), date(2025, 1, 1));
         assert_eq!(day("America/Chicago", instant), date(2024, 12, 31));

@@ -18,7 +18,7 @@ use super::eval::{Env, Place, VISITS_MAX};
 use super::facts::Facts;
 use super::node::Node;
 use super::pieces::Piece;
-use super::problem::{EvalError, Origin, Problem, Weight};
+use super::problem::{EvalError, Origin, Problem, ProblemSeverity};
 use super::scope::Scope;
 use super::syntax::{Expr, ExprKind, Operator};
 use super::{guard, hints, widen};
@@ -188,7 +188,7 @@ impl<'s> Checker<'s> {
             label: label.into(),
             help: None,
             origin: None,
-            weight: Weight::Error,
+            severity: ProblemSeverity::Error,
         };
         self.problems.push(problem);
         ReportedProblem(self.problems.last_mut())
@@ -269,7 +269,7 @@ impl<'s> Checker<'s> {
             };
             self.report(codes::MAY_FAIL, span, message, "fails for every order")
                 .help(help.to_owned())
-                .weight(Weight::NewlyRefused);
+                .severity(ProblemSeverity::NewError);
         }
         checked
     }
@@ -473,9 +473,9 @@ impl ReportedProblem<'_> {
         }
     }
 
-    pub(super) fn weight(self, weight: Weight) {
+    pub(super) fn severity(self, severity: ProblemSeverity) {
         if let Some(problem) = self.0 {
-            problem.weight = weight;
+            problem.severity = severity;
         }
     }
 }

@@ -11,7 +11,7 @@ use super::domain::Domain;
 use super::facts::Facts;
 use super::node::{Function, LoopKind, Node};
 use super::precedence::{Level, operand};
-use super::problem::Weight;
+use super::problem::ProblemSeverity;
 use super::syntax::{Expr, ExprKind};
 use super::{hints, widen};
 
@@ -345,7 +345,7 @@ impl Checker<'_> {
                         "not a decimal",
                     )
                     .help("write the number itself".to_owned())
-                    .weight(Weight::Warning);
+                    .severity(ProblemSeverity::Warning);
                 }
                 let read = parsed_decimal(&a);
                 let joined = widen::join(&read, &b).unwrap_or_else(Type::decimal);
@@ -382,7 +382,7 @@ impl Checker<'_> {
             let message = format!("`{written}` is never missing, so `coalesce` has no effect");
             self.report(codes::EXPRESSION_TYPE, at, message, "never missing")
                 .help(format!("write `{written}`"))
-                .weight(Weight::Warning);
+                .severity(ProblemSeverity::Warning);
         }
         let ty = ty.map(|ty| Type { nullable, ..ty });
         Checked { origin, ..Checked::new(Node::Call(Function::Coalesce, nodes), ty, span) }

@@ -6,7 +6,7 @@ use oms_core::value::{Shape, Type};
 use super::check::{Checked, Checker, Local};
 use super::check_binary::truth;
 use super::node::{Loop, LoopKind, Node};
-use super::problem::Weight;
+use super::problem::ProblemSeverity;
 use super::syntax::{Expr, ExprKind};
 use super::{ELEMENTS_MAX, hints, widen};
 
@@ -133,7 +133,7 @@ impl Checker<'_> {
         if let Some((message, help)) = too_long(path, ty) {
             self.report(codes::LIST_LIMIT, list.span.clone(), message, "may be too long")
                 .help(help)
-                .weight(Weight::Warning);
+                .severity(ProblemSeverity::Warning);
         }
     }
 

@@ -16,7 +16,7 @@ use super::facts::Facts;
 use super::node::Node;
 use super::parse::{self, SyntaxError};
 use super::pieces::{self, Piece};
-use super::problem::{EvalError, Problem, Weight};
+use super::problem::{EvalError, Problem, ProblemSeverity};
 use super::scope::Scope;
 
 /// An expression, or a value composed of several, that was checked against a [`Scope`].
@@ -70,7 +70,7 @@ pub(super) fn finish(
     steps: BTreeSet<usize>,
     reads: BTreeSet<String>,
 ) -> Result<Compiled, Vec<Problem>> {
-    if problems.iter().any(|problem| problem.weight == Weight::Error) {
+    if problems.iter().any(|problem| problem.severity == ProblemSeverity::Error) {
         return Err(problems);
     }
     let broken = checked.ty.as_ref().is_none_or(Type::contains_broken);

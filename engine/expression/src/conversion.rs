@@ -8,7 +8,7 @@ use oms_core::value::{Mismatch, Shape, Type, Value};
 
 use super::check::{Checked, coerce};
 use super::node::Node;
-use super::problem::{Problem, Weight};
+use super::problem::{Problem, ProblemSeverity};
 use super::scope::Scope;
 use super::{guard, literal, widen};
 
@@ -38,7 +38,7 @@ impl SourcePosition<'_> {
             label: label.into(),
             help,
             origin: None,
-            weight: Weight::Error,
+            severity: ProblemSeverity::Error,
         }
     }
 }

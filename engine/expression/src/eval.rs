@@ -206,7 +206,7 @@ impl Node {
             }
             Self::Coerce(operand, coercion) => {
                 let value = operand.eval(place)?;
-                place.visit(work_of_value(&value))?;
+                place.visit(visits_of_value(&value))?;
                 owned(coercion.apply(value.into_owned()))
             }
         }
@@ -281,10 +281,10 @@ impl Coercion {
 }
 
 /// Returns the number of elements of a value at all depths, plus the visits for its texts.
-pub(super) fn work_of_value(value: &Value) -> usize {
+pub(super) fn visits_of_value(value: &Value) -> usize {
     match value {
-        Value::List(list) => list.len() + list.iter().map(work_of_value).sum::<usize>(),
-        Value::Record(record) => record.iter().map(|(_, value)| work_of_value(value)).sum(),
+        Value::List(list) => list.len() + list.iter().map(visits_of_value).sum::<usize>(),
+        Value::Record(record) => record.iter().map(|(_, value)| visits_of_value(value)).sum(),
         Value::Text(text) => text.len() / BYTES_PER_VISIT,
         _ => 0,
     }
@@ -293,9 +293,9 @@ pub(super) fn work_of_value(value: &Value) -> usize {
 /// Returns the number of visits of an operator.
 fn work(operator: Operator, left: &Value, right: &Value) -> usize {
     match (operator, right) {
-        (Operator::In, Value::List(list)) => list.len().saturating_mul(1 + work_of_value(left)),
+        (Operator::In, Value::List(list)) => list.len().saturating_mul(1 + visits_of_value(left)),
         (_, Value::List(_) | Value::Record(_) | Value::Text(_)) => {
-            work_of_value(left) + work_of_value(right)
+            visits_of_value(left) + visits_of_value(right)
         }
         _ => 0,
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use oms_core::money::Decimal;
 use oms_core::value::Value;
 
-use super::eval::{Place, arithmetic, check_list_len, compare, elements, work_of_value};
+use super::eval::{Place, arithmetic, check_list_len, compare, elements, visits_of_value};
 use super::node::{Function, Node};
 use super::problem::EvalError;
 use super::syntax::Operator;
@@ -38,7 +38,7 @@ impl Function {
         }
         // Functions that look at no more than one element do not count as visits.
         if !matches!((self, first.as_ref()), (Self::Size | Self::Get, Value::List(_))) {
-            place.visit(work_of_value(&first))?;
+            place.visit(visits_of_value(&first))?;
         }
         let value = match second {
             None => self.call_unary(&first)?,

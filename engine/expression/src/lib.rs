@@ -52,7 +52,7 @@ pub use eval::{ELEMENTS_MAX, Env};
 pub use facts::Facts;
 pub use missing_braces::suggested_expression;
 pub use precedence::{Level, operand};
-pub use problem::{EvalError, Origin, Problem, Weight};
+pub use problem::{EvalError, Origin, Problem, ProblemSeverity};
 pub use references::{Reference, references};
 pub use scope::{Root, Scope, StepVar};
 pub use value_expr::NOT_CLOSED;

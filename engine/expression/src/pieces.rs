@@ -78,7 +78,7 @@ mod tests {
     fn a_key_is_recoverable_only_if_its_end_is_known() {
         let key = || Piece::Path("run.key".to_owned());
         let fixed = |text: &str| Piece::Fixed(text.to_owned());
-        for (pieces, told) in [
+        for (pieces, expected) in [
             (vec![key()], true),
             (vec![fixed("a"), key(), fixed(".json")], true),
             (vec![key(), Piece::Other], false),
@@ -91,7 +91,7 @@ mod tests {
             (vec![Piece::Other], false),
             (vec![Piece::Path("order.sku".to_owned())], false),
         ] {
-            assert_eq!(determine_key(&pieces, "run.key"), told, "{pieces:?}");
+            assert_eq!(determine_key(&pieces, "run.key"), expected, "{pieces:?}");
         }
     }
 

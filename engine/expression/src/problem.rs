@@ -25,17 +25,17 @@ pub struct Problem {
     /// The origin of the offending value.
     pub origin: Option<Origin>,
     /// Its severity.
-    pub weight: Weight,
+    pub severity: ProblemSeverity,
 }
 
 /// The severity of a problem.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Weight {
+pub enum ProblemSeverity {
     /// The expression cannot be evaluated.
     Error,
     /// An error that earlier versions accepted. Runs that started with such a version still
     /// evaluate the expression.
-    NewlyRefused,
+    NewError,
     /// A warning.
     Warning,
 }
@@ -49,10 +49,12 @@ impl Problem {
             (false, Some(within)) => Place::text(route, within),
             (false, None) => Place::value(route),
         };
-        let finding = match self.weight {
-            Weight::Warning => Finding::warning(self.code, place, self.message),
-            Weight::Error => Finding::error(self.code, place, self.message),
-            Weight::NewlyRefused => Finding::error(self.code, place, self.message).newly_refused(),
+        let finding = match self.severity {
+            ProblemSeverity::Warning => Finding::warning(self.code, place, self.message),
+            ProblemSeverity::Error => Finding::error(self.code, place, self.message),
+            ProblemSeverity::NewError => {
+                Finding::error(self.code, place, self.message).ignored_in_bundles()
+            }
         };
         finding.label(self.label).help(self.help)
     }

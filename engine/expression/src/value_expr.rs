@@ -14,7 +14,7 @@ use super::interpolate::{self, Part, Unclosed};
 use super::missing_braces::{self, MissingBraces};
 use super::node::Node;
 use super::pieces::Piece;
-use super::problem::{Problem, Weight};
+use super::problem::{Problem, ProblemSeverity};
 use super::scope::Scope;
 use super::{guard, widen};
 
@@ -201,8 +201,8 @@ impl Builder<'_> {
         }
         let at = SourcePosition { within: Some(within), ..self.position() };
         let message = format!("`{code}` is text and is not evaluated");
-        let problem = at.problem(codes::FORGOTTEN_BRACES, message, "not an expression", Some(help));
-        self.problems.push(Problem { weight: Weight::Warning, ..problem });
+        let problem = at.problem(codes::MISSING_BRACES, message, "not an expression", Some(help));
+        self.problems.push(Problem { severity: ProblemSeverity::Warning, ..problem });
     }
 
     fn code(&mut self, code: &str, at: usize) -> Checked {

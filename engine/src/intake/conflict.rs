@@ -36,7 +36,7 @@ impl Conflict {
 /// Compares two orders as typed values. Both matched the schema when they were received, so they
 /// are not validated again.
 fn compare(order: &OrderPlan, stored: &[u8], refused: &[u8]) -> Option<Differences> {
-    let read = |body| order.schema().revive(body);
+    let read = |body| order.schema().read_accepted(body);
     let (stored, refused) = (read(stored).ok()?, read(refused).ok()?);
     Some(differences(&stored.canonical, &refused.canonical))
 }

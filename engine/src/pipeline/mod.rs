@@ -15,7 +15,7 @@ mod step;
 
 pub use file::{Handlers, IntakeMode, IntakeSection, OrderSection, SchemaSource};
 pub use mail::{MailSection, SettingSource, SmtpSection};
-pub use read::{Named, Pipeline, STEPS_MAX, read};
+pub use read::{Pipeline, STEPS_MAX, Section, read};
 pub use schema::{KindSchema, pipeline_schema};
 pub use sections::{ColumnSection, FixedQuote, RatesSection, RatesSource, TableSection};
 pub use step::{Allow, Catch, ForEachSection, Jitter, NeedSection, RetrySection, StepSection};

@@ -17,7 +17,7 @@ use super::step::StepSection;
 
 /// A named section, such as a step or a table.
 #[derive(Clone, Debug)]
-pub struct Named<T> {
+pub struct Section<T> {
     /// The name in the file.
     pub name: String,
     /// The route of the section.
@@ -40,15 +40,15 @@ pub struct Pipeline {
     /// The section `intake`.
     pub intake: Option<IntakeSection>,
     /// Rate tables in the order of the file.
-    pub rates: Vec<Named<RatesSection>>,
+    pub rates: Vec<Section<RatesSection>>,
     /// Tables in the order of the file.
-    pub tables: Vec<Named<TableSection>>,
+    pub tables: Vec<Section<TableSection>>,
     /// The section `mail`.
     pub mail: Option<MailSection>,
     /// Steps in the order of the file.
-    pub steps: Vec<Named<StepSection>>,
+    pub steps: Vec<Section<StepSection>>,
     /// Handlers in the order of the file.
-    pub handlers: Option<Vec<Named<Vec<String>>>>,
+    pub handlers: Option<Vec<Section<Vec<String>>>>,
 }
 
 /// Maximum number of steps in a pipeline.
@@ -152,7 +152,7 @@ impl Sections<'_> {
         serde_json::from_value(entry.node.to_json()).ok()
     }
 
-    fn named<T: DeserializeOwned>(&self, key: &str) -> Vec<Named<T>> {
+    fn named<T: DeserializeOwned>(&self, key: &str) -> Vec<Section<T>> {
         let above = Route::root().key(key);
         let Some(section) = self.root.get(key) else { return Vec::new() };
         section
@@ -166,7 +166,7 @@ impl Sections<'_> {
                 } else {
                     serde_json::from_value(entry.node.to_json()).ok()
                 };
-                Named { name: entry.key.clone(), route, section }
+                Section { name: entry.key.clone(), route, section }
             })
             .collect()
     }

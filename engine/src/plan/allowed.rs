@@ -79,10 +79,10 @@ pub(super) fn apply(document: &Document, named: &[NamedFile], report: &mut Repor
                 };
                 allows.push(Allow { comment, codes, line });
             }
-            Some(Err(message)) => {
+            Some(Err(error)) => {
                 let named = comment.text.split([' ', '\t', ',', ':', ';', '.']);
                 let code = named.into_iter().find_map(Code::find).unwrap_or(codes::MAY_NOT_FIT);
-                useless.push(finding(document, &comment, message, &allow_help(code)));
+                useless.push(finding(document, &comment, error.to_string(), &allow_help(code)));
             }
         }
     }
@@ -108,8 +108,8 @@ pub(super) fn apply(document: &Document, named: &[NamedFile], report: &mut Repor
     for allow in &allows {
         for code in &allow.codes {
             let here = |severity: Severity| {
-                found.iter().any(|(found, weight, lines)| {
-                    (found, *weight) == (code, severity) && lines.contains(&allow.line)
+                found.iter().any(|(found, found_severity, lines)| {
+                    (found, *found_severity) == (code, severity) && lines.contains(&allow.line)
                 })
             };
             if here(Severity::Error) {
@@ -132,9 +132,25 @@ pub(super) fn apply(document: &Document, named: &[NamedFile], report: &mut Repor
     useless.into_iter().for_each(|diagnostic| report.push(diagnostic));
 }
 
-/// Parses a comment. Returns `None` if it is not meant for `oms`, and otherwise the allowed codes
-/// or an error message.
-fn read(text: &str) -> Option<Result<Vec<Code>, String>> {
+/// Why a comment for `oms` has no effect.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+enum CommentError {
+    /// The comment names a code, but has an unknown verb or no colon.
+    #[error("invalid comment `{0}`")]
+    Invalid(String),
+    /// The comment names a code twice.
+    #[error("duplicate code {0}")]
+    DuplicateCode(Code),
+    /// The code does not exist, or is spelled in another way.
+    #[error("unknown code `{0}`")]
+    UnknownCode(String),
+    /// The comment names no code.
+    #[error("the comment has no code")]
+    NoCode,
+}
+
+/// Parses a comment. Returns `None` if it is not meant for `oms`, and otherwise the allowed codes.
+fn read(text: &str) -> Option<Result<Vec<Code>, CommentError>> {
     let rest = text.strip_prefix("oms")?;
     let (colon, rest) = match rest.trim_start().strip_prefix(':') {
         Some(rest) => (true, rest),
@@ -151,7 +167,7 @@ fn read(text: &str) -> Option<Result<Vec<Code>, String>> {
     match (verb, colon) {
         ("allow", true) => {}
         // Another verb or a missing colon, followed by a code, is a mistake and not prose.
-        _ if names_code => return Some(Err(format!("invalid comment `{text}`"))),
+        _ if names_code => return Some(Err(CommentError::Invalid(text.to_owned()))),
         _ => return None,
     }
     let mut accepted = Vec::new();
@@ -161,12 +177,12 @@ fn read(text: &str) -> Option<Result<Vec<Code>, String>> {
             .filter(|code| code.to_string() == word.trim_end_matches([':', ';', '.']))
         {
             Some(code) if !accepted.contains(&code) => accepted.push(code),
-            Some(code) => return Some(Err(format!("duplicate code {code}"))),
-            None => return Some(Err(format!("unknown code `{word}`"))),
+            Some(code) => return Some(Err(CommentError::DuplicateCode(code))),
+            None => return Some(Err(CommentError::UnknownCode(word.to_owned()))),
         }
     }
     if accepted.is_empty() {
-        return Some(Err("the comment has no code".to_owned()));
+        return Some(Err(CommentError::NoCode));
     }
     Some(Ok(accepted))
 }

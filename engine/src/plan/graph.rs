@@ -10,7 +10,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::checked::Need;
 use super::sink::Sink;
-use crate::pipeline::{Named, Pipeline, StepSection};
+use crate::pipeline::{Pipeline, Section, StepSection};
 
 /// The graph of a pipeline. Positions are those of the steps in the file.
 pub(super) struct Graph {
@@ -86,7 +86,7 @@ impl Builder<'_, '_, '_> {
         }
     }
 
-    fn explicit(&mut self, at: usize, step: &Named<StepSection>, section: &StepSection) {
+    fn explicit(&mut self, at: usize, step: &Section<StepSection>, section: &StepSection) {
         let mut seen: Vec<usize> = Vec::new();
         for (position, need) in section.needs.iter().enumerate() {
             let route = step.route.key("needs").index(position);
@@ -109,7 +109,7 @@ impl Builder<'_, '_, '_> {
         }
     }
 
-    fn implied(&mut self, at: usize, step: &Named<StepSection>, section: &StepSection) {
+    fn implied(&mut self, at: usize, step: &Section<StepSection>, section: &StepSection) {
         let mut found: Vec<(Route, Vec<Reference>)> =
             vec![(step.route.key("with"), references(&section.with))];
         if let Some(when) = &section.when {
@@ -129,7 +129,7 @@ impl Builder<'_, '_, '_> {
         }
     }
 
-    fn catch(&mut self, at: usize, step: &Named<StepSection>, section: &StepSection) {
+    fn catch(&mut self, at: usize, step: &Section<StepSection>, section: &StepSection) {
         let Some(catch) = &section.on_failure else { return };
         let place = Place::value(step.route.key("on_failure").key("run"));
         let Some(catcher) = self.index.get(catch.run.as_str()).copied() else {

@@ -8,7 +8,7 @@ use oms_core::diagnostic::{Finding, Place, Route, codes, did_you_mean};
 use super::checked::Handler;
 use super::graph::Graph;
 use super::sink::Sink;
-use crate::pipeline::{Named, Pipeline};
+use crate::pipeline::{Pipeline, Section};
 
 pub(super) fn check(
     pipeline: &Pipeline,
@@ -29,7 +29,7 @@ fn is_intake_kind(kind: &str) -> bool {
 
 fn declared(
     pipeline: &Pipeline,
-    handlers: &[Named<Vec<String>>],
+    handlers: &[Section<Vec<String>>],
     sink: &mut Sink<'_>,
 ) -> Option<Vec<Handler>> {
     let index: HashMap<&str, usize> =

@@ -129,7 +129,7 @@ pub(super) fn several_writes(plan: &Plan) -> Vec<Finding> {
         );
         let mut finding = Finding::error(codes::SEVERAL_WRITES, at(reader), message)
             .label("the row is read here")
-            .newly_refused();
+            .ignored_in_bundles();
         for step in &writes {
             finding = finding.related(at(step), "this write depends on it");
         }

@@ -28,7 +28,7 @@ pub(super) fn check(
         sink.add(
             Finding::error(codes::FILE_UNREADABLE, place, message)
                 .help(help.to_owned())
-                .newly_refused(),
+                .ignored_in_bundles(),
         );
     }
     let refuse = |key: &str, message: String, help: &str| {

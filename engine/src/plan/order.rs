@@ -13,7 +13,7 @@ use super::schema_values;
 use super::semantics::Semantics;
 use super::sink::Sink;
 use crate::pipeline::{Pipeline, SchemaSource};
-use crate::schema::{OrderSchema, SchemaProblem, Typing};
+use crate::schema::{OrderSchema, SchemaProblem, TypeRules};
 
 /// The schema and the key of an order.
 #[derive(Debug)]
@@ -135,10 +135,11 @@ pub(super) fn check(
 ) -> Option<OrderPlan> {
     let section = pipeline.order.as_ref()?;
     let route = Route::root().key("order");
-    let typing = if semantics.types_null_unions() { Typing::Current } else { Typing::First };
+    let type_rules =
+        if semantics.types_null_unions() { TypeRules::Current } else { TypeRules::First };
     let schema = match &section.schema {
-        SchemaSource::Inline(json) => Some(inline(json, typing, &route.key("schema"), sink)),
-        SchemaSource::File(path) => from_file(path, typing, &route.key("schema"), sink, files),
+        SchemaSource::Inline(json) => Some(inline(json, type_rules, &route.key("schema"), sink)),
+        SchemaSource::File(path) => from_file(path, type_rules, &route.key("schema"), sink, files),
     };
     let schema = schema.filter(OrderSchema::is_usable)?;
     let mut scope = Scope::new(time_zone.clone());
@@ -158,7 +159,7 @@ pub(super) fn check(
     let (key, problems) = compiled;
     let mut expression = None;
     for problem in problems {
-        if problem.code == codes::FORGOTTEN_BRACES {
+        if problem.code == codes::MISSING_BRACES {
             expression = problem.help;
         } else {
             sink.add(problem.into_finding(&place));
@@ -191,7 +192,7 @@ pub(super) fn check(
     if let Some(message) = fixed_fault(&key) {
         let help = "keep only the characters A-Z a-z 0-9 . _ ~ - in the fixed text";
         let finding = Finding::error(codes::ORDER_KEY, Place::value(place), message);
-        sink.add(finding.help(help.to_owned()).newly_refused());
+        sink.add(finding.help(help.to_owned()).ignored_in_bundles());
         return None;
     }
     if key.ty().contains_pii() {
@@ -220,15 +221,15 @@ fn fixed_fault(key: &Compiled) -> Option<String> {
     })
 }
 
-fn inline(json: &Json, typing: Typing, route: &Route, sink: &mut Sink<'_>) -> OrderSchema {
-    let (schema, problems) = OrderSchema::compile(json, typing);
+fn inline(json: &Json, type_rules: TypeRules, route: &Route, sink: &mut Sink<'_>) -> OrderSchema {
+    let (schema, problems) = OrderSchema::compile(json, type_rules);
     for problem in problems {
         let place = place_in(sink.document, route, &problem);
         // The version that stored a bundle accepted its schema, so all findings in it are new.
         sink.add(
             Finding::error(codes::ORDER_SCHEMA, place, problem.message)
                 .help(problem.help)
-                .newly_refused(),
+                .ignored_in_bundles(),
         );
     }
     schema_values::inline(&schema, route, sink);
@@ -237,7 +238,7 @@ fn inline(json: &Json, typing: Typing, route: &Route, sink: &mut Sink<'_>) -> Or
 
 fn from_file(
     path: &str,
-    typing: Typing,
+    type_rules: TypeRules,
     route: &Route,
     sink: &mut Sink<'_>,
     files: &dyn Files,
@@ -265,7 +266,7 @@ fn from_file(
             return None;
         }
     };
-    let (schema, problems) = OrderSchema::compile(&document.root().to_json(), typing);
+    let (schema, problems) = OrderSchema::compile(&document.root().to_json(), type_rules);
     if !problems.is_empty() && !sink.bundle {
         sink.report.add_source(&shown, document.text());
         for problem in problems {

@@ -9,7 +9,7 @@ use oms_core::money::{Currency, Decimal, Quote, RateFileError, RateTable};
 
 use super::semantics::Semantics;
 use super::sink::{InFile, Sink};
-use crate::pipeline::{FixedQuote, Named, Pipeline, RatesSection, RatesSource};
+use crate::pipeline::{FixedQuote, Pipeline, RatesSection, RatesSource, Section};
 use crate::step::{RateSource, Resources};
 
 pub(super) fn check(
@@ -93,7 +93,7 @@ fn cell_length(text: &Arc<str>, error: &RateFileError) -> usize {
 }
 
 fn ecb(
-    named: &Named<RatesSection>,
+    named: &Section<RatesSection>,
     section: &RatesSection,
     sink: &mut Sink<'_>,
     files: &dyn Files,
@@ -123,7 +123,7 @@ fn ecb(
 }
 
 fn fixed(
-    named: &Named<RatesSection>,
+    named: &Section<RatesSection>,
     section: &RatesSection,
     sink: &mut Sink<'_>,
 ) -> Option<RateTable> {

@@ -20,7 +20,9 @@ pub(super) fn inline(schema: &OrderSchema, base: &Route, sink: &mut Sink<'_>) {
     }
     for place in report_inexact(sink.document, base) {
         let (message, help) = digits_lost(sink.document, &place);
-        sink.add(Finding::error(codes::ORDER_SCHEMA, place, message).help(help).newly_refused());
+        sink.add(
+            Finding::error(codes::ORDER_SCHEMA, place, message).help(help).ignored_in_bundles(),
+        );
     }
 }
 

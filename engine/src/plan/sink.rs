@@ -20,7 +20,7 @@ impl<'d> Sink<'d> {
     }
 
     pub(super) fn add(&mut self, finding: Finding) {
-        if self.bundle && finding.newly_refused {
+        if self.bundle && finding.ignored_in_bundles {
             return;
         }
         let finding = self.explain_comment(finding);

@@ -20,7 +20,7 @@ use super::graph::Graph;
 use super::order::OrderPlan;
 use super::reachability::{Reachability, Unreachable};
 use super::sink::Sink;
-use crate::pipeline::{Allow, ForEachSection, Named, Pipeline, RetrySection, StepSection};
+use crate::pipeline::{Allow, ForEachSection, Pipeline, RetrySection, Section, StepSection};
 use crate::step::{Effect, Fault, PlanContext, Registry, Resources, Safety};
 
 /// The inputs for planning the steps.
@@ -277,7 +277,7 @@ impl Planner<'_, '_> {
             Ok(mut compiled) => {
                 let mut notes = compiled.take_notes();
                 // A text instead of a condition or a list is rejected anyway.
-                notes.retain(|note| note.code != codes::FORGOTTEN_BRACES);
+                notes.retain(|note| note.code != codes::MISSING_BRACES);
                 (Some(compiled).filter(|compiled| !compiled.is_broken()), notes)
             }
             Err(problems) => (None, problems),
@@ -290,7 +290,7 @@ impl Planner<'_, '_> {
     }
 
     /// Warns about a step that can never run. Returns whether the step can run.
-    fn reachable(&mut self, at: usize, named: &Named<StepSection>, facts: Option<Facts>) -> bool {
+    fn reachable(&mut self, at: usize, named: &Section<StepSection>, facts: Option<Facts>) -> bool {
         let graph = self.inputs.graph;
         let needs = graph.needs.get(at).map(Vec::as_slice).unwrap_or_default();
         let catches = graph.catches.get(at).copied().flatten();
@@ -347,7 +347,7 @@ impl Planner<'_, '_> {
     fn when(
         &mut self,
         when: &Json,
-        named: &Named<StepSection>,
+        named: &Section<StepSection>,
         each: Option<&ForEachSection>,
         scope: &Scope,
     ) -> Option<Compiled> {
@@ -402,7 +402,7 @@ impl Planner<'_, '_> {
     }
 
     /// Reports a name that is used for both the element and its index.
-    fn check_distinct_names(&mut self, each: &ForEachSection, named: &Named<StepSection>) {
+    fn check_distinct_names(&mut self, each: &ForEachSection, named: &Section<StepSection>) {
         let Some(index) = each.index.as_ref().filter(|index| **index == each.name) else { return };
         let place = Place::value(named.route.key("for_each").key("index"));
         let message = format!("`{index}` is already the name of the element");
@@ -464,7 +464,7 @@ impl Planner<'_, '_> {
     /// Returns the retries of a step, and reports retries of a step that is not safe to repeat.
     fn retry(
         &mut self,
-        named: &Named<StepSection>,
+        named: &Section<StepSection>,
         section: &StepSection,
         effects: &[Effect],
     ) -> Option<Retry> {
@@ -509,7 +509,7 @@ impl Planner<'_, '_> {
         }
     }
 
-    fn report(&mut self, named: &Named<StepSection>, faults: Vec<Fault>) {
+    fn report(&mut self, named: &Section<StepSection>, faults: Vec<Fault>) {
         self.report_at(&named.route.key("with"), faults);
     }
 

@@ -14,7 +14,7 @@ use oms_core::value::{
 use super::checked::Seed;
 use super::order::OrderPlan;
 use super::sink::{InFile, Sink};
-use crate::pipeline::{Named, Pipeline, TableSection};
+use crate::pipeline::{Pipeline, Section, TableSection};
 use crate::step::Resources;
 
 /// A declared table.
@@ -54,7 +54,7 @@ pub(super) fn check(
 }
 
 fn check_table(
-    named: &Named<TableSection>,
+    named: &Section<TableSection>,
     section: &TableSection,
     sink: &mut Sink<'_>,
 ) -> Option<TableDef> {
@@ -302,11 +302,9 @@ fn parse_row(table: &TableDef, text: &str) -> Result<Value, Vec<RowProblem>> {
     let mut values = Vec::with_capacity(table.columns.len());
     for (name, value) in record.iter() {
         let Some(column) = table.column(name) else { continue };
-        values.push(
-            column
-                .fit(value.clone())
-                .map_err(|message| vec![RowProblem { column: 1, message, help: None }])?,
-        );
+        values.push(column.fit(value.clone()).map_err(|error| {
+            vec![RowProblem { column: 1, message: error.to_string(), help: None }]
+        })?);
     }
     Ok(Value::Record(Arc::new(Record::new(Arc::clone(&table.row), values))))
 }

@@ -99,7 +99,7 @@ pub fn resume(
     events: &[Event],
 ) -> Result<Run, ResumeError> {
     let Parsed { value, canonical } =
-        plan.order().schema().revive(&body).map_err(|_| ResumeError::Order)?;
+        plan.order().schema().read_accepted(&body).map_err(|_| ResumeError::Order)?;
     let digest = Digest::of(&canonical);
     let mut run = begin(plan, Arc::from(key), accepted_at, body, value, digest);
     let moved = events.iter().enumerate().rev().find_map(|(at, event)| match event {

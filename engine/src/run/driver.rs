@@ -12,15 +12,15 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 use oms_core::effects::RunState;
 use oms_core::effects::{
-    Call, Class, DoneNote, Effects, OutcomeUnknown, Outside, Permit, Reads, RunInfo, StepError,
-    cause,
+    Call, Class, DoneNote, Effects, ExternalPorts, OutcomeUnknown, Permit, Reads, RunInfo,
+    StepError, cause,
 };
 use oms_core::value::{Digest, Value};
 
+use super::backoff::wait_before;
 use super::decision::Decision;
 use super::event::Event;
 use super::failure::Failure;
-use super::retry::wait_before;
 use super::scheduler::Scheduler;
 use crate::plan::{Plan, PlannedStep};
 use crate::step::{OnUnknown, Port, StepContext};
@@ -119,13 +119,13 @@ struct EndedAttempt {
 /// Runs every step that can run now and every step that follows, until the run ends, has to wait,
 /// or must be made durable before it continues.
 ///
-/// An attempt with an external effect ([`Effects::outside`]) begins in the call after the one that
+/// An attempt with an external effect ([`Effects::external_ports`]) begins in the call after the one that
 /// returned its [`Event::Claimed`]. That call runs nothing else, so the end of the attempt is
 /// durable before any later step can block another run. An attempt is claimed only when it has
 /// permission to start immediately. Earlier events do not wait for the permission.
 pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
     let plan = Arc::clone(run.scheduler.plan());
-    let outside = effects.outside();
+    let external = effects.external_ports();
     let begins_nothing = !run.claimed.is_empty();
     let mut stretch = Stretch::new(&plan);
     let mut running = FuturesUnordered::new();
@@ -140,7 +140,7 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
         let decisions = run.scheduler.next(now);
         let mut end = None;
         for decision in decisions {
-            end = stretch.carry_out(decision, run, &mut decided, now).or(end);
+            end = stretch.execute(decision, run, &mut decided, now).or(end);
         }
         if let Some((state, until)) = end {
             return stretch.progress(state, until);
@@ -149,7 +149,7 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
             let Some(planned) = plan.steps().get(attempt.step) else { continue };
             if begins_nothing {
                 stretch.next.push(attempt);
-            } else if must_be_claimed(planned, outside) {
+            } else if must_be_claimed(planned, external) {
                 stretch.to_claim.push(attempt);
             } else {
                 running.push(attempt_step(planned, attempt, false, effects));
@@ -200,7 +200,7 @@ pub async fn assume_done(
         let call = call(&run.info, planned, *element, &reads);
         let cx = StepContext { effects, call: &call };
         let output = planned.step.run(&cx, input).await?;
-        effects.settle(&call, true);
+        effects.finish_attempt(&call, true);
         let (at, step) = (effects.clock().now(), Arc::clone(id));
         let (element, attempt, micros) = (*element, 1, 0);
         let event = Event::Succeeded { step, element, attempt, at, micros, output };
@@ -233,7 +233,7 @@ impl Stretch {
 
     /// Carries out a decision. If the run ends or has to wait, returns its state and the time until
     /// which it waits.
-    fn carry_out(
+    fn execute(
         &mut self,
         decision: Decision,
         run: &mut Run,
@@ -326,12 +326,12 @@ async fn acquire_permit(
 }
 
 /// Returns whether a step has an external effect that is not safe to repeat.
-fn must_be_claimed(planned: &PlannedStep, outside: Outside) -> bool {
+fn must_be_claimed(planned: &PlannedStep, external: ExternalPorts) -> bool {
     planned.effects.iter().any(|effect| {
         effect.on_unknown().is_some()
             && match effect.port {
-                Port::Mail => outside.mail,
-                Port::Custom => outside.custom,
+                Port::Mail => external.mail,
+                Port::Custom => external.custom,
                 Port::Objects | Port::Topics | Port::Tables => false,
             }
     })
@@ -401,7 +401,7 @@ fn finish_attempt(
     effects: &dyn Effects,
 ) {
     let EndedAttempt { call, attempt, micros, at, result, step } = ended;
-    effects.settle(&call, result.is_ok());
+    effects.finish_attempt(&call, result.is_ok());
     let Call { step: id, element, .. } = call;
     let event = match result {
         Ok(output) => Event::Succeeded { step: id, element, attempt, at, micros, output },

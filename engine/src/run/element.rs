@@ -161,7 +161,7 @@ impl Elements {
     }
 
     /// Moves the next attempt of every waiting element to `at`.
-    pub(super) fn make_due(&mut self, at: Timestamp) {
+    pub(super) fn reschedule_waiting(&mut self, at: Timestamp) {
         for (_, element) in std::mem::take(&mut self.waiting) {
             if let Some(ElementState::Waiting { until, wait, .. }) =
                 self.states.get_mut(element as usize)
@@ -254,7 +254,7 @@ mod tests {
         assert_eq!((elements.due_after(at(4)), elements.due_after(at(5))), (Some(at(5)), None));
         assert!(elements.rescheduled(at(-1)).is_empty());
         assert_eq!(elements.rescheduled(at(-9)), [(0, 1, at(-4))]);
-        elements.make_due(at(2));
+        elements.reschedule_waiting(at(2));
         assert_eq!((elements.due(), elements.rescheduled(at(1))), (Some(at(2)), Vec::new()));
     }
 

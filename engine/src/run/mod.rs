@@ -8,6 +8,7 @@
 //! that the steps staged.
 
 mod accept;
+mod backoff;
 mod decision;
 mod driver;
 mod element;
@@ -20,12 +21,12 @@ mod list_limits;
 mod read_again;
 mod rehearsal;
 mod reopen;
-mod retry;
 mod scheduler;
 mod state;
-mod targets;
+mod write_conflicts;
 
 pub use accept::{Rejection, ResumeError, accept, accept_as, resume};
+pub use backoff::wait_before;
 pub use decision::{Decision, IllegalEvent};
 pub use driver::{Progress, Run, advance, assume_done, idempotency_key};
 pub use element::Elements;
@@ -33,7 +34,6 @@ pub use event::{Event, SkipReason};
 pub use failure::Failure;
 pub use journal::{JournalError, decode, encode};
 pub use oms_core::effects::{RunState, run_id};
-pub use rehearsal::{Rehearsal, SeedError, Sent};
-pub use retry::wait_before;
+pub use rehearsal::{Rehearsal, SeedError, SentMail};
 pub use scheduler::Scheduler;
 pub use state::{ElementState, StepState};

@@ -26,7 +26,7 @@ pub struct Rehearsal {
 }
 
 /// An e-mail that a run would send.
-pub struct Sent {
+pub struct SentMail {
     /// The step that sends it.
     pub step: Arc<str>,
     /// The template's name.
@@ -93,7 +93,7 @@ impl Rehearsal {
     /// # Errors
     /// Returns an error if the e-mail's step fails, which can only happen if the e-mail is too
     /// large.
-    pub async fn mails(&self, run: &Run, locale: Option<&str>) -> Result<Vec<Sent>, StepError> {
+    pub async fn mails(&self, run: &Run, locale: Option<&str>) -> Result<Vec<SentMail>, StepError> {
         let mut sent = Vec::new();
         for (position, planned) in self.plan.steps().iter().enumerate() {
             let effect = planned.effects.iter().find(|effect| effect.port == Port::Mail);
@@ -121,7 +121,7 @@ impl Rehearsal {
         template: &Template,
         name: &str,
         locale: Option<&str>,
-    ) -> Result<Vec<Sent>, StepError> {
+    ) -> Result<Vec<SentMail>, StepError> {
         let info = Arc::new(RunInfo {
             pipeline: Arc::clone(self.plan.name()),
             key: Arc::from("sample"),
@@ -152,14 +152,14 @@ impl Rehearsal {
         template: &Arc<str>,
         run: &Arc<RunInfo>,
         input: Value,
-    ) -> Result<impl Iterator<Item = Sent>, StepError> {
+    ) -> Result<impl Iterator<Item = SentMail>, StepError> {
         let world = MemoryWorld::new();
         world.set_time(self.world.now());
         let call = call(run, planned, None, &Arc::default());
         planned.step.run(&StepContext { effects: &world, call: &call }, input).await?;
         let (step, template) = (Arc::clone(&planned.id), Arc::clone(template));
         let mails = world.contents().mails.into_values();
-        Ok(mails.map(move |mail| Sent {
+        Ok(mails.map(move |mail| SentMail {
             step: Arc::clone(&step),
             template: Arc::clone(&template),
             mail,

@@ -38,7 +38,7 @@ impl Scheduler {
                 *saved = resumed_state.map(|state| SavedState { state, has_begun_here: true });
                 *state = StepState::Pending;
             }
-            make_due(state, at);
+            reschedule_waiting(state, at);
             reopened.push(again);
         }
         if self.plan.semantics().failures_reach_skipped_steps() {
@@ -220,12 +220,12 @@ const fn due_at(attempts: u32, at: Timestamp) -> ElementState {
 }
 
 /// Moves waiting attempts to `at`.
-fn make_due(state: &mut StepState, at: Timestamp) {
+fn reschedule_waiting(state: &mut StepState, at: Timestamp) {
     match state {
         StepState::One(ElementState::Waiting { until, wait, .. }) => {
             (*until, *wait) = (at, SignedDuration::ZERO);
         }
-        StepState::Each { elements, .. } => elements.make_due(at),
+        StepState::Each { elements, .. } => elements.reschedule_waiting(at),
         _ => {}
     }
 }

@@ -16,7 +16,7 @@ use super::failure::Failure;
 use super::gate::Gate;
 use super::list_limits;
 use super::state::{ElementState, StepState};
-use super::targets::Targets;
+use super::write_conflicts::WrittenItems;
 use crate::plan::{Plan, PlannedStep};
 use crate::step::OnUnknown;
 
@@ -38,8 +38,8 @@ pub struct Scheduler {
     pub(super) saved: Vec<Option<SavedState>>,
     /// The outputs by position, as expressions read them. `Missing` for a step without output.
     pub(super) outputs: Vec<Value>,
-    /// The written targets, once a step begins that might share one.
-    pub(super) targets: Option<Targets>,
+    /// The written items, once a step begins that might share one.
+    pub(super) written_items: Option<WrittenItems>,
     /// Steps that have produced their output since the run was started or rebuilt.
     pub(super) outputs_since_start: BTreeSet<usize>,
     /// Whether the last event is a retry.
@@ -58,7 +58,7 @@ impl Scheduler {
             steps: vec![StepState::Pending; count],
             saved: std::iter::repeat_with(|| None).take(count).collect(),
             outputs: vec![Value::Missing; count],
-            targets: None,
+            written_items: None,
             outputs_since_start: BTreeSet::new(),
             is_retried: false,
             cancelled: false,

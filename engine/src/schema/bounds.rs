@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jsonschema::paths::Location;
 use jsonschema::{Keyword, Retrieve, ValidationError, ValidationOptions};
 use oms_core::money::Decimal;
-use oms_core::value::{check_digits, decimal};
+use oms_core::value::{ScalarError, check_digits, decimal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json};
 
@@ -104,21 +104,17 @@ pub(super) struct Digits {
 }
 
 impl Digits {
-    fn check(&self, instance: &Instance) -> Result<(), String> {
+    fn check(&self, instance: &Instance) -> Result<(), ScalarError> {
         match instance {
             Instance::Text(text)
                 if self.all_texts || (self.texts && Decimal::parse(text).is_ok()) =>
             {
-                decimal(text, self.integer_digits, self.scale)
-                    .map(drop)
-                    .map_err(|error| error.message)
+                decimal(text, self.integer_digits, self.scale).map(drop)
             }
             Instance::Number(text) if self.numbers => {
                 let number = Decimal::from_json_number(text)
                     .map_err(|error| format!("must not have {error}"))?;
-                check_digits(number, self.integer_digits, self.scale)
-                    .map(drop)
-                    .map_err(|error| error.message)
+                check_digits(number, self.integer_digits, self.scale).map(drop)
             }
             _ => Ok(()),
         }
@@ -127,7 +123,7 @@ impl Digits {
 
 impl<'i> Keyword<'i, Exact> for Digits {
     fn validate(&self, instance: &'i Instance) -> Result<(), ValidationError<'i>> {
-        self.check(instance).map_err(ValidationError::custom)
+        self.check(instance).map_err(|error| ValidationError::custom(error.message))
     }
 
     fn is_valid(&self, instance: &'i Instance) -> bool {

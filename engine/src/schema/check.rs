@@ -156,7 +156,7 @@ impl Checker<'_, '_> {
                     format!("`{}` points to `{reference}`, which does not exist", here.name);
                 (message, self.definitions(reference))
             }
-            Target::Elsewhere => {
+            Target::External => {
                 let message = format!("`{}` cannot point to another document", here.name);
                 let name = definition_name(reference);
                 let help = format!(

@@ -18,7 +18,7 @@ use super::marks::{customers_in, is_definition, mark_in, personal};
 use super::number_type::{decimal, integer};
 use super::problem::{SchemaProblem, SchemaProblemKind};
 use super::reader_keywords::{reader_asserts, required};
-use super::typing::Typing;
+use super::type_rules::TypeRules;
 use super::{formats, union};
 
 /// Maximum nesting depths of the parts from which types are derived, in the order in which they are
@@ -44,13 +44,13 @@ pub(super) fn compile<'s>(
     index: &Index<'s>,
     root: &'s Json,
     broken: &HashSet<String>,
-    typing: Typing,
+    type_rules: TypeRules,
 ) -> Compilation {
     let personal = personal(index);
     let mut depths = DEPTHS.into_iter();
     loop {
         let depth_max = depths.next().unwrap_or_default();
-        let mut compiler = Compiler::new(index, broken, &personal, typing, depth_max);
+        let mut compiler = Compiler::new(index, broken, &personal, type_rules, depth_max);
         let (ty, node) = compiler.root(root);
         if compiler.nodes <= NODES_MAX || depth_max == 0 {
             compiler.customers_without_effect();
@@ -65,7 +65,7 @@ pub(super) struct Compiler<'i, 's> {
     broken: &'i HashSet<String>,
     /// Whether each place contains personal data.
     personal: &'i [bool],
-    typing: Typing,
+    type_rules: TypeRules,
     depth_max: usize,
     depth: usize,
     nodes: usize,
@@ -90,14 +90,14 @@ impl<'i, 's> Compiler<'i, 's> {
         index: &'i Index<'s>,
         broken: &'i HashSet<String>,
         personal: &'i [bool],
-        typing: Typing,
+        type_rules: TypeRules,
         depth_max: usize,
     ) -> Self {
         Self {
             index,
             broken,
             personal,
-            typing,
+            type_rules,
             depth_max,
             depth: 0,
             nodes: 0,
@@ -307,7 +307,8 @@ impl<'i, 's> Compiler<'i, 's> {
             };
             return (ty, node, vec!["$ref"]);
         }
-        if let Some((keyword, inner)) = union::or_null(map).filter(|_| self.typing != Typing::First)
+        if let Some((keyword, inner)) =
+            union::or_null(map).filter(|_| self.type_rules != TypeRules::First)
         {
             let (ty, node) = self.nested(inner);
             // In a `oneOf`, null must match only one of the two cases.
@@ -356,7 +357,7 @@ impl<'i, 's> Compiler<'i, 's> {
             Some(Json::Array(names)) => names.iter().filter_map(Json::as_str).collect(),
             _ => Vec::new(),
         };
-        let values = constants(map).filter(|_| self.typing != Typing::First);
+        let values = constants(map).filter(|_| self.type_rules != TypeRules::First);
         let nullable =
             names.contains(&"null") && values.is_none_or(|values| values.contains(&&Json::Null));
         let mut kinds: Vec<&str> = names.iter().copied().filter(|name| *name != "null").collect();
@@ -394,17 +395,17 @@ impl<'i, 's> Compiler<'i, 's> {
         {
             return texts;
         }
-        if self.typing == Typing::Current
+        if self.type_rules == TypeRules::Current
             && let Some(scalars) = constants(map).and_then(|values| scalars(&values))
         {
             return scalars;
         }
         if map.contains_key("properties") {
             let (ty, kind) = self.object(schema, map, used);
-            return match (kind, self.typing) {
+            return match (kind, self.type_rules) {
                 // JSON Schema accepts any value that is not an object here. Such values are read as
                 // missing.
-                (JsonKind::Record(record), Typing::Current) => {
+                (JsonKind::Record(record), TypeRules::Current) => {
                     (ty.or_null(), JsonKind::Record(RecordNode { lax: true, ..record }))
                 }
                 (kind, _) => (ty, kind),
@@ -415,7 +416,7 @@ impl<'i, 's> Compiler<'i, 's> {
 
     /// Returns the type for the texts among the allowed values.
     fn texts(&self, values: &[&Json]) -> Option<(Type, JsonKind)> {
-        if self.typing == Typing::First && !values.iter().all(|value| value.is_string()) {
+        if self.type_rules == TypeRules::First && !values.iter().all(|value| value.is_string()) {
             return None;
         }
         let texts: Arc<[Arc<str>]> =
@@ -433,7 +434,7 @@ impl<'i, 's> Compiler<'i, 's> {
     fn string(&self, map: &Map<String, Json>) -> (Type, JsonKind) {
         let format = map.get("format").and_then(Json::as_str);
         // For values that are not text in expressions, the validator asserts the constants.
-        let is_text = self.typing == Typing::First
+        let is_text = self.type_rules == TypeRules::First
             || !matches!(format, Some("decimal" | "date" | "date-time"));
         if let Some(values) = constants(map).filter(|_| is_text) {
             let opaque = || (Type::of(Shape::Json).or_null(), JsonKind::Json);
@@ -445,7 +446,7 @@ impl<'i, 's> Compiler<'i, 's> {
             Some("email") => (Type::of(Shape::Email), JsonKind::Email),
             Some("uri") => (Type::of(Shape::Uri), JsonKind::Uri),
             Some("date-time") => {
-                let fine = self.typing == Typing::First;
+                let fine = self.type_rules == TypeRules::First;
                 (Type::of(Shape::Timestamp), JsonKind::Timestamp { fine })
             }
             Some("date") => {
@@ -469,7 +470,7 @@ impl<'i, 's> Compiler<'i, 's> {
         used: &mut Vec<&'static str>,
     ) -> (Type, JsonKind) {
         // With `prefixItems`, the first elements have different types from the rest.
-        let mixed = self.typing != Typing::First && map.contains_key("prefixItems");
+        let mixed = self.type_rules != TypeRules::First && map.contains_key("prefixItems");
         let (element, node) = match map.get("items") {
             Some(items) if !mixed => {
                 used.push("items");

@@ -168,7 +168,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::schema::{OrderSchema, Typing};
+    use crate::schema::{OrderSchema, TypeRules};
 
     #[test]
     fn only_marked_members_identify_a_customer() {
@@ -185,7 +185,7 @@ mod tests {
                 "name": { "type": "string" }
             } } }
         });
-        let (schema, problems) = OrderSchema::compile(&schema, Typing::Current);
+        let (schema, problems) = OrderSchema::compile(&schema, TypeRules::Current);
         assert!(problems.is_empty(), "{problems:#?}");
         let expected = |id: Option<&str>, emails: &[&str]| {
             let mut identity = Identity::default();

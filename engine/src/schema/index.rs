@@ -45,7 +45,7 @@ pub(super) enum Target<'s> {
     /// A place in the schema without a subschema.
     Missing,
     /// Another document.
-    Elsewhere,
+    External,
 }
 
 /// Identifies a subschema by its address in memory.
@@ -131,7 +131,7 @@ impl<'s> Index<'s> {
             match self.resources.get(&base) {
                 Some(resource) => (*resource, base),
                 None if base.starts_with(DIALECT) => return Target::Dialect,
-                None => return Target::Elsewhere,
+                None => return Target::External,
             }
         };
         let fragment = percent_decode_str(fragment).decode_utf8_lossy();
@@ -229,7 +229,7 @@ mod tests {
             ("#/$defs/missing", Target::Missing),
             ("#/$defs", Target::Missing),
             ("#elsewhere", Target::Missing),
-            ("customer.json", Target::Elsewhere),
+            ("customer.json", Target::External),
         ] {
             assert_eq!(index.resolve(&schema, reference), target, "{reference}");
         }

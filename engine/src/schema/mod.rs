@@ -29,7 +29,7 @@ mod order;
 mod problem;
 mod reader_keywords;
 mod strip_extensions;
-mod typing;
+mod type_rules;
 mod union;
 
 pub use customer::CustomerMembers;
@@ -38,4 +38,4 @@ pub(crate) use list_bounds::{ListBound, list_bound};
 pub(crate) use number::is_exact;
 pub use order::OrderSchema;
 pub use problem::{SchemaProblem, SchemaProblemKind};
-pub use typing::Typing;
+pub use type_rules::TypeRules;

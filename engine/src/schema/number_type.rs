@@ -73,7 +73,7 @@ fn constants(map: &Map<String, Json>) -> Option<Interval> {
     };
     let listed = map.get("enum").and_then(Json::as_array).map(Vec::as_slice);
     let values = map.get("const").map(std::slice::from_ref).or(listed)?;
-    values.iter().filter_map(number).map(Interval::only).reduce(Interval::hull)
+    values.iter().filter_map(number).map(Interval::only).reduce(Interval::enclosing)
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use jsonschema::{Draft, Validator};
 use oms_core::value::{
-    JsonNode, JsonProblem, Parsed, ProblemKind, Shape, Type, read_json, revive_json,
+    JsonNode, JsonProblem, Parsed, ProblemKind, Shape, Type, read_accepted_json, read_json,
 };
 use serde_json::Value as Json;
 
@@ -13,7 +13,7 @@ use super::in_place_applicators;
 use super::index::Index;
 use super::instance::{Exact, Instance};
 use super::problem::{SchemaProblem, SchemaProblemKind};
-use super::typing::Typing;
+use super::type_rules::TypeRules;
 use super::{bounds, draft4, faults, formats, strip_extensions};
 
 /// A compiled order schema.
@@ -31,13 +31,13 @@ pub struct OrderSchema {
 impl OrderSchema {
     /// Compiles a schema. Returns it with all problems. The type of a part with a problem is
     /// [`Shape::Broken`].
-    pub fn compile(schema: &Json, typing: Typing) -> (Self, Vec<SchemaProblem>) {
+    pub fn compile(schema: &Json, type_rules: TypeRules) -> (Self, Vec<SchemaProblem>) {
         let source = schema.clone();
         let index = Index::new(&source);
         let Findings { mut problems, broken } = check(&index, &source);
         problems.extend(in_place_applicators::problems(&index));
         let Compilation { ty, node, customer, covered, problems: more } =
-            compile(&index, &source, &broken, typing);
+            compile(&index, &source, &broken, type_rules);
         for problem in more {
             if !problems.iter().any(|known| known.pointer == problem.pointer) {
                 problems.push(problem);
@@ -119,8 +119,8 @@ impl OrderSchema {
     ///
     /// # Errors
     /// Returns the syntax errors if the text is not JSON.
-    pub fn revive(&self, body: &[u8]) -> Result<Parsed, Vec<JsonProblem>> {
-        revive_json(body, &self.node)
+    pub fn read_accepted(&self, body: &[u8]) -> Result<Parsed, Vec<JsonProblem>> {
+        read_accepted_json(body, &self.node)
     }
 }
 
@@ -143,13 +143,13 @@ mod tests {
     use super::*;
 
     fn compiled(schema: &Json) -> OrderSchema {
-        let (schema, problems) = OrderSchema::compile(schema, Typing::Current);
+        let (schema, problems) = OrderSchema::compile(schema, TypeRules::Current);
         assert!(problems.is_empty(), "{problems:#?}");
         schema
     }
 
     fn faults(schema: &Json) -> Vec<SchemaProblem> {
-        OrderSchema::compile(schema, Typing::Current).1
+        OrderSchema::compile(schema, TypeRules::Current).1
     }
 
     fn problems(schema: &Json, body: &str) -> Vec<String> {

@@ -354,7 +354,7 @@ impl PlanContext<'_> {
         // With newly refused faults, there is still a plan, because runs may have started with it.
         let grave = |fault: &Fault| match fault {
             Fault::Setting { finding, .. } => {
-                finding.severity == Severity::Error && !finding.newly_refused
+                finding.severity == Severity::Error && !finding.ignored_in_bundles
             }
             Fault::OtherFile { diagnostic, .. } => diagnostic.severity == Severity::Error,
         };
@@ -370,7 +370,7 @@ impl PlanContext<'_> {
 fn merge_missing_braces(faults: &mut Faults) {
     let (forgotten, mut others): (Faults, Faults) =
         std::mem::take(faults).into_iter().partition(|fault| {
-            matches!(fault, Fault::Setting { finding, .. } if finding.code == codes::FORGOTTEN_BRACES)
+            matches!(fault, Fault::Setting { finding, .. } if finding.code == codes::MISSING_BRACES)
         });
     for fault in forgotten {
         let Fault::Setting { finding: cause, .. } = &fault else { continue };

@@ -14,7 +14,7 @@ use serde_json::Value as Json;
 use super::context::{InputPlan, PlanContext, StepContext};
 use super::effect::Effect;
 use super::fault::{Fault, Faults};
-use super::target::Target;
+use super::written_item::WrittenItem;
 
 /// A step kind. The [module](super) explains how its parts work together.
 pub trait Step: Sized + Send + Sync + 'static {
@@ -37,7 +37,7 @@ pub trait Step: Sized + Send + Sync + 'static {
     /// Returns the row or the object that an attempt with this input writes, if any. It is a
     /// conflict if two steps or elements of a run write the same target. Only an upsert may replace
     /// a row that another step wrote.
-    fn target(&self, _input: &Self::Input) -> Option<Target> {
+    fn written_item(&self, _input: &Self::Input) -> Option<WrittenItem> {
         None
     }
 
@@ -68,7 +68,7 @@ pub struct Planned<S> {
 /// A planned step of any kind.
 pub trait ErasedStep: Send + Sync {
     /// Returns the row or the object that an attempt with this input writes.
-    fn target(&self, input: &Value) -> Option<Target>;
+    fn written_item(&self, input: &Value) -> Option<WrittenItem>;
 
     /// Runs an attempt.
     fn run<'a>(
@@ -79,8 +79,8 @@ pub trait ErasedStep: Send + Sync {
 }
 
 impl<S: Step> ErasedStep for S {
-    fn target(&self, input: &Value) -> Option<Target> {
-        S::target(self, &S::Input::from_value(input)?)
+    fn written_item(&self, input: &Value) -> Option<WrittenItem> {
+        S::written_item(self, &S::Input::from_value(input)?)
     }
 
     fn run<'a>(

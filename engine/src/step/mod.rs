@@ -24,7 +24,7 @@ mod expr;
 mod fault;
 mod kind;
 mod registry;
-mod target;
+mod written_item;
 
 pub use context::{InputPlan, MailSettings, PlanContext, RateSource, Resources, StepContext};
 pub use effect::{Effect, OnUnknown, Port, Safety, Verb};
@@ -32,4 +32,4 @@ pub use expr::Expr;
 pub use fault::{Fault, Faults};
 pub use kind::{ErasedStep, Planned, PlannedKind, Step, StepKind};
 pub use registry::{DuplicateKind, Registry};
-pub use target::Target;
+pub use written_item::WrittenItem;

@@ -18,14 +18,14 @@ const LARGE_PX: f64 = 24.0;
 const LARGE_BOLD_PX: f64 = 18.66;
 
 /// A color: red, green and blue, 0 to 255.
-type Colour = [u8; 3];
+type Color = [u8; 3];
 
 /// Text with too little contrast.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct LowContrast {
     /// The position of the color that was set last, which is either the text color or the
     /// background color.
-    pub(super) colour: Range<usize>,
+    pub(super) color: Range<usize>,
     /// The contrast of the text.
     pub(super) ratio: f64,
     /// The required contrast.
@@ -35,8 +35,8 @@ pub(super) struct LowContrast {
 /// The style of text at one position. An unknown color is `None`.
 #[derive(Clone)]
 struct TextStyle {
-    colour: Option<Colour>,
-    background: Option<Colour>,
+    color: Option<Color>,
+    background: Option<Color>,
     written: Option<Range<usize>>,
     px: f64,
     bold: bool,
@@ -47,7 +47,7 @@ struct TextStyle {
 /// color. Handlebars tags in the text must be masked.
 pub(super) fn low_contrast(text: &str) -> Vec<LowContrast> {
     let plain = TextStyle {
-        colour: Some([0; 3]),
+        color: Some([0; 3]),
         background: Some([255; 3]),
         written: None,
         px: 16.0,
@@ -81,7 +81,7 @@ pub(super) fn low_contrast(text: &str) -> Vec<LowContrast> {
                 }
                 if let Some(faint) = text_style.low_contrast()
                     && found.len() < PROBLEMS_MAX
-                    && !found.iter().any(|known| known.colour == faint.colour)
+                    && !found.iter().any(|known| known.color == faint.color)
                 {
                     found.push(faint);
                 }
@@ -116,10 +116,10 @@ impl TextStyle {
     fn set(&mut self, text: &str, property: &str, span: Range<usize>) {
         let value = slice(text, &span).trim_end_matches("!important").trim().to_ascii_lowercase();
         match property {
-            "color" => (self.colour, self.written) = (colour(&value), Some(span)),
+            "color" => (self.color, self.written) = (color(&value), Some(span)),
             "background-color" | "background" if value == "transparent" || value == "none" => {}
             "background-color" | "background" => {
-                (self.background, self.written) = (colour(&value), Some(span));
+                (self.background, self.written) = (color(&value), Some(span));
             }
             "display" => self.hidden |= value == "none",
             "font-weight" => {
@@ -136,24 +136,24 @@ impl TextStyle {
     }
 
     fn low_contrast(&self) -> Option<LowContrast> {
-        let (colour, background) = (self.colour?, self.background?);
+        let (color, background) = (self.color?, self.background?);
         let written = self.written.clone().filter(|_| !self.hidden)?;
         let large = self.px >= LARGE_PX || self.bold && self.px >= LARGE_BOLD_PX;
         let ratio_min = if large { RATIO_MIN_LARGE } else { RATIO_MIN };
-        let ratio = contrast(colour, background);
-        (ratio < ratio_min).then_some(LowContrast { colour: written, ratio, ratio_min })
+        let ratio = contrast(color, background);
+        (ratio < ratio_min).then_some(LowContrast { color: written, ratio, ratio_min })
     }
 }
 
 /// Returns the contrast of two colors, from 1 to 21 (WCAG 2.2, "contrast ratio").
-fn contrast(one: Colour, other: Colour) -> f64 {
+fn contrast(one: Color, other: Color) -> f64 {
     let (one, other) = (luminance(one), luminance(other));
     (one.max(other) + 0.05) / (one.min(other) + 0.05)
 }
 
 /// Returns the luminance of a color, from 0 to 1 (WCAG 2.2, "relative luminance").
-fn luminance(colour: Colour) -> f64 {
-    let [red, green, blue] = colour.map(|part| {
+fn luminance(color: Color) -> f64 {
+    let [red, green, blue] = color.map(|part| {
         let part = f64::from(part) / 255.0;
         if part <= 0.04045 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) }
     });
@@ -161,7 +161,7 @@ fn luminance(colour: Colour) -> f64 {
 }
 
 /// Parses `#rgb`, `#rrggbb`, `rgb(r, g, b)` and the most common color names.
-fn colour(value: &str) -> Option<Colour> {
+fn color(value: &str) -> Option<Color> {
     let named = match value {
         "white" => Some([255; 3]),
         "black" => Some([0; 3]),
@@ -193,8 +193,8 @@ fn colour(value: &str) -> Option<Colour> {
         .strip_suffix(')')?
         .split(',')
         .map(|part| part.trim().parse().ok());
-    let colour = [parts.next()??, parts.next()??, parts.next()??];
-    parts.next().is_none().then_some(colour)
+    let color = [parts.next()??, parts.next()??, parts.next()??];
+    parts.next().is_none().then_some(color)
 }
 
 #[cfg(test)]
@@ -209,18 +209,18 @@ mod tests {
             ("rgb(89, 89, 89)", "#fff", 7.0),
             ("#4d5666", "#f1f3f6", 6.66),
         ] {
-            let found = contrast(colour(one).unwrap(), colour(other).unwrap());
+            let found = contrast(color(one).unwrap(), color(other).unwrap());
             assert!((found - ratio).abs() < 0.01, "{one} on {other}: {found}");
         }
         for value in ["#12", "#12345g", "rgb(1,2)", "rgb(1,2,300)", "var(--x)", "Z0Q", "#ééé"] {
-            assert_eq!(colour(value), None, "{value}");
+            assert_eq!(color(value), None, "{value}");
         }
     }
 
     #[test]
-    fn low_contrast_is_reported_at_the_colour_set_last() {
+    fn low_contrast_is_reported_at_the_color_set_last() {
         let at = |text: &'static str| -> Vec<&str> {
-            low_contrast(text).iter().map(|faint| slice(text, &faint.colour)).collect()
+            low_contrast(text).iter().map(|faint| slice(text, &faint.color)).collect()
         };
         assert_eq!(at("<p style='color:#999'>x</p><p style='color:#555'>y</p>"), ["#999"]);
         assert_eq!(at("<td bgcolor='#222'><b>x</b></td>"), ["#222"]);

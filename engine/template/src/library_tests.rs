@@ -6,7 +6,7 @@ use oms_core::diagnostic::Severity;
 use oms_core::time_zone::TimeZone;
 use oms_core::value::to_json;
 
-use super::property_tests::{Chance, value};
+use super::property_tests::{Rng, value};
 use super::tests::{data_type, files};
 use super::*;
 
@@ -38,14 +38,14 @@ const PIECES: &[&str] = &[
 /// because in Handlebars their indentation depends on the preceding text.
 const UNNESTED: usize = 14;
 
-fn text(chance: &mut Chance, pieces: &[&'static str]) -> String {
+fn text(chance: &mut Rng, pieces: &[&'static str]) -> String {
     (0..=chance.below(6)).map(|_| chance.one_of(pieces)).collect()
 }
 
 #[test]
 fn both_renderers_print_the_same() {
     let ty = data_type();
-    let mut chance = Chance(0xfeed_5eed_0bad_cafe);
+    let mut chance = Rng(0xfeed_5eed_0bad_cafe);
     for _ in 0..TEMPLATES {
         let body =
             format!("{}\n  {{{{> p}}}}\n{}", text(&mut chance, PIECES), text(&mut chance, PIECES));

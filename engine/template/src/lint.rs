@@ -10,7 +10,7 @@ use super::attribute::Attribute;
 use super::check_link::{LINK_RULE, removed_link};
 use super::contrast::low_contrast;
 use super::css::{Declaration, declarations, dropped, sheet};
-use super::lint_images::{Alts, images_without_alt};
+use super::lint_images::{DefaultAlts, images_without_alt};
 use super::load::{Html, Variant};
 use super::markup::{Element, Piece, pieces, slice};
 use super::mjml::masked;
@@ -27,7 +27,7 @@ pub const SUBJECT_CHARS_SHOWN: usize = 78;
 pub(super) fn lint(variant: &Variant) -> Vec<TemplateProblem> {
     let html = &variant.html;
     let sources = std::iter::once(&html.source).chain(html.included.iter().map(AsRef::as_ref));
-    let alts = Alts::of(sources.clone());
+    let alts = DefaultAlts::of(sources.clone());
     let mut problems: Vec<TemplateProblem> = sources.flat_map(|part| markup(part, &alts)).collect();
     problems.extend(contrast(html));
     problems.extend(length(variant));
@@ -35,7 +35,7 @@ pub(super) fn lint(variant: &Variant) -> Vec<TemplateProblem> {
 }
 
 /// Returns the warnings for one source file in HTML or MJML.
-fn markup(part: &Part, alts: &Alts) -> Vec<TemplateProblem> {
+fn markup(part: &Part, alts: &DefaultAlts) -> Vec<TemplateProblem> {
     let text = masked(&part.text);
     let pieces = pieces(&text);
     let mut faults = images_without_alt(&text, &pieces, alts);
@@ -112,13 +112,13 @@ fn style_of(text: &str, declarations: &[Declaration], faults: &mut Vec<Fault>) {
 fn contrast(html: &Html) -> Vec<TemplateProblem> {
     let rendered = masked(&html.rendered().text);
     let problem = |faint: super::contrast::LowContrast| {
-        let colour = slice(&rendered, &faint.colour);
+        let color = slice(&rendered, &faint.color);
         let (part, span) = match &html.generated {
-            None => (&html.source, faint.colour.clone()),
-            Some(_) => colour_in_source(html, colour),
+            None => (&html.source, faint.color.clone()),
+            Some(_) => color_in_source(html, color),
         };
         let message = format!(
-            "the contrast of the text with `{colour}` is {:.1} to 1, but at least {} is required",
+            "the contrast of the text with `{color}` is {:.1} to 1, but at least {} is required",
             faint.ratio, faint.ratio_min
         );
         let fault = Fault::new(codes::TEMPLATE_CONTRAST, span, message).warning();
@@ -128,12 +128,12 @@ fn contrast(html: &Html) -> Vec<TemplateProblem> {
 }
 
 /// Finds a color in the source files of an e-mail in MJML.
-fn colour_in_source<'h>(html: &'h Html, colour: &str) -> (&'h Part, Range<usize>) {
+fn color_in_source<'h>(html: &'h Html, color: &str) -> (&'h Part, Range<usize>) {
     let included = html.included.iter().map(AsRef::as_ref);
     let mut parts = std::iter::once(&html.source).chain(included);
-    let found = parts.find_map(|part| Some((part, part.text.find(colour)?)));
+    let found = parts.find_map(|part| Some((part, part.text.find(color)?)));
     let (part, at) = found.unwrap_or((&html.source, 0));
-    (part, at..at + if found.is_some() { colour.len() } else { 0 })
+    (part, at..at + if found.is_some() { color.len() } else { 0 })
 }
 
 /// Returns the warnings about parts that are too long to be shown, whatever the data.
@@ -202,7 +202,7 @@ mod tests {
         let text = "<p title='a > b'><img src=\"http://a.example/x.png\"><img alt=\"\" data-alt=1>\n<mj-image src='https://a.example/y.png' />\
                     <a HREF=x href = \"http://b.example\">b < c</a> <img data-alt=\"x\"><i style=\"top:0;color:red\">x</i>";
         let part = Part::of_file("t", text).unwrap();
-        let found: Vec<_> = markup(&part, &Alts::of([&part]))
+        let found: Vec<_> = markup(&part, &DefaultAlts::of([&part]))
             .into_iter()
             .map(|p| (p.code, text.get(p.span).unwrap()))
             .collect();

@@ -16,14 +16,14 @@ const ALL: &str = "mj-all";
 
 /// The elements that get an `alt` from `mj-attributes`.
 #[derive(Debug, Default)]
-pub(super) struct Alts {
+pub(super) struct DefaultAlts {
     /// Names of elements.
     elements: BTreeSet<String>,
     /// Names of MJML classes.
     classes: BTreeSet<String>,
 }
 
-impl Alts {
+impl DefaultAlts {
     /// Collects the defaults from the files of an e-mail.
     pub(super) fn of<'p>(parts: impl IntoIterator<Item = &'p Part>) -> Self {
         let mut alts = Self::default();
@@ -72,13 +72,13 @@ fn within_defaults<'p>(
 }
 
 /// Returns a fault for each image without `alt`, and for each linked image with an empty `alt`.
-pub(super) fn images_without_alt(text: &str, pieces: &[Piece], alts: &Alts) -> Vec<Fault> {
+pub(super) fn images_without_alt(text: &str, pieces: &[Piece], alts: &DefaultAlts) -> Vec<Fault> {
     let shown = within_defaults(text, pieces).filter(|(_, is_in)| !is_in);
     let found = shown.filter_map(|(element, _)| image_without_alt(text, element, alts));
     found.take(PROBLEMS_MAX).collect()
 }
 
-fn image_without_alt(text: &str, element: &Element, alts: &Alts) -> Option<Fault> {
+fn image_without_alt(text: &str, element: &Element, alts: &DefaultAlts) -> Option<Fault> {
     let name = slice(text, &element.name);
     if !matches!(name, "img" | "mj-image") {
         return None;
@@ -127,7 +127,7 @@ mod tests {
             ),
         ] {
             let part = Part::of_file("t", text).unwrap();
-            let found = images_without_alt(text, &pieces(text), &Alts::of([&part]));
+            let found = images_without_alt(text, &pieces(text), &DefaultAlts::of([&part]));
             let messages: Vec<&str> = found.iter().map(|fault| fault.message.as_str()).collect();
             assert_eq!(messages.first().copied(), message, "{text}");
         }

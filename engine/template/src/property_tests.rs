@@ -57,9 +57,9 @@ const PATHS: &[&str] = &[
 ];
 
 /// A xorshift generator, so that every run has the same cases.
-pub(super) struct Chance(pub(super) u64);
+pub(super) struct Rng(pub(super) u64);
 
-impl Chance {
+impl Rng {
     pub(super) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
@@ -72,57 +72,57 @@ impl Chance {
     }
 }
 
-fn operand(chance: &mut Chance, depth: usize) -> String {
-    match chance.below(if depth == 0 { 6 } else { 9 }) {
+fn operand(rng: &mut Rng, depth: usize) -> String {
+    match rng.below(if depth == 0 { 6 } else { 9 }) {
         0 => "\"x\"".to_owned(),
-        1 => chance.one_of(&["1", "null", "true", "1.5"]).to_owned(),
-        2..=5 => chance.one_of(PATHS).to_owned(),
-        6 => format!("(not {})", operand(chance, depth - 1)),
+        1 => rng.one_of(&["1", "null", "true", "1.5"]).to_owned(),
+        2..=5 => rng.one_of(PATHS).to_owned(),
+        6 => format!("(not {})", operand(rng, depth - 1)),
         _ => {
-            let name = chance.one_of(&["eq", "ne", "lt", "gt", "and", "or", "default", "le"]);
-            format!("({name} {} {})", operand(chance, depth - 1), operand(chance, depth - 1))
+            let name = rng.one_of(&["eq", "ne", "lt", "gt", "and", "or", "default", "le"]);
+            format!("({name} {} {})", operand(rng, depth - 1), operand(rng, depth - 1))
         }
     }
 }
 
-fn template(chance: &mut Chance, depth: usize) -> String {
+fn template(rng: &mut Rng, depth: usize) -> String {
     let mut text = String::new();
-    for _ in 0..chance.below(4) {
+    for _ in 0..rng.below(4) {
         let below = depth.saturating_sub(1);
-        text += &match chance.below(if depth == 0 { 4 } else { 10 }) {
+        text += &match rng.below(if depth == 0 { 4 } else { 10 }) {
             0 => "text\n".to_owned(),
-            1 | 2 => format!("{{{{{}}}}}", chance.one_of(PATHS)),
-            3 => format!("{{{{default {} \"z\"}}}}", operand(chance, 1)),
+            1 | 2 => format!("{{{{{}}}}}", rng.one_of(PATHS)),
+            3 => format!("{{{{default {} \"z\"}}}}", operand(rng, 1)),
             4 => {
                 let (condition, yes, no) =
-                    (operand(chance, 2), template(chance, below), template(chance, below));
+                    (operand(rng, 2), template(rng, below), template(rng, below));
                 format!("{{{{#if {condition}}}}}{yes}{{{{else}}}}{no}{{{{/if}}}}")
             }
             5 => {
-                let (condition, no) = (operand(chance, 2), template(chance, below));
-                let (second, yes) = (operand(chance, 1), template(chance, below));
+                let (condition, no) = (operand(rng, 2), template(rng, below));
+                let (second, yes) = (operand(rng, 1), template(rng, below));
                 format!(
                     "{{{{#unless {condition}}}}}{no}{{{{else if {second}}}}}{yes}{{{{/unless}}}}"
                 )
             }
             6 => {
-                let list = chance.one_of(&["order.items", "order.extras", "@root.order.items"]);
-                let (each, none) = (template(chance, below), template(chance, below));
+                let list = rng.one_of(&["order.items", "order.extras", "@root.order.items"]);
+                let (each, none) = (template(rng, below), template(rng, below));
                 format!("{{{{#each {list}}}}}{each}{{{{else}}}}{none}{{{{/each}}}}")
             }
             7 => {
-                let list = chance.one_of(&["order.items", "order.extras", "../order.items"]);
-                let each = template(chance, below);
+                let list = rng.one_of(&["order.items", "order.extras", "../order.items"]);
+                let each = template(rng, below);
                 format!("{{{{#each {list} as |it ix|}}}}{each}{{{{/each}}}}")
             }
             8 => {
                 let value =
-                    chance.one_of(&["order", "order.gift", "it", "order.note", "name", "this"]);
-                let name = chance.one_of(&["", " as |it|"]);
-                format!("{{{{#with {value}{name}}}}}{}{{{{/with}}}}", template(chance, below))
+                    rng.one_of(&["order", "order.gift", "it", "order.note", "name", "this"]);
+                let name = rng.one_of(&["", " as |it|"]);
+                format!("{{{{#with {value}{name}}}}}{}{{{{/with}}}}", template(rng, below))
             }
             _ => {
-                let call = chance.one_of(&[
+                let call = rng.one_of(&[
                     "p",
                     "q",
                     "p order",
@@ -139,41 +139,41 @@ fn template(chance: &mut Chance, depth: usize) -> String {
 }
 
 /// Generates a value of a type. Nullable values are null, absent or present.
-pub(super) fn value(ty: &Type, chance: &mut Chance) -> Value {
+pub(super) fn value(ty: &Type, rng: &mut Rng) -> Value {
     if ty.nullable {
-        match chance.below(3) {
+        match rng.below(3) {
             0 => return Value::Null,
             1 => return Value::Missing,
             _ => {}
         }
     }
     match &ty.shape {
-        Shape::Bool => Value::Bool(chance.below(2) == 0),
-        Shape::Int => Value::Int(chance.below(3) as i64),
+        Shape::Bool => Value::Bool(rng.below(2) == 0),
+        Shape::Int => Value::Int(rng.below(3) as i64),
         Shape::Decimal { .. } => {
-            Value::Decimal(Decimal::parse(chance.one_of(&["0", "1.50", "2"])).unwrap())
+            Value::Decimal(Decimal::parse(rng.one_of(&["0", "1.50", "2"])).unwrap())
         }
         Shape::Date(_) => Value::Date(jiff::civil::date(2025, 1, 31)),
         Shape::List(element) => {
-            Value::List((0..chance.below(3)).map(|_| value(element, chance)).collect())
+            Value::List((0..rng.below(3)).map(|_| value(element, rng)).collect())
         }
         Shape::Record(record) => {
-            let fields = record.fields().iter().map(|field| value(&field.ty, chance)).collect();
+            let fields = record.fields().iter().map(|field| value(&field.ty, rng)).collect();
             Value::Record(Arc::new(Record::new(Arc::clone(record), fields)))
         }
         Shape::Json => Value::Json(Arc::new(serde_json::Value::Null)),
-        _ => Value::text(chance.one_of(&["", "x", "1", "if"])),
+        _ => Value::text(rng.one_of(&["", "x", "1", "if"])),
     }
 }
 
 #[test]
 fn every_template_that_passes_the_check_renders() {
     let ty = data_type();
-    let mut chance = Chance(0x0123_4567_89ab_cdef);
+    let mut rng = Rng(0x0123_4567_89ab_cdef);
     let mut clean = 0;
     for _ in 0..TEMPLATES {
-        let text = template(&mut chance, 3);
-        let (p, q) = (template(&mut chance, 1), template(&mut chance, 1));
+        let text = template(&mut rng, 3);
+        let (p, q) = (template(&mut rng, 1), template(&mut rng, 1));
         let all = files([
             ("t/subject.hbs", "x"),
             ("t/body.html.hbs", "x"),
@@ -190,7 +190,7 @@ fn every_template_that_passes_the_check_renders() {
         // A template without tags proves nothing.
         clean += usize::from(text.contains("{{"));
         for _ in 0..4 {
-            let data = value(&ty, &mut chance);
+            let data = value(&ty, &mut rng);
             if let Err(error) = loaded.render(&data, None) {
                 panic!("{error}\n{text}\np: {p}\nq: {q}\n{data:?}");
             }

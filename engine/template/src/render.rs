@@ -182,12 +182,12 @@ impl<'s> Scope<'s> {
         Self { this: data, outer: None, names: &[], position: None }
     }
 
-    fn outward(&'s self) -> impl Iterator<Item = &'s Self> {
+    fn enclosing_scopes(&'s self) -> impl Iterator<Item = &'s Self> {
         std::iter::successors(Some(self), |scope| scope.outer)
     }
 
     fn named(&'s self, name: &str) -> Option<&'s Value> {
-        let mut names = self.outward().flat_map(|scope| scope.names);
+        let mut names = self.enclosing_scopes().flat_map(|scope| scope.names);
         names.find(|(known, _)| *known == name).map(|(_, value)| value.as_ref())
     }
 
@@ -199,8 +199,8 @@ impl<'s> Scope<'s> {
             return Some(Cow::Owned(Value::Text(Arc::clone(written))));
         }
         let base = match path.from_root {
-            true => self.outward().last(),
-            false => self.outward().nth(path.ups),
+            true => self.enclosing_scopes().last(),
+            false => self.enclosing_scopes().nth(path.ups),
         }?;
         if path.local {
             let (at, count) = base.position?;

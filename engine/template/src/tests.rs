@@ -265,9 +265,9 @@ fn every_fault_is_reported_at_its_position() {
     for (code, text, underlined, message, help) in cases {
         let found = findings(text);
         assert_eq!(found.len(), 1, "{text}: {found:#?}");
-        let (number, place, said, helped) = &found[0];
+        let (number, place, found_message, helped) = &found[0];
         assert_eq!((number, place.as_str()), (code, *underlined), "{text}: {found:#?}");
-        assert!(said.contains(message), "{text}: {said}");
+        assert!(found_message.contains(message), "{text}: {found_message}");
         assert!(helped.contains(help), "{text}: {helped}");
     }
 }

@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_reservation_under_a_key_stands() {
+    fn the_first_reservation_of_a_key_is_kept() {
         let folder = std::env::temp_dir().join(format!("oms-warehouse-{}", std::process::id()));
         let warehouse = Warehouse::at(&folder.to_string_lossy());
         let asked = ["2 of TEA", "3 of TEA"].map(|what| warehouse.reserve("key", what).unwrap());

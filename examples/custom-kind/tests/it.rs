@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 
 /// Longer than any test takes, so that a defect fails the test instead of blocking it.
-const PATIENCE: Duration = Duration::from_secs(30);
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A folder with a copy of the pipeline, in which the program runs.
 struct Place {
@@ -83,7 +83,7 @@ impl Place {
             if tried(&run) >= attempts {
                 return;
             }
-            assert!(begun.elapsed() < PATIENCE, "fewer than {attempts} attempts: {shown}");
+            assert!(begun.elapsed() < TIMEOUT, "fewer than {attempts} attempts: {shown}");
         }
     }
 

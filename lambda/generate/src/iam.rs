@@ -65,7 +65,7 @@ pub(crate) fn of_intake(bucket: &str, store: &str, rates: bool) -> Vec<Statement
         statements.push(Statement::new("FindRates", reason, &["s3:GetObject"], rates_object()));
         statements.push(Statement::new(
             "MissRates",
-            NONE_YET,
+            MISSING_RATES,
             &["s3:ListBucket"],
             arn("RatesBucket"),
         ));
@@ -98,7 +98,7 @@ pub(crate) fn of_reconcile<'b>(
 
 /// Without this permission, S3 answers a request for a missing object with 403 instead of 404.
 const DELETED_ORDER: &str = "get 404 instead of 403 for a deleted order";
-const NONE_YET: &str = "get 404 instead of 403 before the first version exists";
+const MISSING_RATES: &str = "get 404 instead of 403 before the first version exists";
 
 /// Returns the resource of the object with the exchange rates.
 fn rates_object() -> [String; 1] {
@@ -110,7 +110,7 @@ pub(crate) fn of_refresh() -> Vec<Statement> {
     let read = &["s3:GetObject", "s3:GetObjectVersion"];
     let mut statements = vec![
         Statement::new("ReadRates", "read the newest stored day", read, rates_object()),
-        Statement::new("MissRates", NONE_YET, &["s3:ListBucket"], arn("RatesBucket")),
+        Statement::new("MissRates", MISSING_RATES, &["s3:ListBucket"], arn("RatesBucket")),
         Statement::new("StoreRates", "store the next version", &["s3:PutObject"], rates_object()),
     ];
     statements.extend(of_every("Refresh"));

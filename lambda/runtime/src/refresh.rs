@@ -54,7 +54,7 @@ impl RefreshHandler {
     pub async fn event(&self) -> Result<Json, RefreshError> {
         let bytes = self.fetch().await?;
         let content = |why: String| RefreshError::Content(self.url.clone(), why);
-        let text = unpacked(&bytes).map_err(content)?;
+        let text = unpack(&bytes).map_err(|error| content(error.to_string()))?;
         let table = RateTable::ecb(&text).map_err(|error| content(error.to_string()))?;
         let newest = table.last_date().ok_or_else(|| content("it contains no rates".to_owned()))?;
         let stored = match self.file.version().await? {
@@ -88,12 +88,12 @@ impl RefreshHandler {
             .build();
         let client = Client::builder(TokioExecutor::new()).build::<_, Empty<&[u8]>>(connector);
         let work = async {
-            let answer = client.get(uri).await.map_err(|error| failed(error.to_string()))?;
-            let status = answer.status();
+            let response = client.get(uri).await.map_err(|error| failed(error.to_string()))?;
+            let status = response.status();
             if !status.is_success() {
                 return Err(failed(format!("the server returned {status}")));
             }
-            let body = Limited::new(answer.into_body(), BYTES_MAX).collect().await;
+            let body = Limited::new(response.into_body(), BYTES_MAX).collect().await;
             let body = body.map_err(|error| failed(error.to_string()))?;
             Ok(body.to_bytes().to_vec())
         };
@@ -104,16 +104,25 @@ impl RefreshHandler {
     }
 }
 
+/// Why a downloaded file has no text.
+#[derive(Debug, thiserror::Error)]
+enum UnpackError {
+    #[error(transparent)]
+    Archive(#[from] zip::result::ZipError),
+    #[error(transparent)]
+    Read(#[from] std::io::Error),
+    #[error("the file is not valid UTF-8")]
+    NotUtf8(#[from] std::string::FromUtf8Error),
+}
+
 /// Returns the text of a file, or of the first file in a ZIP archive.
-fn unpacked(bytes: &[u8]) -> Result<String, String> {
+fn unpack(bytes: &[u8]) -> Result<String, UnpackError> {
     let mut text = Vec::new();
     if bytes.starts_with(b"PK") {
-        let mut archive =
-            zip::ZipArchive::new(std::io::Cursor::new(bytes)).map_err(|error| error.to_string())?;
-        let file = archive.by_index(0).map_err(|error| error.to_string())?;
-        file.take(BYTES_MAX as u64).read_to_end(&mut text).map_err(|error| error.to_string())?;
+        let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes))?;
+        archive.by_index(0)?.take(BYTES_MAX as u64).read_to_end(&mut text)?;
     } else {
         text = bytes.to_vec();
     }
-    String::from_utf8(text).map_err(|_| "the file is not valid UTF-8".to_owned())
+    Ok(String::from_utf8(text)?)
 }

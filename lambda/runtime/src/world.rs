@@ -6,8 +6,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oms_clock::SystemClock;
 use oms_engine::effects::{
-    Branches, Call, Clock, Effects, Inserted, Io, Mailer, Message, ObjectStore, Outside, Put,
-    Random, StepError, Tables, Topic, cause,
+    Branches, Call, Clock, Effects, ExternalPorts, InsertResult, Io, Mailer, Message, ObjectStore,
+    Put, Random, StepError, Tables, Topic, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
@@ -55,7 +55,7 @@ impl Topic for Unavailable {
 }
 
 impl Tables for Unavailable {
-    fn insert<'a>(&'a self, _: &'a Call, _: &'a Arc<TableDef>, _: Value) -> Io<'a, Inserted> {
+    fn insert<'a>(&'a self, _: &'a Call, _: &'a Arc<TableDef>, _: Value) -> Io<'a, InsertResult> {
         unavailable()
     }
 
@@ -120,11 +120,11 @@ impl Effects for World {
         self
     }
 
-    fn settle(&self, _: &Call, _: bool) {}
+    fn finish_attempt(&self, _: &Call, _: bool) {}
 
     /// Effects take place immediately. The mailer itself claims an e-mail in the database, because
     /// two invocations may process the same order.
-    fn outside(&self) -> Outside {
-        Outside::default()
+    fn external_ports(&self) -> ExternalPorts {
+        ExternalPorts::default()
     }
 }

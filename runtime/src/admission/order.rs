@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use oms_engine::effects::{Clock, Random};
 use tokio::sync::oneshot;
 
-use super::answer::Answer;
+use super::reply::OrderReply;
 use crate::export::Export;
-use crate::targets::{Listener, Mailing, Remote};
+use crate::targets::{Listener, MailDelivery, Remote};
 
 /// The settings of a runner.
 #[derive(Clone)]
@@ -22,14 +22,14 @@ pub struct Settings {
     /// Where to export objects and e-mails as files.
     pub export: Option<Export>,
     /// How e-mails are delivered; `None` keeps the stored choice.
-    pub mail: Option<Mailing>,
+    pub mail: Option<MailDelivery>,
     /// Where the steps' effects are stored, if not in this database.
     pub remote: Option<Remote>,
     /// Receives the committed events of runs.
     pub listener: Option<Arc<dyn Listener>>,
-    /// Whether runs wait while the disk is full. New orders then get no answer. Otherwise, a full
+    /// Whether runs wait while the disk is full. New orders then get no reply. Otherwise, a full
     /// disk is an error.
-    pub waits_for_room: bool,
+    pub waits_for_disk_space: bool,
     /// Whether orders are accepted while all concurrent runs are stalled, for example because a
     /// mail server does not respond. Their runs start later.
     pub accepts_while_stalled: bool,
@@ -46,7 +46,7 @@ impl Settings {
             mail: None,
             remote: None,
             listener: None,
-            waits_for_room: false,
+            waits_for_disk_space: false,
             accepts_while_stalled: false,
         }
     }
@@ -58,7 +58,7 @@ pub enum Work {
     /// A new order.
     Order(Order),
     /// A run to continue.
-    GoOn {
+    Resume {
         /// The run's row.
         id: i64,
         /// When the run continues.
@@ -76,6 +76,6 @@ pub struct Order {
     pub body: Vec<u8>,
     /// Whether the name must equal the order's key.
     pub named: bool,
-    /// The channel to the sender. If it is closed without an answer, the result is unknown.
-    pub answer: Option<oneshot::Sender<Answer>>,
+    /// The channel to the sender. If it is closed without a reply, the result is unknown.
+    pub reply: Option<oneshot::Sender<OrderReply>>,
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use oms_engine::run::{Event, RunState};
 use oms_sqlite::{Error, Outcome, RunRef, RunRow};
 
-use crate::admission::Settled;
+use crate::admission::WorkResult;
 use crate::operations::OperationError;
 use crate::run::driver::{StretchEnd, StretchStart};
 use crate::runner::Runner;
@@ -23,7 +23,7 @@ pub enum NotCancelled {
     },
     /// Another task is working on the run.
     #[error("`{0}` is in progress; try again")]
-    UnderWay(String),
+    Busy(String),
 }
 
 /// Why a cancellation failed.
@@ -34,20 +34,20 @@ impl Runner {
     ///
     /// # Errors
     /// Returns an error if the run cannot be cancelled, or the database fails.
-    pub async fn cancel(&self, row: &RunRow) -> Result<Settled, CancelError> {
+    pub async fn cancel(&self, row: &RunRow) -> Result<WorkResult, CancelError> {
         let Some(_lock) = self.run_locks.try_lock(row.id) else {
-            return Err(CancelError::Refused(NotCancelled::UnderWay(row.key.clone())));
+            return Err(CancelError::Refused(NotCancelled::Busy(row.key.clone())));
         };
         // The row may have changed before the run was locked, so it is read again.
         let loaded = self.driver.load(row.id);
         if let (Err(error), Some(now)) = (&loaded, self.row(row.id)?)
-            && error.parks().is_some()
+            && error.park_cause().is_some()
             && matches!(now.state, RunState::Waiting | RunState::Parked)
         {
             // The journal is damaged, so only the row records the cancellation.
             let (key, state) = (Arc::from(now.key.as_str()), RunState::Cancelled);
-            self.driver.settle(&now, &StretchEnd::of(state)).await?;
-            return Ok(Settled::Run { key, resumed: true, state, cause: None, caught: 0 });
+            self.driver.end_damaged(&now, &StretchEnd::of(state)).await?;
+            return Ok(WorkResult::Run { key, resumed: true, state, cause: None, caught: 0 });
         }
         let (mut run, now) = loaded?;
         if !matches!(now.state, RunState::Waiting | RunState::Parked) {
@@ -60,7 +60,7 @@ impl Runner {
         }
         let mut start = StretchStart {
             events: vec![cancelled],
-            ..StretchStart::new(RunRef::Known { id: row.id }, now.bundle)
+            ..StretchStart::new(RunRef::Existing { id: row.id }, now.bundle)
         };
         let key = Arc::clone(&run.info.key);
         let (outcome, end) = self.driver.advance(&mut run, &mut start).await?;
@@ -69,6 +69,12 @@ impl Runner {
             Outcome::Refused,
             "the packet has no reads or writes that could conflict"
         );
-        Ok(Settled::Run { key, resumed: true, state: end.state, cause: None, caught: end.caught })
+        Ok(WorkResult::Run {
+            key,
+            resumed: true,
+            state: end.state,
+            cause: None,
+            caught: end.caught,
+        })
     }
 }

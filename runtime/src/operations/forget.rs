@@ -30,13 +30,13 @@ const CANDIDATES_MAX: usize = 20;
 /// The result of a request to erase a customer's personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Forgetting {
+pub enum ForgetResult {
     /// The pipeline does not declare what identifies a customer.
     Undeclared,
     /// No declared field has the value. The listed customers have personal data that contains it.
     Unknown(Vec<Candidate>),
     /// The customer was found.
-    Found(Forgotten),
+    Found(ErasedData),
 }
 
 /// A customer to whom the argument may refer.
@@ -50,7 +50,7 @@ pub struct Candidate {
 
 /// The data that is erased for a customer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Forgotten {
+pub struct ErasedData {
     /// The customer's ids.
     pub customers: Vec<String>,
     /// Number of deleted runs.
@@ -61,7 +61,8 @@ pub struct Forgotten {
     pub rows: RowCounts,
     /// The runs that are kept because they have not ended. While such runs exist, the customer's
     /// own rows are also kept.
-    pub left: Vec<LeftRun>,
+    #[serde(rename = "left")]
+    pub kept: Vec<KeptRun>,
     /// Tables with personal data and without a column that identifies a customer. Only rows that
     /// the deleted runs wrote are erased in them.
     pub unlinked: Vec<String>,
@@ -69,14 +70,14 @@ pub struct Forgotten {
 
 /// A run that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LeftRun {
+pub struct KeptRun {
     /// The order's key.
     pub key: String,
     /// The run's state.
     pub state: RunState,
 }
 
-impl Forgotten {
+impl ErasedData {
     fn add(&mut self, rows: RowCounts) {
         for (table, count) in rows.into_iter().filter(|(_, count)| *count > 0) {
             *self.rows.entry(table).or_default() += count;
@@ -94,59 +95,59 @@ impl Runner {
     ///
     /// # Errors
     /// Returns an error if a database cannot be read.
-    pub async fn would_forget(&self, who: &str) -> Result<Forgetting, Error> {
+    pub async fn would_forget(&self, who: &str) -> Result<ForgetResult, Error> {
         let plan = self.plan();
         let customer = match self.customer_named(&plan, who).await? {
             Ok(customer) => customer,
             Err(unknown) => return Ok(unknown),
         };
-        let (ended, mut forgotten) = self.runs_of(&plan, &customer)?;
+        let (ended, mut erased) = self.runs_of(&plan, &customer)?;
         let runs: Vec<i64> = ended.iter().map(|row| row.id).collect();
-        forgotten.add(match &self.driver.remote {
+        erased.add(match &self.driver.remote {
             None => {
                 self.read(|reader, _| erasure::count_of_runs(reader, &plan.table_uses(), &runs))?
             }
             Some(_) => self.erase_remote_runs(&plan, &ended, EraseMode::Count).await?,
         });
-        if forgotten.left.is_empty() {
-            forgotten.add(match &self.driver.remote {
+        if erased.kept.is_empty() {
+            erased.add(match &self.driver.remote {
                 None => self.read(|reader, _| {
                     erasure::count_of_customer(reader, &plan.table_uses(), &customer)
                 })?,
                 Some(_) => self.erase_remote_customer(&plan, &customer, EraseMode::Count).await?,
             });
         }
-        Ok(Forgetting::Found(forgotten))
+        Ok(ForgetResult::Found(erased))
     }
 
     /// Erases the personal data of the customer with an id or an e-mail address.
     ///
     /// # Errors
     /// Returns an error if a database fails. The call can be repeated.
-    pub async fn forget(&self, who: &str) -> Result<Forgetting, Error> {
+    pub async fn forget(&self, who: &str) -> Result<ForgetResult, Error> {
         let plan = self.plan();
         let customer = match self.customer_named(&plan, who).await? {
             Ok(customer) => customer,
             Err(unknown) => return Ok(unknown),
         };
         let (ended, found) = self.runs_of(&plan, &customer)?;
-        let mut forgotten = Forgotten { runs: 0, keys: Vec::new(), ..found };
+        let mut erased = ErasedData { runs: 0, keys: Vec::new(), ..found };
         // The index is rebuilt without the runs.
         self.driver.store.discard_index()?;
         for batch in ended.chunks(RUNS) {
-            self.delete_chunk(&plan, batch, &mut forgotten).await?;
+            self.delete_chunk(&plan, batch, &mut erased).await?;
         }
         // A search may have added the runs to the index again in the meantime.
         self.driver.store.discard_index()?;
         // A run in progress needs the customer's rows. They may also be its only link to the
         // customer's e-mail address.
-        let customer = forgotten.left.is_empty().then_some(customer);
+        let customer = erased.kept.is_empty().then_some(customer);
         if let (Some(customer), Some(_)) = (&customer, &self.driver.remote) {
-            forgotten.add(self.erase_remote_customer(&plan, customer, EraseMode::Erase).await?);
+            erased.add(self.erase_remote_customer(&plan, customer, EraseMode::Erase).await?);
         }
         let local = customer.filter(|_| !self.is_remote());
-        forgotten.add(self.driver.store.erase_customer(local, plan.table_uses()).await?);
-        Ok(Forgetting::Found(forgotten))
+        erased.add(self.driver.store.erase_customer(local, plan.table_uses()).await?);
+        Ok(ForgetResult::Found(erased))
     }
 
     /// Deletes runs, and erases the personal data in rows that they wrote and that name no
@@ -155,25 +156,25 @@ impl Runner {
         &self,
         plan: &Arc<Plan>,
         batch: &[RunRow],
-        forgotten: &mut Forgotten,
+        erased: &mut ErasedData,
     ) -> Result<(), Error> {
         // Prevents retries of these runs in the meantime.
         let locks: Vec<RunLock> =
             batch.iter().filter_map(|row| self.run_locks.try_lock(row.id)).collect();
         let ids: Vec<i64> = locks.iter().map(RunLock::id).collect();
-        let mut chunk = self.read(|reader, _| RunRow::those(reader, &ids))?;
+        let mut chunk = self.read(|reader, _| RunRow::load_all(reader, &ids))?;
         chunk.retain(|row| has_ended(row.state));
         let busy = batch.iter().filter(|row| !chunk.iter().any(|known| known.id == row.id));
-        let busy = busy.map(|row| LeftRun { key: row.key.clone(), state: RunState::InProgress });
-        forgotten.left.extend(busy);
-        forgotten.runs += chunk.len() as u64;
-        let room = KEYS_MAX.saturating_sub(forgotten.keys.len());
-        forgotten.keys.extend(chunk.iter().take(room).map(|row| row.key.clone()));
+        let busy = busy.map(|row| KeptRun { key: row.key.clone(), state: RunState::InProgress });
+        erased.kept.extend(busy);
+        erased.runs += chunk.len() as u64;
+        let room = KEYS_MAX.saturating_sub(erased.keys.len());
+        erased.keys.extend(chunk.iter().take(room).map(|row| row.key.clone()));
         if self.driver.remote.is_some() {
-            forgotten.add(self.erase_remote_runs(plan, &chunk, EraseMode::Erase).await?);
+            erased.add(self.erase_remote_runs(plan, &chunk, EraseMode::Erase).await?);
         }
         let ids: Vec<i64> = chunk.iter().map(|row| row.id).collect();
-        forgotten.add(self.driver.store.delete_runs(ids, self.local_tables(plan)).await?);
+        erased.add(self.driver.store.delete_runs(ids, self.local_tables(plan)).await?);
         Ok(())
     }
 
@@ -182,9 +183,9 @@ impl Runner {
         &self,
         plan: &Arc<Plan>,
         who: &str,
-    ) -> Result<Result<Customer, Forgetting>, Error> {
+    ) -> Result<Result<Customer, ForgetResult>, Error> {
         if plan.order().schema().customer().is_empty() {
-            return Ok(Err(Forgetting::Undeclared));
+            return Ok(Err(ForgetResult::Undeclared));
         }
         let (mut named, mut customer) = (Customer::named(who), Customer::default());
         let rows = self.identities(plan, &named).await?;
@@ -201,7 +202,7 @@ impl Runner {
         }
         self.each_order(plan, |_, identity, _| customer.add_matching(&named, identity))?;
         if customer.is_empty() {
-            return Ok(Err(Forgetting::Unknown(self.candidates(plan, who)?)));
+            return Ok(Err(ForgetResult::Unknown(self.candidates(plan, who)?)));
         }
         // An order without an id belongs to the customer with its address.
         for identity in self.identities(plan, &customer).await? {
@@ -220,7 +221,7 @@ impl Runner {
                 .personal
                 .identities(&plan.table_uses(), customer)
                 .await
-                .map_err(|source| Error::Elsewhere { name: remote.name, source }),
+                .map_err(|source| Error::RemoteTables { name: remote.name, source }),
         }
     }
 
@@ -246,27 +247,31 @@ impl Runner {
     }
 
     /// Returns the customer's runs that have ended, and the report without row counts.
-    fn runs_of(&self, plan: &Plan, customer: &Customer) -> Result<(Vec<RunRow>, Forgotten), Error> {
+    fn runs_of(
+        &self,
+        plan: &Plan,
+        customer: &Customer,
+    ) -> Result<(Vec<RunRow>, ErasedData), Error> {
         let mut ids = Vec::new();
         self.each_order(plan, |id, identity, _| {
             if customer.owns(identity) {
                 ids.push(id);
             }
         })?;
-        let runs = self.read(|reader, _| RunRow::those(reader, &ids))?;
+        let runs = self.read(|reader, _| RunRow::load_all(reader, &ids))?;
         let (ended, open): (Vec<RunRow>, Vec<RunRow>) =
             runs.into_iter().partition(|row| has_ended(row.state));
         let unlinked =
             plan.tables().iter().filter(|table| table.is_personal() && !table.names_customers());
-        let forgotten = Forgotten {
+        let erased = ErasedData {
             customers: customer.ids().iter().cloned().collect(),
             runs: ended.len() as u64,
             keys: ended.iter().take(KEYS_MAX).map(|row| row.key.clone()).collect(),
             rows: RowCounts::new(),
-            left: open.into_iter().map(|row| LeftRun { key: row.key, state: row.state }).collect(),
+            kept: open.into_iter().map(|row| KeptRun { key: row.key, state: row.state }).collect(),
             unlinked: unlinked.map(|table| table.name.to_string()).collect(),
         };
-        Ok((ended, forgotten))
+        Ok((ended, erased))
     }
 
     /// Finds customers whose personal data contains a text.
@@ -294,7 +299,7 @@ impl Runner {
             let mut candidates = Vec::new();
             for (customer, run) in found {
                 let runs: Vec<i64> = run.into_iter().collect();
-                let order = RunRow::those(reader, &runs)?.pop().map(|row| row.key);
+                let order = RunRow::load_all(reader, &runs)?.pop().map(|row| row.key);
                 candidates.push(Candidate { customer, order });
             }
             Ok(candidates)
@@ -315,7 +320,7 @@ impl Runner {
         let Some(remote) = &self.driver.remote else { return Ok(RowCounts::new()) };
         let runs: Vec<String> = runs.iter().map(|row| run_id(plan.name(), &row.key)).collect();
         let counts = remote.personal.erase_runs(&plan.table_uses(), &runs, erasing).await;
-        counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
+        counts.map_err(|source| Error::RemoteTables { name: remote.name, source })
     }
 
     async fn erase_remote_customer(
@@ -326,7 +331,7 @@ impl Runner {
     ) -> Result<RowCounts, Error> {
         let Some(remote) = &self.driver.remote else { return Ok(RowCounts::new()) };
         let counts = remote.personal.erase_customer(&plan.table_uses(), customer, erasing).await;
-        counts.map_err(|source| Error::Elsewhere { name: remote.name, source })
+        counts.map_err(|source| Error::RemoteTables { name: remote.name, source })
     }
 }
 

@@ -9,5 +9,5 @@ pub(crate) mod retry;
 
 pub use cancel::{CancelError, NotCancelled};
 pub use error::OperationError;
-pub use forget::{Candidate, Forgetting, Forgotten, LeftRun};
-pub use retry::{Held, NotRetried, RetryError};
+pub use forget::{Candidate, ErasedData, ForgetResult, KeptRun};
+pub use retry::{HeldDecision, NotRetried, RetryError};

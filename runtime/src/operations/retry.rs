@@ -11,7 +11,7 @@ use oms_engine::step::Port;
 use oms_sqlite::{Error, Outcome, RunRef, RunRow, StoredRun};
 use serde::{Deserialize, Serialize};
 
-use crate::admission::Settled;
+use crate::admission::WorkResult;
 use crate::operations::OperationError;
 use crate::run::driver::StretchStart;
 use crate::run::journal::{events, resume_to};
@@ -60,7 +60,7 @@ pub enum NotRetried {
     },
     /// Another task is working on the run.
     #[error("`{0}` is in progress; try again")]
-    UnderWay(String),
+    Busy(String),
     /// The outcome of a step is unknown, and a user has to decide.
     #[error(
         "`{key}` is held: the outcome of `{step}` is unknown; use `--held resend` to run it again, or `--held sent` if its e-mail was sent"
@@ -79,7 +79,7 @@ pub type RetryError = OperationError<NotRetried>;
 /// A user's decision about the steps of a held run that have an unknown outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Held {
+pub enum HeldDecision {
     /// Their e-mails were sent.
     Sent,
     /// Run the steps again.
@@ -96,17 +96,21 @@ impl Runner {
     ///
     /// # Errors
     /// Returns an error if the run cannot be retried, or the database fails.
-    pub async fn retry(&self, row: &RunRow, held: Option<Held>) -> Result<Settled, RetryError> {
+    pub async fn retry(
+        &self,
+        row: &RunRow,
+        held: Option<HeldDecision>,
+    ) -> Result<WorkResult, RetryError> {
         let Some(_lock) = self.run_locks.try_lock(row.id) else {
-            return Err(RetryError::Refused(NotRetried::UnderWay(row.key.clone())));
+            return Err(RetryError::Refused(NotRetried::Busy(row.key.clone())));
         };
         let mut refusals = Refusals::default();
         loop {
             let Retry { mut run, mut start, unknown } = self.prepare(row, held)?;
             start.refusals = refusals;
-            if held == Some(Held::Sent) {
+            if held == Some(HeldDecision::Sent) {
                 // In one commit with the decision, so that both are durable or neither.
-                let stage = Stage::keeping(&self.driver, &start);
+                let stage = Stage::without_mailer(&self.driver, &start);
                 let done = assume_done(&mut run, &stage, &unknown).await;
                 start.events.extend(done.map_err(|error| incompatible(row, &error))?);
                 (start.writes, _) = stage.take();
@@ -118,16 +122,16 @@ impl Runner {
                 continue;
             }
             let (state, cause, caught) = (end.state, end.cause, end.caught);
-            return Ok(Settled::Run { key, resumed: true, state, cause, caught });
+            return Ok(WorkResult::Run { key, resumed: true, state, cause, caught });
         }
     }
 
     /// Prepares the retry of a run on the current pipeline.
-    fn prepare(&self, row: &RunRow, held: Option<Held>) -> Result<Retry, RetryError> {
+    fn prepare(&self, row: &RunRow, held: Option<HeldDecision>) -> Result<Retry, RetryError> {
         let (current, bundle) = self.current();
         let (stored, before) = match self.driver.load_whole(row.id) {
             Ok(loaded) => loaded,
-            Err(error) if error.parks().is_some() => {
+            Err(error) if error.park_cause().is_some() => {
                 let (key, why) = (row.key.clone(), reason(error));
                 return Err(RetryError::Refused(NotRetried::Damaged { key, why }));
             }
@@ -145,19 +149,19 @@ impl Runner {
             return Err(RetryError::Refused(NotRetried::Held { key, step }));
         }
         let gone = unknown.iter().find(|(step, _)| current.step(step).is_none());
-        if let (Some((step, _)), Some(Held::Sent)) = (gone, held) {
+        if let (Some((step, _)), Some(HeldDecision::Sent)) = (gone, held) {
             let (what, step) = ("the step", step.to_string());
             return Err(incompatible(row, &Difference::Missing { what, step }));
         }
         unknown.retain(|(step, _)| current.step(step).is_some());
-        if let (Some((step, _)), Some(Held::Sent)) =
+        if let (Some((step, _)), Some(HeldDecision::Sent)) =
             (unknown.iter().find(|(step, _)| !is_mail(&current, step)), held)
         {
             let (key, step) = (row.key.clone(), step.to_string());
             return Err(RetryError::Refused(NotRetried::NotMail { key, step }));
         }
         let at = self.now();
-        let revived = if stored.row.bundle == bundle {
+        let moved_run = if stored.row.bundle == bundle {
             let (mut run, retried) = (before, Event::Retried { at, done: None });
             run.scheduler
                 .apply(&retried)
@@ -166,8 +170,8 @@ impl Runner {
         } else {
             moved(&stored, (&old, &before), &current, at)
         };
-        let (run, retried) = revived.map_err(|difference| incompatible(row, &difference))?;
-        let reference = RunRef::Known { id: row.id };
+        let (run, retried) = moved_run.map_err(|difference| incompatible(row, &difference))?;
+        let reference = RunRef::Existing { id: row.id };
         let start = StretchStart { events: vec![retried], ..StretchStart::new(reference, bundle) };
         Ok(Retry { run, start, unknown })
     }

@@ -19,19 +19,19 @@ use super::journal;
 
 /// Whether personal data is masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shown {
+pub enum PersonalData {
     /// Personal data is masked.
     Masked,
     /// Personal data is shown.
-    Whole,
+    Visible,
 }
 
-impl Shown {
+impl PersonalData {
     /// Converts a value of a type to JSON, and masks its personal data if required.
     pub fn json(self, value: &Value, ty: &Type) -> Json {
         match self {
             Self::Masked => masked(value, ty),
-            Self::Whole => to_json(value),
+            Self::Visible => to_json(value),
         }
     }
 }
@@ -266,7 +266,7 @@ fn optional_timestamp<S: Serializer>(
 pub fn steps(
     stored: &StoredRun,
     plan: &Arc<Plan>,
-    shown: Shown,
+    shown: PersonalData,
 ) -> Result<Vec<StepDetails>, Error> {
     let events = journal::events(stored, plan)?;
     let run = journal::resume(stored, plan)?;
@@ -311,7 +311,7 @@ pub struct HeldMail {
 pub fn held_mails(
     stored: &StoredRun,
     plan: &Arc<Plan>,
-    shown: Shown,
+    shown: PersonalData,
 ) -> Result<Vec<HeldMail>, Error> {
     let Some(domain) = plan.mail().and_then(|mail| mail.from.domain().ok()) else {
         return Ok(Vec::new());
@@ -349,7 +349,7 @@ pub fn held_mails(
                 step: Arc::clone(&planned.id),
                 element,
                 message_id: message_id(&key, &domain),
-                to: if shown == Shown::Whole { to } else { "«email»".to_owned() },
+                to: if shown == PersonalData::Visible { to } else { "«email»".to_owned() },
             });
         }
     }
@@ -384,7 +384,7 @@ const fn status(state: &StepState) -> StepStatus {
 }
 
 /// Converts an event if it concerns the step `id`.
-fn event_of(event: &Event, id: &Arc<str>, output: &Type, shown: Shown) -> Option<StepEvent> {
+fn event_of(event: &Event, id: &Arc<str>, output: &Type, shown: PersonalData) -> Option<StepEvent> {
     match event {
         Event::Succeeded { step, element, attempt, at, micros, output: value } if step == id => {
             Some(StepEvent::Succeeded {

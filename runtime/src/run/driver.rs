@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 use super::journal::{is_order, resume};
 use super::refusals::Refusals;
 use super::stage::Stage;
-use crate::admission::answer::{Answer, Answering};
+use crate::admission::reply::{OrderReply, ReplySender};
 use crate::bundles::Bundles;
 use crate::export::exporter::Exporter;
 use crate::targets::{Listener, Remote};
@@ -39,7 +39,7 @@ pub(crate) struct Driver {
     pub(crate) remote: Option<Remote>,
     pub(crate) listener: Option<Arc<dyn Listener>>,
     /// Whether runs wait while the disk is full.
-    pub(crate) waits_for_room: bool,
+    pub(crate) waits_for_disk_space: bool,
     /// Whether the process is shutting down.
     pub(crate) closed: AtomicBool,
 }
@@ -59,13 +59,13 @@ pub(crate) struct StretchStart {
     /// Events that happened before the stretch and are not durable yet.
     pub(crate) events: Vec<Event>,
     /// The channel to the sender, who waits until the order is on disk.
-    pub(crate) answering: Answering,
+    pub(crate) reply_sender: ReplySender,
 }
 
 impl StretchStart {
     pub(crate) fn new(reference: RunRef, bundle: i64) -> Self {
         let row = match reference {
-            RunRef::Known { id } => Some(id),
+            RunRef::Existing { id } => Some(id),
             RunRef::New { .. } => None,
         };
         let (writes, events) = (Vec::new(), Vec::new());
@@ -78,7 +78,7 @@ impl StretchStart {
             durable: false,
             writes,
             events,
-            answering: Answering::new(None),
+            reply_sender: ReplySender::new(None),
         }
     }
 }
@@ -87,7 +87,7 @@ impl StretchStart {
     /// Tells the sender that the order is on disk.
     fn accepted(&self, run: &Run, state: RunState) {
         let (key, id) = (&run.info.key, &run.info.id);
-        self.answering.tell(|| Answer::Accepted {
+        self.reply_sender.send(|| OrderReply::Accepted {
             key: Arc::clone(key),
             run: Arc::clone(id),
             state,
@@ -123,7 +123,7 @@ impl StretchEnd {
 
 impl Driver {
     /// Returns the digest of the accepted order with a key, or `None` if there is no such order.
-    pub(crate) fn known(&self, key: &str) -> Result<Option<Digest>, Error> {
+    pub(crate) fn accepted_digest(&self, key: &str) -> Result<Option<Digest>, Error> {
         self.store.read(|reader| StoredRun::digest_of(reader, key))
     }
 
@@ -150,14 +150,14 @@ impl Driver {
     }
 
     /// Cancels or parks a run whose journal cannot be replayed.
-    pub(crate) async fn settle(&self, row: &RunRow, end: &StretchEnd) -> Result<(), Error> {
-        let mut start = StretchStart::new(RunRef::Known { id: row.id }, row.bundle);
+    pub(crate) async fn end_damaged(&self, row: &RunRow, end: &StretchEnd) -> Result<(), Error> {
+        let mut start = StretchStart::new(RunRef::Existing { id: row.id }, row.bundle);
         self.commit(&mut start, end, &[], Arc::from([]), Reads::default()).await?;
         Ok(())
     }
 
     /// Accepts a new run without driving it.
-    pub(crate) async fn keep(
+    pub(crate) async fn accept_only(
         &self,
         run: &Run,
         start: &mut StretchStart,
@@ -165,7 +165,7 @@ impl Driver {
         let end = StretchEnd::of(RunState::InProgress);
         let outcome = self.commit(start, &end, &[], Arc::from([]), Reads::default()).await?;
         if let Outcome::Committed { id } = outcome {
-            (start.reference, start.row) = (RunRef::Known { id }, Some(id));
+            (start.reference, start.row) = (RunRef::Existing { id }, Some(id));
             start.accepted(run, end.state);
         }
         Ok((outcome, end))
@@ -182,9 +182,9 @@ impl Driver {
     ) -> Result<(Outcome, StretchEnd), Error> {
         if self.remote.is_some() && start.row.is_none() {
             // An order must be durable here before its run has external effects.
-            let kept = self.keep(run, start).await?;
-            if !matches!(kept.0, Outcome::Committed { .. }) {
-                return Ok(kept);
+            let accepted = self.accept_only(run, start).await?;
+            if !matches!(accepted.0, Outcome::Committed { .. }) {
+                return Ok(accepted);
             }
         }
         loop {
@@ -196,12 +196,14 @@ impl Driver {
                     return Ok((outcome, end));
                 }
                 Outcome::Committed { id } if end.state == RunState::InProgress => {
-                    (start.reference, start.row) = (RunRef::Known { id }, Some(id));
+                    (start.reference, start.row) = (RunRef::Existing { id }, Some(id));
                 }
                 Outcome::Refused => {
                     start.refusals.note(&self.store, start.turn.is_some()).await?;
                     // Committed work is not repeated. The run continues from its last commit.
-                    let RunRef::Known { id } = start.reference else { return Ok((outcome, end)) };
+                    let RunRef::Existing { id } = start.reference else {
+                        return Ok((outcome, end));
+                    };
                     if !start.durable {
                         return Ok((outcome, end));
                     }
@@ -304,7 +306,7 @@ impl Driver {
             let outcome = outcome.await;
             match outcome.map_err(|_| Error::WriterStopped("it sent no reply".to_owned()))? {
                 Some(outcome) => break outcome,
-                None if start.row.is_some() && self.waits_for_room && !self.is_closed() => {
+                None if start.row.is_some() && self.waits_for_disk_space && !self.is_closed() => {
                     self.clock.sleep(DISK_FULL_DELAY).await.ok();
                 }
                 None => return Err(Error::FullDisk),

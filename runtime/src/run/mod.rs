@@ -8,6 +8,6 @@ pub(crate) mod refusals;
 pub(crate) mod run_locks;
 pub(crate) mod stage;
 
-pub use details::{HeldMail, Shown, StepDetails, StepEvent, StepStatus, held_mails, steps};
+pub use details::{HeldMail, PersonalData, StepDetails, StepEvent, StepStatus, held_mails, steps};
 pub use journal::{events, resume};
 pub use next_attempt::NextAttempt;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use oms_engine::effects::{
-    Call, Clock, Inserted, Io, Mailer, Message, ObjectStore, Outside, PendingPermit, Permit, Put,
-    Random, StepError, Tables, Topic, World, cause,
+    Call, Clock, ExternalPorts, InsertResult, Io, Mailer, Message, ObjectStore, PendingPermit,
+    Permit, Put, Random, StepError, Tables, Topic, World, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
@@ -27,11 +27,11 @@ pub(crate) struct Stage<'a> {
     checks_committed_rows: bool,
     /// The mailer; `None` if e-mails stay in the outbox.
     mailer: Option<&'a dyn Mailer>,
-    staged: Mutex<Staged>,
+    staged: Mutex<StagedWrites>,
 }
 
 #[derive(Default)]
-struct Staged {
+struct StagedWrites {
     /// The reads of committed data.
     reads: Reads,
     /// Writes of completed steps.
@@ -44,7 +44,7 @@ struct Staged {
     pending: HashMap<Arc<str>, Vec<Write>>,
 }
 
-impl Staged {
+impl StagedWrites {
     /// Returns the staged writes to a row or an object that the attempt `call` can see, newest
     /// first. The result may contain writes to other items.
     fn seen<'s>(&'s mut self, call: &Call, item: Item) -> impl Iterator<Item = &'s Write> {
@@ -79,7 +79,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Returns a stage that stores e-mails and sends none.
-    pub(crate) fn keeping(driver: &'a Driver, start: &StretchStart) -> Self {
+    pub(crate) fn without_mailer(driver: &'a Driver, start: &StretchStart) -> Self {
         Self { mailer: None, ..Self::new(driver, start) }
     }
 
@@ -92,7 +92,7 @@ impl<'a> Stage<'a> {
         self.driver.remote.as_ref()?.objects.as_deref()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Staged> {
+    fn lock(&self) -> MutexGuard<'_, StagedWrites> {
         self.staged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -214,7 +214,7 @@ impl Tables for Stage<'_> {
         call: &'a Call,
         table: &'a Arc<TableDef>,
         row: Value,
-    ) -> Io<'a, Inserted> {
+    ) -> Io<'a, InsertResult> {
         if let Some(remote) = &self.driver.remote {
             return remote.tables.insert(call, table, row);
         }
@@ -237,7 +237,7 @@ impl Tables for Stage<'_> {
             }
         }
         self.stage(call, Write::Insert { table: Arc::clone(table), row });
-        done(Ok(Inserted::New))
+        done(Ok(InsertResult::New))
     }
 
     fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()> {
@@ -267,9 +267,9 @@ impl Tables for Stage<'_> {
 
 /// Returns the result of an insert if this run already wrote a row with this key. The same row is a
 /// repetition. A different row is an error, so that it is not lost.
-fn repeated(table: &TableDef, existing: &Value, row: &Value) -> Result<Inserted, StepError> {
+fn repeated(table: &TableDef, existing: &Value, row: &Value) -> Result<InsertResult, StepError> {
     if existing == row {
-        return Ok(Inserted::Repeated);
+        return Ok(InsertResult::Repeated);
     }
     let message = format!("this run wrote another row with this key to `{}`", table.name);
     Err(StepError::permanent(cause::CONFLICT, message))
@@ -326,11 +326,11 @@ impl Random for Stage<'_> {
 }
 
 impl World for Stage<'_> {
-    fn outside(&self) -> Outside {
-        Outside { mail: self.mailer.is_some(), custom: true }
+    fn external_ports(&self) -> ExternalPorts {
+        ExternalPorts { mail: self.mailer.is_some(), custom: true }
     }
 
-    fn settle(&self, call: &Call, keep: bool) {
+    fn finish_attempt(&self, call: &Call, keep: bool) {
         let mut staged = self.lock();
         if let Some(writes) = staged.pending.remove(&call.key)
             && keep

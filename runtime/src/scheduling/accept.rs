@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use oms_engine::run::{RunState, accept, accept_as};
 use oms_sqlite::{Error, Outcome, RunRef, Turn};
 
-use crate::admission::answer::{Answer, Answering};
-use crate::admission::{Order, Settled};
+use crate::admission::reply::{OrderReply, ReplySender};
+use crate::admission::{Order, WorkResult};
 use crate::run::driver::{StretchEnd, StretchStart};
 use crate::run::refusals::Refusals;
 use crate::runner::Runner;
@@ -17,9 +17,9 @@ use crate::runner::Runner;
 const RETRY_DELAY: Duration = Duration::from_millis(50);
 
 /// How a task ended.
-pub(super) enum Ended {
-    Settled(Settled),
-    Waits {
+pub(super) enum TaskEnd {
+    Done(WorkResult),
+    Waiting {
         id: i64,
         until: Timestamp,
         resumed: bool,
@@ -41,15 +41,17 @@ impl Runner {
         turn: Turn,
         now: Timestamp,
         drive: bool,
-    ) -> Result<Ended, Error> {
+    ) -> Result<TaskEnd, Error> {
         let mut turn = Some(turn);
         let ended = self.accept_in_turn(order, &mut turn, now, drive).await;
         if let Some(turn) = turn {
             self.driver.store.pass(turn).await?;
         }
         match ended {
-            // The sender gets no answer, and sends the order again.
-            Err(error) if error.is_full_disk() && self.driver.waits_for_room => Ok(Ended::Gone),
+            // The sender gets no reply, and sends the order again.
+            Err(error) if error.is_full_disk() && self.driver.waits_for_disk_space => {
+                Ok(TaskEnd::Gone)
+            }
             ended => ended,
         }
     }
@@ -62,26 +64,26 @@ impl Runner {
         turn: &mut Option<Turn>,
         now: Timestamp,
         drive: bool,
-    ) -> Result<Ended, Error> {
-        let Order { name, body, named, answer } = order;
+    ) -> Result<TaskEnd, Error> {
+        let Order { name, body, named, reply } = order;
         let accept = if named { accept_as } else { accept };
         let (plan, bundle) = self.current();
-        let answering = Answering::new(answer);
+        let reply_sender = ReplySender::new(reply);
         let mut refusals = Refusals::default();
         loop {
             let mut run = match accept(&plan, &body, &name, now) {
                 Ok(run) => run,
                 Err(rejection) => {
-                    answering.tell(|| Answer::Rejected { rejection, body });
-                    return Ok(Ended::Settled(Settled::Rejected));
+                    reply_sender.send(|| OrderReply::Rejected { rejection, body });
+                    return Ok(TaskEnd::Done(WorkResult::Rejected));
                 }
             };
             let key = Arc::clone(&run.info.key);
             if self.runs_before
-                && let Some(digest) = self.driver.known(&key)?
+                && let Some(digest) = self.driver.accepted_digest(&key)?
             {
                 let same = digest == run.info.digest;
-                return Ok(Ended::Settled(self.known(same, &plan, &run, &answering)?));
+                return Ok(TaskEnd::Done(self.existing_run(same, &plan, &run, &reply_sender)?));
             }
             let reference = RunRef::New {
                 key: Arc::clone(&key),
@@ -92,21 +94,21 @@ impl Runner {
             let mut start = StretchStart {
                 turn: *turn,
                 refusals,
-                answering: answering.clone(),
+                reply_sender: reply_sender.clone(),
                 ..StretchStart::new(reference, bundle)
             };
             let driven = match drive {
                 true => self.driver.advance(&mut run, &mut start).await,
-                false => self.driver.keep(&run, &mut start).await,
+                false => self.driver.accept_only(&run, &mut start).await,
             };
             *turn = start.turn;
             let (outcome, end) = driven?;
             return Ok(match outcome {
                 Outcome::Duplicate | Outcome::Conflict => {
                     let same = outcome == Outcome::Duplicate;
-                    Ended::Settled(self.known(same, &plan, &run, &answering)?)
+                    TaskEnd::Done(self.existing_run(same, &plan, &run, &reply_sender)?)
                 }
-                Outcome::Committed { id } if !drive => Ended::Queued { id, at: now },
+                Outcome::Committed { id } if !drive => TaskEnd::Queued { id, at: now },
                 Outcome::Committed { id } => end.into(id, key, false),
                 Outcome::Refused => {
                     refusals = start.refusals;
@@ -117,10 +119,10 @@ impl Runner {
     }
 
     /// Continues a run that is in the database.
-    pub(super) async fn resume(&self, id: i64, resumed: bool) -> Result<Ended, Error> {
+    pub(super) async fn resume(&self, id: i64, resumed: bool) -> Result<TaskEnd, Error> {
         let Some(_lock) = self.run_locks.try_lock(id) else {
             let until = self.now() + RETRY_DELAY;
-            return Ok(Ended::Waits { id, until, resumed });
+            return Ok(TaskEnd::Waiting { id, until, resumed });
         };
         let mut refusals = Refusals::default();
         loop {
@@ -128,23 +130,23 @@ impl Runner {
                 Ok(loaded) => loaded,
                 Err(error) => {
                     // The run may have been cancelled and pruned while it waited.
-                    let Some(row) = self.row(id)? else { return Ok(Ended::Gone) };
-                    let cause = error.parks().ok_or(error)?.to_owned();
+                    let Some(row) = self.row(id)? else { return Ok(TaskEnd::Gone) };
+                    let cause = error.park_cause().ok_or(error)?.to_owned();
                     // Only this run is parked. Other runs continue.
                     let state = RunState::Parked;
                     let end = StretchEnd { cause: Some(cause.clone()), ..StretchEnd::of(state) };
-                    self.driver.settle(&row, &end).await?;
+                    self.driver.end_damaged(&row, &end).await?;
                     let (key, cause) = (Arc::from(row.key), Some(cause));
-                    let settled = Settled::Run { key, resumed, state, cause, caught: 0 };
-                    return Ok(Ended::Settled(settled));
+                    let result = WorkResult::Run { key, resumed, state, cause, caught: 0 };
+                    return Ok(TaskEnd::Done(result));
                 }
             };
             let key = Arc::clone(&run.info.key);
             if !matches!(row.state, RunState::InProgress | RunState::Waiting) {
-                return Ok(Ended::Gone);
+                return Ok(TaskEnd::Gone);
             }
             let mut start =
-                StretchStart { refusals, ..StretchStart::new(RunRef::Known { id }, row.bundle) };
+                StretchStart { refusals, ..StretchStart::new(RunRef::Existing { id }, row.bundle) };
             let (outcome, end) = self.driver.advance(&mut run, &mut start).await?;
             if outcome == Outcome::Refused {
                 refusals = start.refusals;
@@ -156,12 +158,12 @@ impl Runner {
 }
 
 impl StretchEnd {
-    fn into(self, id: i64, key: Arc<str>, resumed: bool) -> Ended {
+    fn into(self, id: i64, key: Arc<str>, resumed: bool) -> TaskEnd {
         match (self.state, self.until) {
-            (RunState::Waiting, Some(until)) => Ended::Waits { id, until, resumed },
+            (RunState::Waiting, Some(until)) => TaskEnd::Waiting { id, until, resumed },
             (state, _) => {
                 let (cause, caught) = (self.cause, self.caught);
-                Ended::Settled(Settled::Run { key, resumed, state, cause, caught })
+                TaskEnd::Done(WorkResult::Run { key, resumed, state, cause, caught })
             }
         }
     }

@@ -7,27 +7,27 @@ use oms_engine::plan::Plan;
 use oms_engine::run::Run;
 use oms_sqlite::{Error, StoredRun};
 
-use crate::admission::Settled;
-use crate::admission::answer::{Answer, Answering};
+use crate::admission::WorkResult;
+use crate::admission::reply::{OrderReply, ReplySender};
 use crate::runner::Runner;
 
 impl Runner {
-    /// Returns the result of an order with a known key, and sends the answer to the waiting sender.
-    pub(crate) fn known(
+    /// Returns the result of an order with a known key, and sends the reply to the waiting sender.
+    pub(crate) fn existing_run(
         &self,
         same: bool,
         plan: &Plan,
         run: &Run,
-        answering: &Answering,
-    ) -> Result<Settled, Error> {
+        reply_sender: &ReplySender,
+    ) -> Result<WorkResult, Error> {
         let conflict = if same { None } else { self.conflict(plan, run)? };
         Ok(if let Some(conflict) = conflict {
-            answering.tell(|| Answer::Conflict(conflict));
-            Settled::Conflict
+            reply_sender.send(|| OrderReply::Conflict(conflict));
+            WorkResult::Conflict
         } else {
             let (key, run) = (Arc::clone(&run.info.key), Arc::clone(&run.info.id));
-            answering.tell(|| Answer::Same { key, run });
-            Settled::Duplicate
+            reply_sender.send(|| OrderReply::Duplicate { key, run });
+            WorkResult::Duplicate
         })
     }
 

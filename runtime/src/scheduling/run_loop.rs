@@ -10,10 +10,10 @@ use oms_sqlite::Error;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
-use super::accept::Ended;
+use super::accept::TaskEnd;
 use crate::admission::clock_watch::ClockWatch;
 use crate::admission::permits::{Permit, Permits};
-use crate::admission::{Acceptance, Order, Settled, Work};
+use crate::admission::{Acceptance, Order, Work, WorkResult};
 use crate::runner::Runner;
 
 /// A waiting run: when it continues, its row, whether an earlier process accepted it, and whether
@@ -23,7 +23,7 @@ type Waiting = Reverse<(Timestamp, i64, bool, bool)>;
 impl Runner {
     /// Continues the runs in `resume`, and processes work as it arrives. Ends when no run can
     /// continue and no more work can arrive, or when `stop` becomes true. Sends each result to
-    /// `settled`.
+    /// `results`.
     ///
     /// # Errors
     /// Returns an error if the database fails. Results that were already reported are durable.
@@ -31,7 +31,7 @@ impl Runner {
         self: &Arc<Self>,
         resume: Vec<i64>,
         mut work: mpsc::Receiver<Work>,
-        settled: &mpsc::UnboundedSender<Settled>,
+        results: &mpsc::UnboundedSender<WorkResult>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), Error> {
         let mut permits = Permits::new(
@@ -39,7 +39,7 @@ impl Runner {
             self.accepts_while_stalled,
             Arc::clone(&self.driver.clock),
         );
-        let mut tasks: JoinSet<Result<Ended, Error>> = JoinSet::new();
+        let mut tasks: JoinSet<Result<TaskEnd, Error>> = JoinSet::new();
         let queue = |id| Reverse((self.now(), id, true, false));
         let mut waiting: BinaryHeap<Waiting> = resume.into_iter().map(queue).collect();
         let mut clock = ClockWatch::new(Arc::clone(&self.driver.clock));
@@ -64,7 +64,7 @@ impl Runner {
             match next_wait {
                 None if !intake && pending.is_none() && tasks.is_empty() => return Ok(()),
                 Some((until, id)) if !intake && pending.is_none() && tasks.is_empty() => {
-                    report(settled, Settled::OnlyWaits { id, until });
+                    report(results, WorkResult::OnlyWaiting { id, until });
                 }
                 _ => {}
             }
@@ -72,10 +72,10 @@ impl Runner {
                 biased;
                 _ = stop.wait_for(|stop| *stop) => break,
                 Some(ended) = tasks.join_next(), if !tasks.is_empty() => {
-                    if matches!(ended, Ok(Ok(Ended::Queued { .. }))) {
+                    if matches!(ended, Ok(Ok(TaskEnd::Queued { .. }))) {
                         self.queued.fetch_add(1, Ordering::Relaxed);
                     }
-                    failed = take(ended, &mut waiting, settled);
+                    failed = take(ended, &mut waiting, results);
                 }
                 permit = permits.at(due, &mut clock), if due.is_some() => {
                     let Some(permit) = permit else {
@@ -89,7 +89,7 @@ impl Runner {
                     if let Some(Reverse((_, id, resumed, reported))) = waiting.pop() {
                         permits.started();
                         match (resumed, reported) {
-                            (_, true) => report(settled, Settled::GoesOn { resumed }),
+                            (_, true) => report(results, WorkResult::Resumed { resumed }),
                             (false, false) => _ = self.queued.fetch_sub(1, Ordering::Relaxed),
                             (true, false) => {}
                         }
@@ -101,7 +101,7 @@ impl Runner {
                     }
                 }
                 received = work.recv(), if intake && pending.is_none() => match received {
-                    Some(Work::GoOn { id, at }) => waiting.push(Reverse((at, id, true, true))),
+                    Some(Work::Resume { id, at }) => waiting.push(Reverse((at, id, true, true))),
                     Some(Work::Order(order)) => match permits.try_drive() {
                         Some(permit) => begin(&mut tasks, &mut permits, Some(permit), order),
                         None => pending = Some(order),
@@ -118,16 +118,16 @@ impl Runner {
         // Runs in progress become durable. Waiting runs continue after the next start.
         self.driver.close();
         while let Some(ended) = tasks.join_next().await {
-            failed = failed.and(take(ended, &mut waiting, settled));
+            failed = failed.and(take(ended, &mut waiting, results));
         }
         failed
     }
 }
 
 fn take(
-    ended: Result<Result<Ended, Error>, tokio::task::JoinError>,
+    ended: Result<Result<TaskEnd, Error>, tokio::task::JoinError>,
     waiting: &mut BinaryHeap<Waiting>,
-    settled: &mpsc::UnboundedSender<Settled>,
+    results: &mpsc::UnboundedSender<WorkResult>,
 ) -> Result<(), Error> {
     let ended = match ended {
         Ok(ended) => ended?,
@@ -136,23 +136,23 @@ fn take(
             Err(_) => return Ok(()),
         },
     };
-    let settlement = match ended {
-        Ended::Settled(settlement) => settlement,
-        Ended::Gone => return Ok(()),
-        Ended::Queued { id, at } => {
+    let result = match ended {
+        TaskEnd::Done(result) => result,
+        TaskEnd::Gone => return Ok(()),
+        TaskEnd::Queued { id, at } => {
             waiting.push(Reverse((at, id, false, false)));
             return Ok(());
         }
-        Ended::Waits { id, until, resumed } => {
+        TaskEnd::Waiting { id, until, resumed } => {
             waiting.push(Reverse((until, id, resumed, true)));
-            Settled::Waits { resumed }
+            WorkResult::Waiting { resumed }
         }
     };
-    report(settled, settlement);
+    report(results, result);
     Ok(())
 }
 
-fn report(settled: &mpsc::UnboundedSender<Settled>, settlement: Settled) {
+fn report(results: &mpsc::UnboundedSender<WorkResult>, result: WorkResult) {
     // The channel is closed only if the caller no longer needs the results.
-    let _ignored = settled.send(settlement);
+    let _ignored = results.send(result);
 }

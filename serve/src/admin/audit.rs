@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use oms_runtime::control::{Request, Response};
-use oms_runtime::{Forgetting, Held};
+use oms_runtime::{ForgetResult, HeldDecision};
 
 use crate::format;
 use crate::state::flow::Flow;
@@ -22,8 +22,8 @@ pub(super) async fn audit_request(
     };
     let (what, (key, detail)) = match request {
         Request::Retry { runs: of, held: None } => ("retry", runs(of)),
-        Request::Retry { runs: of, held: Some(Held::Sent) } => ("sent", runs(of)),
-        Request::Retry { runs: of, held: Some(Held::Resend) } => ("resend", runs(of)),
+        Request::Retry { runs: of, held: Some(HeldDecision::Sent) } => ("sent", runs(of)),
+        Request::Retry { runs: of, held: Some(HeldDecision::Resend) } => ("resend", runs(of)),
         Request::Cancel { runs: of } => ("cancel", runs(of)),
         Request::Import { table, .. } => {
             let plan = flow.plan();
@@ -59,14 +59,14 @@ pub(super) fn outcome(response: &Response) -> String {
             if counts.is_empty() { "done".to_owned() } else { counts.join(", ") }
         }
         Response::Pruned(deleted) => format::runs(number(*deleted)),
-        Response::Forgotten(Forgetting::Undeclared) => "no customer is declared".to_owned(),
-        Response::Forgotten(Forgetting::Unknown(_)) => "no customer found".to_owned(),
-        Response::Forgotten(Forgetting::Found(deleted)) => {
+        Response::Forgotten(ForgetResult::Undeclared) => "no customer is declared".to_owned(),
+        Response::Forgotten(ForgetResult::Unknown(_)) => "no customer found".to_owned(),
+        Response::Forgotten(ForgetResult::Found(deleted)) => {
             let (runs, kept) =
-                (format::runs(number(deleted.runs)), format::runs(deleted.left.len()));
+                (format::runs(number(deleted.runs)), format::runs(deleted.kept.len()));
             let rows = format::of(number(deleted.rows.values().sum()), "row");
             let kept =
-                if deleted.left.is_empty() { String::new() } else { format!("; {kept} kept") };
+                if deleted.kept.is_empty() { String::new() } else { format!("; {kept} kept") };
             format!("{runs} and {rows}{kept}")
         }
         Response::Failed(_) => "failed".to_owned(),
@@ -76,7 +76,7 @@ pub(super) fn outcome(response: &Response) -> String {
 #[cfg(test)]
 mod tests {
     use oms_engine::run::RunState;
-    use oms_runtime::Forgotten;
+    use oms_runtime::ErasedData;
     use oms_runtime::control::Done;
 
     use super::*;
@@ -95,8 +95,8 @@ mod tests {
         assert_eq!(outcome(&Response::Done(runs)), "2 completed, 1 refused");
         assert_eq!(outcome(&Response::Done(Vec::new())), "done");
         assert_eq!(outcome(&Response::Pruned(1_000)), "1,000 runs");
-        let forgotten = Forgotten { runs: 1, ..Forgotten::default() };
-        let found = Response::Forgotten(Forgetting::Found(forgotten));
+        let erased = ErasedData { runs: 1, ..ErasedData::default() };
+        let found = Response::Forgotten(ForgetResult::Found(erased));
         assert_eq!(outcome(&found), "1 run and 0 rows");
     }
 }

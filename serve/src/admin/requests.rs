@@ -34,11 +34,11 @@ async fn run(flow: &Flow, request: Request) -> Result<Response, RequestError> {
         }
         Request::Forget { who, dry_run } => {
             flow.reload().await?;
-            let forgetting = match dry_run {
+            let result = match dry_run {
                 true => flow.runner.would_forget(&who).await?,
                 false => flow.runner.forget(&who).await?,
             };
-            return Ok(Response::Forgotten(forgetting));
+            return Ok(Response::Forgotten(result));
         }
         Request::Prune { before } => {
             let before = Timestamp::from_millisecond(before)?;

@@ -5,7 +5,7 @@ use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
 use oms_engine::run::RunState;
-use oms_runtime::Held;
+use oms_runtime::HeldDecision;
 use oms_sqlite::RunRow;
 use serde_json::json;
 
@@ -91,7 +91,7 @@ pub(crate) async fn confirm(
     let base = format!("{}/runs/{}", visit.base(), format::part(&row.key));
     let (question, explanation, button) = action.question();
     let explanation: Vec<String> =
-        [explanation.to_owned()].into_iter().chain(situation(&row)).collect();
+        [explanation.to_owned()].into_iter().chain(state_description(&row)).collect();
     let data = json!({
         "question": format!("{question} {}?", row.key),
         "explanation": explanation,
@@ -105,7 +105,7 @@ pub(crate) async fn confirm(
 }
 
 /// Describes the state of the run on the confirmation page.
-fn situation(row: &RunRow) -> Option<String> {
+fn state_description(row: &RunRow) -> Option<String> {
     let cause = row.cause.as_deref().unwrap_or_default();
     match row.state {
         RunState::Parked => Some(format!("The run is parked: {cause}.")),
@@ -164,8 +164,8 @@ async fn execute(visit: &Visit, action: RunAction, row: &RunRow) -> Notice {
             };
         }
         RunAction::Retry => None,
-        RunAction::Sent => Some(Held::Sent),
-        RunAction::Resend => Some(Held::Resend),
+        RunAction::Sent => Some(HeldDecision::Sent),
+        RunAction::Resend => Some(HeldDecision::Resend),
     };
     if held.is_some() && !is_held(row) {
         return Notice::bad(format!("{key} is not held."));

@@ -8,7 +8,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
-use oms_sqlite::{Found, Scope};
+use oms_sqlite::{KeyCheck, Scope};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -42,9 +42,9 @@ pub(crate) async fn log_in(
 ) -> Response {
     let found = site.flows.iter().find_map(|flow| {
         let keys = flow.keys.current().ok()?;
-        match keys.find(form.key.trim(), Scope::Admin) {
-            Found::Allowed { id, name } => Some((flow, SessionKey { id, name })),
-            Found::OtherScope | Found::Unknown => None,
+        match keys.check(form.key.trim(), Scope::Admin) {
+            KeyCheck::Valid { id, name } => Some((flow, SessionKey { id, name })),
+            KeyCheck::InsufficientScope | KeyCheck::Unknown => None,
         }
     });
     let Some((flow, key)) = found else {

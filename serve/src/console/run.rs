@@ -11,7 +11,7 @@ use oms_engine::run::{Event, RunState, run_id};
 use oms_engine::step::{Port, Verb};
 use oms_engine::value::{Shape, Type, masked_text};
 use oms_runtime::{
-    Bundles, HeldMail, Shown, StepDetails, StepEvent, events, held_mails, resume, steps,
+    Bundles, HeldMail, PersonalData, StepDetails, StepEvent, events, held_mails, resume, steps,
 };
 use oms_sqlite::{Error, Reader, RunRow, StoredMail, StoredRun, row_like};
 use serde_json::{Value as Json, json};
@@ -118,7 +118,7 @@ struct RunPage<'a> {
 impl RunPage<'_> {
     fn data(&self) -> Result<Json, Error> {
         let Self { flow, reader, row, revealed, .. } = self;
-        let shown = if *revealed { Shown::Whole } else { Shown::Masked };
+        let shown = if *revealed { PersonalData::Visible } else { PersonalData::Masked };
         let stored = StoredRun::load(reader, row.id)?;
         let plan = self.bundles.plan(reader, row.bundle)?;
         let steps = steps(&stored, &plan, shown)?;
@@ -126,8 +126,8 @@ impl RunPage<'_> {
         // personal, too.
         let sent = String::from_utf8_lossy(&stored.body);
         let order = match shown {
-            Shown::Masked => masked_text(&sent, plan.order().schema().ty()),
-            Shown::Whole => sent.into_owned(),
+            PersonalData::Masked => masked_text(&sent, plan.order().schema().ty()),
+            PersonalData::Visible => sent.into_owned(),
         };
         let (parked, held) = (row.state == RunState::Parked, is_held(row));
         let held_mails: Vec<Json> = match held {
@@ -171,7 +171,12 @@ impl RunPage<'_> {
     }
 
     /// Returns the rows that the run's steps wrote, with their current values.
-    fn rows(&self, stored: &StoredRun, plan: &Arc<Plan>, shown: Shown) -> Result<Vec<Json>, Error> {
+    fn rows(
+        &self,
+        stored: &StoredRun,
+        plan: &Arc<Plan>,
+        shown: PersonalData,
+    ) -> Result<Vec<Json>, Error> {
         let run = resume(stored, plan)?;
         let mut rows = Vec::new();
         for (at, planned) in plan.steps().iter().enumerate() {
@@ -239,7 +244,7 @@ fn held_mail(held: &HeldMail) -> Json {
     json!({ "step": format!("{}{element}", held.step), "message_id": held.message_id, "to": held.to })
 }
 
-fn pretty(json: &Json) -> String {
+fn to_pretty_json(json: &Json) -> String {
     match json {
         Json::Null => String::new(),
         json => serde_json::to_string_pretty(json).unwrap_or_default(),
@@ -260,7 +265,7 @@ fn step_data(step: &StepDetails) -> Json {
     let attempts =
         step.events.iter().filter_map(StepEvent::attempt).map(|(_, attempt)| attempt).max();
     let (output, failure) = match step.events.last() {
-        Some(StepEvent::Succeeded { output, .. }) => (pretty(output), None),
+        Some(StepEvent::Succeeded { output, .. }) => (to_pretty_json(output), None),
         Some(StepEvent::Failed { cause, message, retry_at, .. }) => {
             let retry_at = retry_at.map(format::instant).unwrap_or_default();
             let failure = json!({ "cause": cause, "message": message, "retry_at": retry_at });
@@ -273,7 +278,7 @@ fn step_data(step: &StepDetails) -> Json {
         "attempts": attempts.map(|attempts| attempts.to_string()).unwrap_or_default(),
         "duration": if attempts.is_none() { String::new() } else { format::micros(micros) },
         "started_at": step.started_at().map(format::instant).unwrap_or_default(),
-        "input": step.input.as_ref().map(pretty).unwrap_or_default(),
+        "input": step.input.as_ref().map(to_pretty_json).unwrap_or_default(),
         "output": output,
         "failure": failure,
         "events": step.events.iter().map(event_data).collect::<Vec<_>>(),

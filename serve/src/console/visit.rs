@@ -90,7 +90,7 @@ impl Visit {
             ));
         };
         let keys = flow.keys.current().map_err(|_| Box::new(unavailable()))?;
-        if visit.site.loopback && !keys.were_made() {
+        if visit.site.loopback && !keys.ever_existed() {
             return match require_this_machine(headers) {
                 Ok(()) => Ok(visit),
                 Err(refused) => Err(Box::new(respond(&refused))),

@@ -18,7 +18,7 @@ pub(crate) struct Peer(Arc<TcpStream>);
 impl Peer {
     /// Returns whether the client has closed its side of the connection, or the connection was
     /// lost. hyper notices neither while a response is being computed.
-    pub(crate) fn has_left(&self) -> bool {
+    pub(crate) fn is_disconnected(&self) -> bool {
         let left = PollFlags::RDHUP | PollFlags::HUP | PollFlags::ERR;
         let mut polled = [PollFd::new(&*self.0, left)];
         let no_wait = Timespec { tv_sec: 0, tv_nsec: 0 };
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_client_that_closes_its_side_has_left() {
+    async fn a_client_that_closes_its_side_is_disconnected() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await;
         let mut client = client.unwrap();
@@ -105,14 +105,14 @@ mod tests {
         client.write_all(b"one").await.unwrap();
         let mut bytes = [0; 3];
         socket.read_exact(&mut bytes).await.unwrap();
-        assert_eq!((&bytes, peer.has_left()), (b"one", false));
+        assert_eq!((&bytes, peer.is_disconnected()), (b"one", false));
         socket.write_all(b"two").await.unwrap();
         client.read_exact(&mut bytes).await.unwrap();
         // Unread bytes do not hide the end of the stream.
         client.write_all(b"more").await.unwrap();
         client.shutdown().await.unwrap();
         tokio::time::timeout(std::time::Duration::from_secs(5), async {
-            while !peer.has_left() {
+            while !peer.is_disconnected() {
                 tokio::task::yield_now().await;
             }
         })

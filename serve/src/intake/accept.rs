@@ -11,7 +11,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use oms_engine::intake::Reply;
 use oms_engine::plan::valid_key;
-use oms_runtime::{Answer, Order, Work};
+use oms_runtime::{Order, OrderReply, Work};
 use oms_sqlite::Scope;
 use serde_json::json;
 use tokio::sync::mpsc::error::TrySendError;
@@ -93,8 +93,8 @@ async fn accept(
     let max = flow.plan().order().max_bytes();
     let (body, _memory) = receive(&site.body_memory, body, max).await?;
     let begun = tokio::time::Instant::now();
-    let (answer, answered) = oneshot::channel();
-    let order = Order { name, body, named, answer: Some(answer) };
+    let (reply_sender, reply_receiver) = oneshot::channel();
+    let order = Order { name, body, named, reply: Some(reply_sender) };
     match flow.queue.try_send(Work::Order(order)) {
         Ok(()) => {}
         Err(TrySendError::Full(_)) => return Err(Reply::busy()),
@@ -102,19 +102,20 @@ async fn accept(
     }
     // After a timeout, the order may be on disk. Sending it again is safe, because the server then
     // finds it.
-    let answer =
-        tokio::time::timeout(ACCEPT_TIMEOUT, answered).await.map_err(|_| Reply::unavailable())?;
-    let answer = answer.map_err(|_| Reply::unavailable())?;
-    flow.metrics.observe_acceptance(begun.elapsed());
-    let (mut reply, key) = match answer {
-        Answer::Accepted { key, run, .. } => (Reply::accepted(&key, &run), key),
-        Answer::Same { key, run } => (Reply::same(&key, &run), key),
-        Answer::Conflict(conflict) => {
+    let order_reply = tokio::time::timeout(ACCEPT_TIMEOUT, reply_receiver)
+        .await
+        .map_err(|_| Reply::unavailable())?;
+    let order_reply = order_reply.map_err(|_| Reply::unavailable())?;
+    flow.metrics.record_acceptance(begun.elapsed());
+    let (mut reply, key) = match order_reply {
+        OrderReply::Accepted { key, run, .. } => (Reply::accepted(&key, &run), key),
+        OrderReply::Duplicate { key, run } => (Reply::same(&key, &run), key),
+        OrderReply::Conflict(conflict) => {
             let mut response = respond(&Reply::conflict(&conflict));
             response.extensions_mut().insert(conflict);
             return Ok(response);
         }
-        Answer::Rejected { rejection, body } => {
+        OrderReply::Rejected { rejection, body } => {
             return Err(Reply::rejected(&rejection, &body));
         }
     };

@@ -58,7 +58,7 @@ pub(super) async fn until_ended(
         if !is_open
             || site.is_stopping()
             || site.connections.is_reached()
-            || peer.is_some_and(Peer::has_left)
+            || peer.is_some_and(Peer::is_disconnected)
             || tokio::time::Instant::now() >= end
         {
             drop(ended);

@@ -4,7 +4,7 @@
 use axum::http::StatusCode;
 use axum::http::header::{AUTHORIZATION, HeaderMap};
 use oms_engine::intake::Reply;
-use oms_sqlite::{Found, Scope};
+use oms_sqlite::{KeyCheck, Scope};
 
 use super::flow::Flow;
 use super::site::Site;
@@ -23,7 +23,7 @@ pub(crate) fn authorize(
 ) -> Result<Option<String>, Reply> {
     // If the keys cannot be read, no request is admitted.
     let keys = flow.keys.current().map_err(|_| Reply::unavailable())?;
-    if site.loopback && !keys.were_made() {
+    if site.loopback && !keys.ever_existed() {
         // Under another host name, the request may come from a page of another site.
         require_this_machine(headers)?;
         return match is_same_origin(headers) {
@@ -37,10 +37,10 @@ pub(crate) fn authorize(
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
     });
-    match given.map(|secret| keys.find(secret, scope)) {
-        Some(Found::Allowed { name, .. }) => Ok(Some(name)),
-        Some(Found::OtherScope) => Err(status_problem(StatusCode::FORBIDDEN)),
-        Some(Found::Unknown) => {
+    match given.map(|secret| keys.check(secret, scope)) {
+        Some(KeyCheck::Valid { name, .. }) => Ok(Some(name)),
+        Some(KeyCheck::InsufficientScope) => Err(status_problem(StatusCode::FORBIDDEN)),
+        Some(KeyCheck::Unknown) => {
             Err(status_problem(StatusCode::UNAUTHORIZED)
                 .detailed("the API key is unknown or revoked"))
         }

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use oms_engine::plan::Plan;
-use oms_runtime::{Bundles, Runner, Settled, Work};
-use oms_sqlite::{KeptSessions, Keys, Reader};
+use oms_runtime::{Bundles, Runner, Work, WorkResult};
+use oms_sqlite::{Keys, Reader, StoredSessions};
 use tokio::sync::{mpsc, watch};
 
 use super::bulk_retry::BulkRetry;
@@ -35,7 +35,7 @@ pub struct Opened {
 pub(crate) struct Flow {
     pub(crate) runner: Arc<Runner>,
     pub(crate) keys: Keys,
-    pub(crate) stored_sessions: KeptSessions,
+    pub(crate) stored_sessions: StoredSessions,
     pub(crate) directory: PathBuf,
     pub(crate) source: Arc<dyn Source>,
     pub(crate) queue: mpsc::Sender<Work>,
@@ -66,7 +66,7 @@ impl Flow {
         let resume = runner.open_runs()?;
         let runner = Arc::new(runner);
         let (queue, work) = mpsc::channel(QUEUE_MAX);
-        let (settled, mut outcomes) = mpsc::unbounded_channel::<Settled>();
+        let (settled, mut outcomes) = mpsc::unbounded_channel::<WorkResult>();
         let (stop, stopped) = watch::channel(false);
         let counted = metrics.clone();
         let waiting_requests = Arc::new(WaitingRequests::default());
@@ -74,7 +74,7 @@ impl Flow {
         tokio::spawn(async move {
             while let Some(settled) = outcomes.recv().await {
                 counted.count_run(&settled);
-                if let Settled::Run { key, .. } = &settled {
+                if let WorkResult::Run { key, .. } = &settled {
                     woken.wake(key);
                 }
             }
@@ -92,7 +92,7 @@ impl Flow {
             (pipeline, result)
         };
         let worker = Worker { stop, task: Box::pin(running) };
-        let (keys, stored_sessions) = (Keys::of(&directory), KeptSessions::of(&directory));
+        let (keys, stored_sessions) = (Keys::of(&directory), StoredSessions::of(&directory));
         Ok((
             Self {
                 runner,

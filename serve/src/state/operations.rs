@@ -6,7 +6,7 @@ use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_engine::run::RunState;
 use oms_runtime::control::Done;
-use oms_runtime::{Held, Work};
+use oms_runtime::{HeldDecision, Work};
 use oms_sqlite::RunRow;
 
 use super::error::RequestError;
@@ -18,18 +18,18 @@ impl Flow {
     pub(crate) async fn retry(
         &self,
         row: &RunRow,
-        held: Option<Held>,
+        held: Option<HeldDecision>,
     ) -> Result<Done, oms_sqlite::Error> {
         let retried = self.runner.retry(row, held).await;
-        if let Ok(settled) = &retried {
-            self.metrics.count_run(settled);
+        if let Ok(result) = &retried {
+            self.metrics.count_run(result);
         }
         let done = Done::of(row, retried)?;
         if done.refused.is_none() && done.state == RunState::Waiting {
             let until = self.runner.row(row.id)?.and_then(|row| row.wait_until);
             let at = until.unwrap_or_else(|| SystemClock.now());
             // If the runner has stopped, the run continues after the next start.
-            let _stopped = self.queue.send(Work::GoOn { id: row.id, at }).await;
+            let _stopped = self.queue.send(Work::Resume { id: row.id, at }).await;
         }
         Ok(done)
     }
@@ -37,8 +37,8 @@ impl Flow {
     /// Cancels a run that waits or is parked.
     pub(crate) async fn cancel(&self, row: &RunRow) -> Result<Done, oms_sqlite::Error> {
         let cancelled = self.runner.cancel(row).await;
-        if let Ok(settled) = &cancelled {
-            self.metrics.count_run(settled);
+        if let Ok(result) = &cancelled {
+            self.metrics.count_run(result);
         }
         Done::of(row, cancelled)
     }

@@ -99,11 +99,11 @@ impl Session {
 /// All sessions that are in memory.
 pub(crate) struct Sessions {
     cookie_name: String,
-    known: Mutex<Known>,
+    table: Mutex<SessionTable>,
 }
 
 #[derive(Default)]
-struct Known {
+struct SessionTable {
     /// The sessions by the digest of their cookies.
     sessions: HashMap<Digest, Session>,
     /// The sessions that ended last. A request that is still in progress must not start them again.
@@ -149,11 +149,11 @@ impl Sessions {
     /// Creates an empty set of sessions. The name of the cookie contains the id of the state.
     pub(crate) fn of_state(id: &str) -> Self {
         let id: String = id.chars().take(8).collect();
-        Self { cookie_name: format!("{COOKIE_PREFIX}{id}"), known: Mutex::default() }
+        Self { cookie_name: format!("{COOKIE_PREFIX}{id}"), table: Mutex::default() }
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn table(&self) -> MutexGuard<'_, SessionTable> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the token in the cookie of a request.
@@ -170,13 +170,13 @@ impl Sessions {
 
     /// Starts a session for a token and replaces an existing one.
     pub(crate) fn begin(&self, token: &Token, key: Option<SessionKey>) {
-        self.known().begin(token.digest(), key);
+        self.table().begin(token.digest(), key);
     }
 
     /// Returns whether a session is in memory and was checked recently.
     pub(crate) fn is_active(&self, token: &Token) -> bool {
-        let known = self.known();
-        known.sessions.get(&token.digest()).is_some_and(|session| {
+        let table = self.table();
+        table.sessions.get(&token.digest()).is_some_and(|session| {
             let checked = session.key.is_none() || session.checked.elapsed() < CHECK_INTERVAL;
             session.used.elapsed() < IDLE_TIMEOUT && checked
         })
@@ -185,25 +185,25 @@ impl Sessions {
     /// Accepts the session of a key that is stored in the database. Returns false if the session
     /// has ended since.
     pub(crate) fn restore(&self, token: &Token, key: &SessionKey) -> bool {
-        let (mut known, digest) = (self.known(), token.digest());
-        if known.ended.contains(&digest) {
+        let (mut table, digest) = (self.table(), token.digest());
+        if table.ended.contains(&digest) {
             return false;
         }
         let id = |key: &Option<SessionKey>| key.as_ref().map(|key| key.id.clone());
-        let same = known.sessions.get_mut(&digest).filter(|session| {
+        let same = table.sessions.get_mut(&digest).filter(|session| {
             session.used.elapsed() < IDLE_TIMEOUT && id(&session.key).as_ref() == Some(&key.id)
         });
         match same {
             Some(session) => session.checked = Instant::now(),
-            None => known.begin(digest, Some(key.clone())),
+            None => table.begin(digest, Some(key.clone())),
         }
         true
     }
 
     /// Calls a function with a session, unless it is unknown or expired.
     pub(crate) fn with<T>(&self, token: &Token, work: impl FnOnce(&mut Session) -> T) -> Option<T> {
-        let mut known = self.known();
-        let session = known.sessions.get_mut(&token.digest())?;
+        let mut table = self.table();
+        let session = table.sessions.get_mut(&token.digest())?;
         if session.used.elapsed() >= IDLE_TIMEOUT {
             return None;
         }
@@ -213,16 +213,16 @@ impl Sessions {
 
     /// Ends a session.
     pub(crate) fn end(&self, token: &Token) {
-        let (mut known, digest) = (self.known(), token.digest());
-        known.sessions.remove(&digest);
-        known.ended.push_back(digest);
-        if known.ended.len() > SESSIONS_MAX {
-            known.ended.pop_front();
+        let (mut table, digest) = (self.table(), token.digest());
+        table.sessions.remove(&digest);
+        table.ended.push_back(digest);
+        if table.ended.len() > SESSIONS_MAX {
+            table.ended.pop_front();
         }
     }
 }
 
-impl Known {
+impl SessionTable {
     fn begin(&mut self, digest: Digest, key: Option<SessionKey>) {
         let sessions = &mut self.sessions;
         sessions.retain(|_, session| session.used.elapsed() < IDLE_TIMEOUT);

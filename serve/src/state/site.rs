@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use oms_clock::SystemClock;
 use oms_engine::effects::Clock as _;
 use oms_runtime::Runner;
-use oms_sqlite::{KeptSessions, RunRow};
+use oms_sqlite::{RunRow, StoredSessions};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
@@ -96,7 +96,7 @@ impl Site {
         }
         let id = flows
             .first()
-            .and_then(|flow| flow.read(|reader, _| KeptSessions::state_id(reader)).ok());
+            .and_then(|flow| flow.read(|reader, _| StoredSessions::state_id(reader)).ok());
         let id = id.unwrap_or_default();
         let site = Arc::new(Self {
             flows,
@@ -137,7 +137,8 @@ impl Site {
     /// Returns whether no API key is required: only this machine can connect, and no pipeline ever
     /// had a key.
     pub(crate) fn needs_no_key(&self) -> bool {
-        let never_had_key = |flow: &Flow| flow.keys.current().is_ok_and(|keys| !keys.were_made());
+        let never_had_key =
+            |flow: &Flow| flow.keys.current().is_ok_and(|keys| !keys.ever_existed());
         self.loopback && self.flows.iter().all(never_had_key)
     }
 

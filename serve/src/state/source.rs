@@ -39,11 +39,11 @@ pub trait Source: Send + Sync {
     fn report(&self, text: &str);
 
     /// Returns the current file and its findings, even if it is invalid.
-    fn inspect(&self) -> Inspected;
+    fn inspect(&self) -> Inspection;
 }
 
 /// A pipeline file, with the findings in it and in the files that it names.
-pub struct Inspected {
+pub struct Inspection {
     /// The text; empty if it cannot be read.
     pub text: String,
     /// Findings in the pipeline file or without a file.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use oms_engine::run::RunState;
-use oms_runtime::Settled;
+use oms_runtime::WorkResult;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -151,13 +151,13 @@ impl PipelineMetrics {
     }
 
     /// Records the time until an order was on disk.
-    pub(crate) fn observe_acceptance(&self, time: Duration) {
+    pub(crate) fn record_acceptance(&self, time: Duration) {
         self.acceptance.observe(time.as_secs_f64());
     }
 
     /// Counts a run that completed, was parked or was cancelled.
-    pub(crate) fn count_run(&self, settled: &Settled) {
-        let Settled::Run { state, caught, .. } = settled else { return };
+    pub(crate) fn count_run(&self, result: &WorkResult) {
+        let WorkResult::Run { state, caught, .. } = result else { return };
         if *state == RunState::Completed && *caught > 0 {
             self.caught.inc();
         }

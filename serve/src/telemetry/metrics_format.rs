@@ -108,12 +108,12 @@ mod tests {
     }
 
     #[test]
-    fn callers_see_the_metrics_of_pipelines_that_admit_them() {
+    fn a_key_shows_only_the_metrics_of_its_pipelines() {
         let metrics = Metrics::new();
         for pipeline in ["one", "two"] {
             metrics.of_pipeline(pipeline).count_order(StatusCode::CREATED);
         }
-        metrics.of_pipeline("one").observe_acceptance(Duration::from_millis(3));
+        metrics.of_pipeline("one").record_acceptance(Duration::from_millis(3));
         metrics.count_request(StatusCode::OK);
         let text = metrics.encode().unwrap();
         let one = MetricsFormat::OpenMetrics.convert(&text, |pipeline| pipeline == Some("one"));

@@ -46,7 +46,7 @@ pub enum Error {
     #[error(
         "`{path}` does not contain the expected state: {why}; restore a backup with `oms db restore PIPELINE BACKUP`, or delete the directory to start a new state"
     )]
-    NotTheState {
+    StateMismatch {
         /// The state directory.
         path: PathBuf,
         /// The reason.
@@ -105,7 +105,7 @@ pub enum Error {
     #[error(
         "this state was last used with a mail server; use `--mail smtp` to continue sending e-mails, or `--mail outbox` to keep them in the outbox"
     )]
-    MailUnsaid,
+    MailNotConfigured,
     /// This program cannot make a plan from a stored bundle.
     #[error("this program cannot read the stored pipeline {0}")]
     Bundle(String),
@@ -127,7 +127,7 @@ pub enum Error {
     },
     /// The tables are on another server, and the server failed.
     #[error("cannot use the tables on `{name}`")]
-    Elsewhere {
+    RemoteTables {
         /// The target.
         name: &'static str,
         /// The reason.
@@ -137,7 +137,7 @@ pub enum Error {
     #[error(
         "the data is erased, but `oms.db-wal` still contains it, because another process is reading that file; run the command again when that process has ended"
     )]
-    StillRead,
+    LogInUse,
     /// The writer stopped.
     #[error("the database writer stopped: {0}")]
     WriterStopped(String),
@@ -146,7 +146,7 @@ pub enum Error {
 impl Error {
     /// Returns the cause with which a run is parked after this error, or `None` if the error may
     /// affect other runs.
-    pub const fn parks(&self) -> Option<&'static str> {
+    pub const fn park_cause(&self) -> Option<&'static str> {
         match self {
             // A newer version may no longer support an old pipeline.
             Self::Bundle(_) => Some(cause::PLAN),

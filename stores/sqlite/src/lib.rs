@@ -16,7 +16,7 @@ mod store;
 mod tables;
 mod writer;
 
-pub use access::{Found, KeptSession, KeptSessions, Keys, ValidKeys};
+pub use access::{KeyCheck, Keys, StoredSession, StoredSessions, ValidKeys};
 pub use customers::{
     CustomerQuery, CustomerRuns, Match, SearchedOrders, TableCustomers, personal_lines,
     search_terms,
@@ -27,7 +27,9 @@ pub use runs::{
     StoredRun, pack, unpack,
 };
 pub use setup::Setup;
-pub use state::{DATABASE_FILE, Database, Key, Reader, Restored, Scope, backup, private, restore};
+pub use state::{
+    DATABASE_FILE, Database, Key, Reader, RestoreReport, Scope, backup, private, restore,
+};
 pub use store::{Options, Store};
 pub use tables::{
     SeedFile, SkippedSeed, count_rows, erasure, export_rows, import_rows, migrate, row_like,

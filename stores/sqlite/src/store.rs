@@ -228,7 +228,7 @@ impl Store {
     ///
     /// # Errors
     /// Returns an error if the database fails, or if another process reads the log
-    /// ([`Error::StillRead`]).
+    /// ([`Error::LogInUse`]).
     pub async fn erase_customer(
         &self,
         customer: Option<Customer>,

@@ -6,8 +6,8 @@
 
 use std::sync::LazyLock;
 
-use oms_engine::expression::{Env, Root, Scope, Weight, compile};
-use oms_engine::schema::{OrderSchema, Typing};
+use oms_engine::expression::{Env, ProblemSeverity, Root, Scope, compile};
+use oms_engine::schema::{OrderSchema, TypeRules};
 use oms_engine::time_zone::TimeZone;
 use oms_engine::value::Value;
 
@@ -16,7 +16,7 @@ const ORDER: &str = include_str!("order.json");
 
 static CONTEXT: LazyLock<(Scope, Value)> = LazyLock::new(|| {
     let schema = serde_json::from_str(SCHEMA).expect("the schema is JSON");
-    let (schema, problems) = OrderSchema::compile(&schema, Typing::Current);
+    let (schema, problems) = OrderSchema::compile(&schema, TypeRules::Current);
     assert!(problems.is_empty(), "{problems:?}");
     let order = schema.read(ORDER.as_bytes()).expect("the order fits its schema");
     let mut scope = Scope::new(TimeZone::UTC);
@@ -34,7 +34,10 @@ pub(crate) fn run(data: &[u8]) {
             let _value = compiled.eval(&env);
         }
         Err(problems) => {
-            assert!(problems.iter().any(|problem| problem.weight == Weight::Error), "{problems:?}");
+            assert!(
+                problems.iter().any(|problem| problem.severity == ProblemSeverity::Error),
+                "{problems:?}"
+            );
             for problem in problems {
                 let end = problem.within.as_ref().map_or(0, |within| within.end);
                 assert!(end <= text.len(), "{problem:?} is outside of the text");

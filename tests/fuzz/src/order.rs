@@ -4,14 +4,14 @@
 //! a valid order does not change it. An invalid order has at least one problem inside the text of
 //! the order.
 
-use oms_engine::schema::{OrderSchema, Typing};
+use oms_engine::schema::{OrderSchema, TypeRules};
 use serde_json::Value as Json;
 
 pub(crate) fn run(data: &[u8]) {
     let mut parts = data.splitn(2, |byte| *byte == 0);
     let (Some(schema), Some(order)) = (parts.next(), parts.next()) else { return };
     let Ok(schema) = serde_json::from_slice::<Json>(schema) else { return };
-    let (compiled, problems) = OrderSchema::compile(&schema, Typing::Current);
+    let (compiled, problems) = OrderSchema::compile(&schema, TypeRules::Current);
     for problem in &problems {
         assert!(schema.pointer(&problem.pointer).is_some(), "{problem:?} points at nothing");
     }

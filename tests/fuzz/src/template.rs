@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 
 use oms_engine::diagnostic::Severity;
 use oms_engine::document::MemoryFiles;
-use oms_engine::schema::{OrderSchema, Typing};
+use oms_engine::schema::{OrderSchema, TypeRules};
 use oms_engine::template::{Template, TemplateError};
 use oms_engine::time_zone::TimeZone;
 use oms_engine::value::{Type, Value};
@@ -17,7 +17,7 @@ const ORDER: &str = include_str!("order.json");
 
 static DATA: LazyLock<(Type, Value)> = LazyLock::new(|| {
     let schema = serde_json::from_str(SCHEMA).expect("the schema is JSON");
-    let (schema, _) = OrderSchema::compile(&schema, Typing::Current);
+    let (schema, _) = OrderSchema::compile(&schema, TypeRules::Current);
     let order = schema.read(ORDER.as_bytes()).expect("the order fits its schema");
     (schema.ty().clone(), order.value)
 });

@@ -1,6 +1,6 @@
 //! Faults in a generated pipeline, each with the line in which it must be reported.
 
-use super::chance::Chance;
+use super::rng::Rng;
 
 /// The lines of a pipeline with a fault.
 pub(super) struct Damaged {
@@ -14,9 +14,9 @@ const SORTS: usize = 10;
 
 /// Puts a random fault into a random line, or into the next line that allows it. Returns `None` if
 /// no line allows any fault.
-pub(super) fn damage(lines: &[String], chance: &mut Chance) -> Option<Damaged> {
-    let first = chance.below(lines.len());
-    let sort = chance.below(SORTS);
+pub(super) fn damage(lines: &[String], rng: &mut Rng) -> Option<Damaged> {
+    let first = rng.below(lines.len());
+    let sort = rng.below(SORTS);
     (0..SORTS).find_map(|next| {
         let sort = (sort + next) % SORTS;
         (first..lines.len()).chain(0..first).find_map(|at| damage_line(lines, at, sort))

@@ -1,11 +1,11 @@
 //! Generated expressions over the values that a step may refer to.
 
-use super::chance::Chance;
+use super::rng::Rng;
 use super::types::{Field, Ty};
 
 /// A value that an expression may refer to.
 #[derive(Clone, Debug)]
-pub(super) struct Known {
+pub(super) struct KnownValue {
     pub(super) path: String,
     pub(super) ty: Ty,
     /// Paths that must not be null where the value is used.
@@ -18,7 +18,7 @@ pub(super) fn flatten(
     ty: &Ty,
     missing: bool,
     guards: &[String],
-    into: &mut Vec<Known>,
+    into: &mut Vec<KnownValue>,
 ) {
     let mut guards = guards.to_vec();
     if missing {
@@ -29,95 +29,96 @@ pub(super) fn flatten(
             flatten(&format!("{path}.{name}"), ty, *optional || *nullable, &guards, into);
         }
     }
-    into.push(Known { path: path.to_owned(), ty: ty.clone(), guards });
+    into.push(KnownValue { path: path.to_owned(), ty: ty.clone(), guards });
 }
 
 /// Generates an expression of a type from known values. Returns `None` if that is not possible.
 pub(super) fn expression(
     ty: &Ty,
-    known: &[Known],
-    chance: &mut Chance,
+    known: &[KnownValue],
+    rng: &mut Rng,
     depth: usize,
 ) -> Option<String> {
-    if depth == 0 || chance.one_in(3) {
-        return leaf(ty, known, chance);
+    if depth == 0 || rng.one_in(3) {
+        return leaf(ty, known, rng);
     }
     let below = depth - 1;
-    let of = |ty: &Ty, chance: &mut Chance| expression(ty, known, chance, below);
-    if chance.one_in(5) {
-        let condition = of(&Ty::Bool, chance)?;
-        let (yes, no) = (of(ty, chance)?, of(ty, chance)?);
+    let of = |ty: &Ty, rng: &mut Rng| expression(ty, known, rng, below);
+    if rng.one_in(5) {
+        let condition = of(&Ty::Bool, rng)?;
+        let (yes, no) = (of(ty, rng)?, of(ty, rng)?);
         return Some(format!("({condition} ? {yes} : {no})"));
     }
     Some(match ty {
-        Ty::Text => match chance.below(5) {
-            0 => format!("({} + {})", of(ty, chance)?, of(ty, chance)?),
-            1 => format!("upper({})", of(ty, chance)?),
-            2 => format!("string({})", of(&Ty::Int, chance)?),
-            3 => format!("string({})", of(&Ty::Dec(None), chance)?),
-            _ => format!("coalesce(get({}, 1), 'none')", of(&Ty::Tags, chance)?),
+        Ty::Text => match rng.below(5) {
+            0 => format!("({} + {})", of(ty, rng)?, of(ty, rng)?),
+            1 => format!("upper({})", of(ty, rng)?),
+            2 => format!("string({})", of(&Ty::Int, rng)?),
+            3 => format!("string({})", of(&Ty::Dec(None), rng)?),
+            _ => format!("coalesce(get({}, 1), 'none')", of(&Ty::Tags, rng)?),
         },
-        Ty::Int => match chance.below(5) {
-            0 => format!("({} + {})", of(ty, chance)?, of(ty, chance)?),
-            1 => format!("({} * 3)", of(ty, chance)?),
-            2 => format!("size({})", of(&Ty::Text, chance)?),
-            3 => format!("size({})", of(&Ty::Tags, chance)?),
+        Ty::Int => match rng.below(5) {
+            0 => format!("({} + {})", of(ty, rng)?, of(ty, rng)?),
+            1 => format!("({} * 3)", of(ty, rng)?),
+            2 => format!("size({})", of(&Ty::Text, rng)?),
+            3 => format!("size({})", of(&Ty::Tags, rng)?),
             _ => {
                 let divisor = known.iter().find(|k| k.ty == Ty::Int && k.guards.is_empty())?;
                 let path = &divisor.path;
-                format!("({path} != 0 ? {} / {path} : 1)", of(ty, chance)?)
+                format!("({path} != 0 ? {} / {path} : 1)", of(ty, rng)?)
             }
         },
-        Ty::Dec(unit) => match chance.below(6) {
-            0 => format!("({} + {})", of(ty, chance)?, of(ty, chance)?),
-            1 => format!("round({}, 2, 'half_even')", of(ty, chance)?),
-            2 => format!("min({}, {})", of(ty, chance)?, of(ty, chance)?),
-            3 => format!("sum([{}, {}])", of(ty, chance)?, of(ty, chance)?),
-            4 => format!("({} * {})", of(ty, chance)?, of(&Ty::Int, chance)?),
-            _ if unit.is_none() => format!("decimal({}, 0)", of(&Ty::Text, chance)?),
-            _ => format!("div({}, 3, 4, 'down')", of(ty, chance)?),
+        Ty::Dec(unit) => match rng.below(6) {
+            0 => format!("({} + {})", of(ty, rng)?, of(ty, rng)?),
+            1 => format!("round({}, 2, 'half_even')", of(ty, rng)?),
+            2 => format!("min({}, {})", of(ty, rng)?, of(ty, rng)?),
+            3 => format!("sum([{}, {}])", of(ty, rng)?, of(ty, rng)?),
+            4 => format!("({} * {})", of(ty, rng)?, of(&Ty::Int, rng)?),
+            _ if unit.is_none() => format!("decimal({}, 0)", of(&Ty::Text, rng)?),
+            _ => format!("div({}, 3, 4, 'down')", of(ty, rng)?),
         },
-        Ty::Bool => match chance.below(6) {
-            0 => format!("({} && {})", of(ty, chance)?, of(ty, chance)?),
-            1 => format!("({} || !{})", of(ty, chance)?, of(ty, chance)?),
-            2 => format!("({} < {})", of(&Ty::Int, chance)?, of(&Ty::Int, chance)?),
-            3 => format!("({} == {})", of(&Ty::Text, chance)?, of(&Ty::Text, chance)?),
-            4 => format!("{}.exists(x, x == {})", of(&Ty::Tags, chance)?, of(&Ty::Text, chance)?),
+        Ty::Bool => match rng.below(6) {
+            0 => format!("({} && {})", of(ty, rng)?, of(ty, rng)?),
+            1 => format!("({} || !{})", of(ty, rng)?, of(ty, rng)?),
+            2 => format!("({} < {})", of(&Ty::Int, rng)?, of(&Ty::Int, rng)?),
+            3 => format!("({} == {})", of(&Ty::Text, rng)?, of(&Ty::Text, rng)?),
+            4 => format!("{}.exists(x, x == {})", of(&Ty::Tags, rng)?, of(&Ty::Text, rng)?),
             _ => {
-                let optional: Vec<&Known> = known.iter().filter(|k| k.guards.len() == 1).collect();
-                format!("({} != null)", chance.pick(&optional)?.guards.first()?)
+                let optional: Vec<&KnownValue> =
+                    known.iter().filter(|k| k.guards.len() == 1).collect();
+                format!("({} != null)", rng.pick(&optional)?.guards.first()?)
             }
         },
-        Ty::Tags => match chance.below(3) {
-            0 => format!("{}.map(t, t + {})", of(ty, chance)?, of(&Ty::Text, chance)?),
-            1 => format!("{}.filter(t, size(t) > 0)", of(ty, chance)?),
-            _ => format!("({} + {})", of(ty, chance)?, of(ty, chance)?),
+        Ty::Tags => match rng.below(3) {
+            0 => format!("{}.map(t, t + {})", of(ty, rng)?, of(&Ty::Text, rng)?),
+            1 => format!("{}.filter(t, size(t) > 0)", of(ty, rng)?),
+            _ => format!("({} + {})", of(ty, rng)?, of(ty, rng)?),
         },
-        Ty::Date => format!("date({})", of(&Ty::Stamp, chance)?),
-        _ => return leaf(ty, known, chance),
+        Ty::Date => format!("date({})", of(&Ty::Stamp, rng)?),
+        _ => return leaf(ty, known, rng),
     })
 }
 
-fn literal(ty: &Ty, chance: &mut Chance) -> Option<String> {
+fn literal(ty: &Ty, rng: &mut Rng) -> Option<String> {
     Some(match ty {
-        Ty::Text => chance.text(&["'none'", "'x y'", "''", "'é'"]),
-        Ty::Int => chance.text(&["0", "7", "-3", "100000"]),
-        Ty::Dec(_) => chance.text(&["0.5", "12", "-1.25"]),
-        Ty::Bool => chance.text(&["true", "false"]),
-        Ty::Tags => chance.text(&["[]", "['a', 'b']"]),
+        Ty::Text => rng.text(&["'none'", "'x y'", "''", "'é'"]),
+        Ty::Int => rng.text(&["0", "7", "-3", "100000"]),
+        Ty::Dec(_) => rng.text(&["0.5", "12", "-1.25"]),
+        Ty::Bool => rng.text(&["true", "false"]),
+        Ty::Tags => rng.text(&["[]", "['a', 'b']"]),
         _ => return None,
     })
 }
 
-fn leaf(ty: &Ty, known: &[Known], chance: &mut Chance) -> Option<String> {
-    let fitting: Vec<&Known> = known.iter().filter(|known| known.ty == *ty).collect();
-    let Some(chosen) = chance.pick(&fitting) else { return literal(ty, chance) };
-    let instead = literal(ty, chance);
+fn leaf(ty: &Ty, known: &[KnownValue], rng: &mut Rng) -> Option<String> {
+    let fitting: Vec<&KnownValue> = known.iter().filter(|known| known.ty == *ty).collect();
+    let Some(chosen) = rng.pick(&fitting) else { return literal(ty, rng) };
+    let instead = literal(ty, rng);
     let sure = || fitting.iter().find(|known| known.guards.is_empty());
     guarded(chosen, instead).or_else(|| sure().map(|known| known.path.clone()))
 }
 
-fn guarded(known: &Known, instead: Option<String>) -> Option<String> {
+fn guarded(known: &KnownValue, instead: Option<String>) -> Option<String> {
     if known.guards.is_empty() {
         return Some(known.path.clone());
     }

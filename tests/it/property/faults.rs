@@ -8,34 +8,34 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oms_engine::effects::memory::MemoryWorld;
 use oms_engine::effects::{
-    Call, Clock, Inserted, Io, Mailer, Message, ObjectStore, Outside, Put, Random, StepError,
-    Tables, Topic, World, cause,
+    Call, Clock, ExternalPorts, InsertResult, Io, Mailer, Message, ObjectStore, Put, Random,
+    StepError, Tables, Topic, World, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
 use oms_engine::value::Value;
 
-use super::chance::Chance;
+use super::rng::Rng;
 
 /// A memory world with pseudorandom faults.
 pub(crate) struct FaultyWorld<'w> {
     world: &'w MemoryWorld,
-    chance: Mutex<Chance>,
+    rng: Mutex<Rng>,
     /// One in this many calls fails.
-    rarity: usize,
+    interval: usize,
     /// The number of times that each e-mail was sent, by key, if mail leaves the process.
     sent: Option<Mutex<BTreeMap<Arc<str>, u32>>>,
 }
 
 impl<'w> FaultyWorld<'w> {
-    pub(crate) fn new(world: &'w MemoryWorld, seed: u64, rarity: usize) -> Self {
-        Self { world, chance: Mutex::new(Chance(seed)), rarity, sent: None }
+    pub(crate) fn new(world: &'w MemoryWorld, seed: u64, interval: usize) -> Self {
+        Self { world, rng: Mutex::new(Rng(seed)), interval, sent: None }
     }
 
     /// Creates a world whose mail leaves the process: a sent e-mail cannot be taken back, and if
     /// the reply is lost the outcome is unknown.
-    pub(crate) fn mailing(world: &'w MemoryWorld, seed: u64, rarity: usize) -> Self {
-        Self { sent: Some(Mutex::default()), ..Self::new(world, seed, rarity) }
+    pub(crate) fn mailing(world: &'w MemoryWorld, seed: u64, interval: usize) -> Self {
+        Self { sent: Some(Mutex::default()), ..Self::new(world, seed, interval) }
     }
 
     /// Returns how often each e-mail was sent.
@@ -46,7 +46,7 @@ impl<'w> FaultyWorld<'w> {
     fn works(&self) -> Result<(), StepError> {
         // This is called before and after each port call, so each of the two checks has half of the
         // probability.
-        if self.chance.lock().unwrap().one_in(self.rarity * 2) {
+        if self.rng.lock().unwrap().one_in(self.interval * 2) {
             return Err(StepError::transient(cause::UNAVAILABLE, "injected fault"));
         }
         Ok(())
@@ -92,7 +92,7 @@ impl Tables for FaultyWorld<'_> {
         call: &'a Call,
         table: &'a Arc<TableDef>,
         row: Value,
-    ) -> Io<'a, Inserted> {
+    ) -> Io<'a, InsertResult> {
         self.around(move || self.world.insert(call, table, row))
     }
 
@@ -140,7 +140,7 @@ impl Random for FaultyWorld<'_> {
 }
 
 impl World for FaultyWorld<'_> {
-    fn outside(&self) -> Outside {
-        Outside { mail: self.sent.is_some(), custom: false }
+    fn external_ports(&self) -> ExternalPorts {
+        ExternalPorts { mail: self.sent.is_some(), custom: false }
     }
 }

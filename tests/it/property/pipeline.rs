@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
-use super::chance::Chance;
-use super::expressions::{Known, expression, flatten};
+use super::expressions::{KnownValue, expression, flatten};
+use super::rng::Rng;
 use super::types::{self, Field, Ty, column, fields, printed, record_schema, scalar};
 
 /// A generated pipeline with its files.
@@ -18,10 +18,10 @@ pub(super) struct Generated {
 
 impl Generated {
     /// Generates a valid order with this key.
-    pub(super) fn order(&self, key: &str, chance: &mut Chance) -> Json {
-        let mut order = types::object(&self.fields, chance);
+    pub(super) fn order(&self, key: &str, rng: &mut Rng) -> Json {
+        let mut order = types::object(&self.fields, rng);
         order["id"] = key.into();
-        order["currency"] = chance.text(&["USD", "EUR", "CAD", "JPY"]).into();
+        order["currency"] = rng.text(&["USD", "EUR", "CAD", "JPY"]).into();
         order
     }
 }
@@ -29,8 +29,8 @@ impl Generated {
 const STEPS_MAX: usize = 9;
 
 struct Writer<'c> {
-    chance: &'c mut Chance,
-    known: Vec<Known>,
+    rng: &'c mut Rng,
+    known: Vec<KnownValue>,
     steps: String,
     tables: String,
     templates: Vec<(String, String)>,
@@ -38,7 +38,7 @@ struct Writer<'c> {
 }
 
 /// The settings of a step, and its output with whether it may be missing.
-struct Made {
+struct GeneratedStep {
     with: String,
     output: Option<(Ty, bool)>,
 }
@@ -52,14 +52,14 @@ fn field(name: &str, ty: Ty) -> Field {
 }
 
 /// Generates a pipeline.
-pub(super) fn generate(chance: &mut Chance) -> Generated {
-    let mut order = fields(chance, "f", 2);
+pub(super) fn generate(rng: &mut Rng) -> Generated {
+    let mut order = fields(rng, "f", 2);
     order.push(field("currency", Ty::Currency));
     order.push(field("id", Ty::Text));
-    let mut known = vec![Known { path: "run.key".into(), ty: Ty::Text, guards: Vec::new() }];
+    let mut known = vec![KnownValue { path: "run.key".into(), ty: Ty::Text, guards: Vec::new() }];
     flatten("order", &Ty::Rec(order.clone()), false, &[], &mut known);
     let mut writer = Writer {
-        chance,
+        rng,
         known,
         steps: String::new(),
         tables: String::new(),
@@ -67,7 +67,7 @@ pub(super) fn generate(chance: &mut Chance) -> Generated {
         templates: vec![("mail/README.md".to_owned(), String::new())],
         made: Vec::new(),
     };
-    for _ in 0..1 + writer.chance.below(STEPS_MAX) {
+    for _ in 0..1 + writer.rng.below(STEPS_MAX) {
         writer.step();
     }
     let mut schema = record_schema(&order);
@@ -87,17 +87,16 @@ pub(super) fn generate(chance: &mut Chance) -> Generated {
 }
 
 impl Writer<'_> {
-    fn expression(&mut self, ty: &Ty, known: &[Known], depth: usize) -> Option<String> {
-        expression(ty, known, self.chance, depth)
+    fn expression(&mut self, ty: &Ty, known: &[KnownValue], depth: usize) -> Option<String> {
+        expression(ty, known, self.rng, depth)
     }
 
     fn step(&mut self) {
         let id = format!("s{}", self.made.len());
         let mut known = self.known.clone();
         let mut head = String::new();
-        if let Some(need) = self.chance.pick(&self.made).cloned().filter(|_| self.chance.one_in(3))
-        {
-            if self.chance.one_in(2) {
+        if let Some(need) = self.rng.pick(&self.made).cloned().filter(|_| self.rng.one_in(3)) {
+            if self.rng.one_in(2) {
                 let _written = writeln!(head, "    needs: [{need}]");
             } else {
                 // The output of a step that may not have run is used only behind a guard.
@@ -111,17 +110,17 @@ impl Writer<'_> {
                 }
             }
         }
-        if self.chance.one_in(5)
+        if self.rng.one_in(5)
             && let Some(when) = self.expression(&Ty::Bool, &known, 2)
         {
             let _written = writeln!(head, "    when: {}", quoted(&when));
         }
-        let lists: Vec<Known> = known
+        let lists: Vec<KnownValue> = known
             .iter()
             .filter(|k| k.guards.is_empty() && matches!(k.ty, Ty::List(_) | Ty::Tags))
             .cloned()
             .collect();
-        let each = self.chance.pick(&lists).cloned().filter(|_| self.chance.one_in(3));
+        let each = self.rng.pick(&lists).cloned().filter(|_| self.rng.one_in(3));
         if let Some(list) = &each {
             let _written = writeln!(head, "    for_each:");
             let _written = writeln!(head, "      items: {}", quoted(&list.path));
@@ -136,8 +135,8 @@ impl Writer<'_> {
             }
         }
         let made = self.kind(&id, &known, each.as_ref());
-        let Some((kind, Made { with, output })) = made else { return };
-        let caught = self.chance.one_in(5);
+        let Some((kind, GeneratedStep { with, output })) = made else { return };
+        let caught = self.rng.one_in(5);
         let _written = writeln!(self.steps, "  {id}:\n    uses: {kind}\n{head}    with:\n{with}");
         if caught {
             let _written = writeln!(self.steps, "    on_failure: {{ run: c{} }}", self.made.len());
@@ -164,29 +163,32 @@ impl Writer<'_> {
     fn kind(
         &mut self,
         id: &str,
-        known: &[Known],
-        each: Option<&Known>,
-    ) -> Option<(&'static str, Made)> {
-        Some(match self.chance.below(9) {
+        known: &[KnownValue],
+        each: Option<&KnownValue>,
+    ) -> Option<(&'static str, GeneratedStep)> {
+        Some(match self.rng.below(9) {
             0 | 1 => ("value.compute", self.compute(known)?),
             2 => ("money.convert", self.convert(known)?),
             3 => ("table.insert", self.row(id, known, each, true)?),
             4 => ("table.upsert", self.row(id, known, each, false)?),
             5 => ("table.get", self.row_read(id)),
             6 => ("object.put", self.put(id, known, each)?),
-            7 => match self.chance.below(2) {
+            7 => match self.rng.below(2) {
                 0 => ("object.get", self.object_read(known)),
-                _ => ("topic.publish", Made { with: "      topic: told".to_owned(), output: None }),
+                _ => (
+                    "topic.publish",
+                    GeneratedStep { with: "      topic: told".to_owned(), output: None },
+                ),
             },
             _ => ("email.send", self.mail(id, known)?),
         })
     }
 
-    fn compute(&mut self, known: &[Known]) -> Option<Made> {
+    fn compute(&mut self, known: &[KnownValue]) -> Option<GeneratedStep> {
         let mut with = "      values:".to_owned();
         let mut output = Vec::new();
-        for position in 0..1 + self.chance.below(3) {
-            let ty = if self.chance.one_in(6) { Ty::Tags } else { scalar(self.chance) };
+        for position in 0..1 + self.rng.below(3) {
+            let ty = if self.rng.one_in(6) { Ty::Tags } else { scalar(self.rng) };
             let Some(made) = self.expression(&ty, known, 3) else { continue };
             // A literal has a narrower type than the generated type, so use text.
             let name = format!("v{position}");
@@ -196,13 +198,14 @@ impl Writer<'_> {
                 output.push(field(&name, ty));
             }
         }
-        with.contains('\n').then_some(Made { with, output: Some((Ty::Rec(output), false)) })
+        with.contains('\n')
+            .then_some(GeneratedStep { with, output: Some((Ty::Rec(output), false)) })
     }
 
-    fn convert(&mut self, known: &[Known]) -> Option<Made> {
+    fn convert(&mut self, known: &[KnownValue]) -> Option<GeneratedStep> {
         let amount = Ty::Dec(Some("order.currency".to_owned()));
         let amount = self.expression(&amount, known, 1)?;
-        let to = self.chance.text(&["USD", "CAD", "EUR"]);
+        let to = self.rng.text(&["USD", "CAD", "EUR"]);
         let with = format!(
             "      amount: {}\n      from: {}\n      to: {to}\n      rates: fixed",
             quoted(&amount),
@@ -213,19 +216,19 @@ impl Writer<'_> {
         output.push(field("rate_source", Ty::Text));
         output.push(field("exact", Ty::Bool));
         output.push(Field { nullable: true, ..field("rate_date", Ty::Date) });
-        Some(Made { with, output: Some((Ty::Rec(output), false)) })
+        Some(GeneratedStep { with, output: Some((Ty::Rec(output), false)) })
     }
 
     /// Makes a key that is unique for the order, and for the element if there is one.
-    fn key(&mut self, id: &str, known: &[Known], each: Option<&Known>) -> Option<String> {
-        let order = self.chance.text(&["run.key", "order.id"]);
+    fn key(&mut self, id: &str, known: &[KnownValue], each: Option<&KnownValue>) -> Option<String> {
+        let order = self.rng.text(&["run.key", "order.id"]);
         let Some(_) = each else { return Some(format!("{id}-${{{{ {order} }}}}")) };
-        let texts: Vec<&Known> = known
+        let texts: Vec<&KnownValue> = known
             .iter()
             .filter(|k| k.path.starts_with("each") && k.guards.is_empty())
             .filter(|k| matches!(k.ty, Ty::Text | Ty::Int | Ty::Date))
             .collect();
-        let element = self.chance.pick(&texts)?;
+        let element = self.rng.pick(&texts)?;
         // Elements may be equal, but their positions never are.
         Some(format!("${{{{ {order} }}}}/${{{{ {} }}}}/${{{{ at }}}}", element.path))
     }
@@ -233,10 +236,10 @@ impl Writer<'_> {
     fn row(
         &mut self,
         id: &str,
-        known: &[Known],
-        each: Option<&Known>,
+        known: &[KnownValue],
+        each: Option<&KnownValue>,
         unique: bool,
-    ) -> Option<Made> {
+    ) -> Option<GeneratedStep> {
         let key = match (unique, each) {
             (true, _) => self.key(id, known, each)?,
             (false, Some(_)) => "${{ run.key }}/${{ at }}".to_owned(),
@@ -244,8 +247,8 @@ impl Writer<'_> {
         };
         let mut with = format!("      table: t_{id}\n      row:\n        k: {}", Json::from(key));
         let mut columns = vec!["k: text".to_owned()];
-        for position in 0..self.chance.below(4) {
-            let ty = scalar(self.chance);
+        for position in 0..self.rng.below(4) {
+            let ty = scalar(self.rng);
             let (Some(column), Some(made)) = (column(&ty), self.expression(&ty, known, 2)) else {
                 continue;
             };
@@ -259,11 +262,11 @@ impl Writer<'_> {
         }
         let columns = columns.join(", ");
         let _written = writeln!(self.tables, "  t_{id}: {{ key: [k], columns: {{ {columns} }} }}");
-        Some(Made { with, output: None })
+        Some(GeneratedStep { with, output: None })
     }
 
-    fn row_read(&mut self, id: &str) -> Made {
-        let missing = self.chance.one_in(2);
+    fn row_read(&mut self, id: &str) -> GeneratedStep {
+        let missing = self.rng.one_in(2);
         let _written = writeln!(
             self.tables,
             "  g_{id}: {{ key: [k], columns: {{ k: text, n: integer, e: email?, d: \"decimal(10,2)\" }} }}"
@@ -279,14 +282,19 @@ impl Writer<'_> {
             field("d", Ty::Dec(None)),
             Field { nullable: true, ..field("e", Ty::Email) },
         ];
-        Made { with, output: Some((Ty::Rec(output), missing)) }
+        GeneratedStep { with, output: Some((Ty::Rec(output), missing)) }
     }
 
-    fn put(&mut self, id: &str, known: &[Known], each: Option<&Known>) -> Option<Made> {
+    fn put(
+        &mut self,
+        id: &str,
+        known: &[KnownValue],
+        each: Option<&KnownValue>,
+    ) -> Option<GeneratedStep> {
         let key = self.key(id, known, each)?;
-        let body = match self.chance.below(3) {
+        let body = match self.rng.below(3) {
             0 => "order".to_owned(),
-            1 => self.chance.pick(known)?.path.clone(),
+            1 => self.rng.pick(known)?.path.clone(),
             _ => self.expression(&Ty::Text, known, 2)?,
         };
         let bucket = format!("      bucket: docs\n      key: {}\n", Json::from(key));
@@ -295,30 +303,30 @@ impl Writer<'_> {
         let body = if bare { body } else { "order".to_owned() };
         let with = format!("{bucket}      body: {}", quoted(&body));
         let output = vec![field("bucket", Ty::Text), field("key", Ty::Text)];
-        Some(Made { with, output: Some((Ty::Rec(output), false)) })
+        Some(GeneratedStep { with, output: Some((Ty::Rec(output), false)) })
     }
 
-    fn object_read(&mut self, known: &[Known]) -> Made {
-        let missing = self.chance.one_in(2);
+    fn object_read(&mut self, known: &[KnownValue]) -> GeneratedStep {
+        let missing = self.rng.one_in(2);
         let on_missing = if missing { "null" } else { "fail" };
         let key = self.expression(&Ty::Text, known, 1).unwrap_or_else(|| "run.key".to_owned());
         let with = format!(
             "      bucket: docs\n      key: {}\n      missing: \"{on_missing}\"",
             quoted(&key)
         );
-        Made { with, output: Some((Ty::Rec(vec![field("text", Ty::Text)]), missing)) }
+        GeneratedStep { with, output: Some((Ty::Rec(vec![field("text", Ty::Text)]), missing)) }
     }
 
-    fn mail(&mut self, id: &str, known: &[Known]) -> Option<Made> {
+    fn mail(&mut self, id: &str, known: &[KnownValue]) -> Option<GeneratedStep> {
         let to = self
             .expression(&Ty::Email, known, 1)
             .map_or_else(|| "ada@example.com".to_owned(), |to| format!("${{{{ {to} }}}}"));
         let mut with = format!("      template: {id}\n      to: {}\n      data:", Json::from(to));
         let mut body = "Hello\n".to_owned();
-        let nameable: Vec<&Known> =
+        let nameable: Vec<&KnownValue> =
             known.iter().filter(|k| k.guards.iter().all(|guard| *guard == k.path)).collect();
-        for position in 0..1 + self.chance.below(4) {
-            let known = self.chance.pick(&nameable)?;
+        for position in 0..1 + self.rng.below(4) {
+            let known = self.rng.pick(&nameable)?;
             let _written = write!(with, "\n        d{position}: {}", quoted(&known.path));
             let missing = !known.guards.is_empty();
             let _written =
@@ -332,6 +340,6 @@ impl Writer<'_> {
             self.templates.push((format!("mail/{id}/{file}"), text.to_owned()));
         }
         let output = Ty::Rec(vec![field("message_id", Ty::Text)]);
-        Some(Made { with, output: Some((output, false)) })
+        Some(GeneratedStep { with, output: Some((output, false)) })
     }
 }

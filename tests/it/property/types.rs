@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value as Json, json};
 
-use super::chance::Chance;
+use super::rng::Rng;
 
 /// The type of an order's field or of a step's output.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,8 +35,8 @@ impl Field {
     }
 }
 
-pub(super) fn scalar(chance: &mut Chance) -> Ty {
-    match chance.below(9) {
+pub(super) fn scalar(rng: &mut Rng) -> Ty {
+    match rng.below(9) {
         0 | 1 => Ty::Text,
         2 => Ty::Int,
         3 => Ty::Dec(None),
@@ -48,22 +48,22 @@ pub(super) fn scalar(chance: &mut Chance) -> Ty {
     }
 }
 
-fn any(chance: &mut Chance, depth: usize) -> Ty {
-    match chance.below(if depth == 0 { 6 } else { 9 }) {
-        6 => Ty::Rec(fields(chance, "r", depth - 1)),
-        7 => Ty::List(fields(chance, "e", depth - 1)),
+fn any(rng: &mut Rng, depth: usize) -> Ty {
+    match rng.below(if depth == 0 { 6 } else { 9 }) {
+        6 => Ty::Rec(fields(rng, "r", depth - 1)),
+        7 => Ty::List(fields(rng, "e", depth - 1)),
         8 => Ty::Tags,
-        _ => scalar(chance),
+        _ => scalar(rng),
     }
 }
 
-pub(super) fn fields(chance: &mut Chance, prefix: &str, depth: usize) -> Vec<Field> {
-    (0..1 + chance.below(5))
+pub(super) fn fields(rng: &mut Rng, prefix: &str, depth: usize) -> Vec<Field> {
+    (0..1 + rng.below(5))
         .map(|position| Field {
             name: format!("{prefix}{position}"),
-            ty: any(chance, depth),
-            optional: chance.one_in(4),
-            nullable: chance.one_in(5),
+            ty: any(rng, depth),
+            optional: rng.one_in(4),
+            nullable: rng.one_in(5),
         })
         .collect()
 }
@@ -102,34 +102,32 @@ fn schema(field: &Field) -> Json {
 }
 
 /// Generates a valid object.
-pub(super) fn object(fields: &[Field], chance: &mut Chance) -> Json {
+pub(super) fn object(fields: &[Field], rng: &mut Rng) -> Json {
     let mut object = Map::new();
     for field in fields {
-        if field.optional && chance.one_in(2) {
+        if field.optional && rng.one_in(2) {
             continue;
         }
         let value =
-            if field.nullable && chance.one_in(2) { Json::Null } else { value(&field.ty, chance) };
+            if field.nullable && rng.one_in(2) { Json::Null } else { value(&field.ty, rng) };
         object.insert(field.name.clone(), value);
     }
     Json::Object(object)
 }
 
-fn value(ty: &Ty, chance: &mut Chance) -> Json {
+fn value(ty: &Ty, rng: &mut Rng) -> Json {
     match ty {
-        Ty::Text => {
-            chance.text(&["", "a", "Zoë & <b>", "12.5", "{{x}} ${{ y }}", "\"q\"\n"]).into()
-        }
-        Ty::Int => [-1000, -1, 0, 1, 7, 100_000][chance.below(6)].into(),
-        Ty::Dec(_) => chance.text(&["0", "0.0001", "-12.30", "100", "999999999999999.9999"]).into(),
-        Ty::Bool => chance.one_in(2).into(),
-        Ty::Email => chance.text(&["ada@example.com", "x+y@example.org"]).into(),
-        Ty::Currency => chance.text(&["USD", "EUR", "CAD", "JPY"]).into(),
-        Ty::Date => chance.text(&["2025-01-31", "1999-12-31"]).into(),
-        Ty::Stamp => chance.text(&["2025-03-01T23:30:00-05:00", "2024-02-29T00:00:00Z"]).into(),
-        Ty::Tags => (0..chance.below(4)).map(|_| chance.text(&["a", "b", ""])).collect(),
-        Ty::List(fields) => (0..chance.below(4)).map(|_| object(fields, chance)).collect(),
-        Ty::Rec(fields) => object(fields, chance),
+        Ty::Text => rng.text(&["", "a", "Zoë & <b>", "12.5", "{{x}} ${{ y }}", "\"q\"\n"]).into(),
+        Ty::Int => [-1000, -1, 0, 1, 7, 100_000][rng.below(6)].into(),
+        Ty::Dec(_) => rng.text(&["0", "0.0001", "-12.30", "100", "999999999999999.9999"]).into(),
+        Ty::Bool => rng.one_in(2).into(),
+        Ty::Email => rng.text(&["ada@example.com", "x+y@example.org"]).into(),
+        Ty::Currency => rng.text(&["USD", "EUR", "CAD", "JPY"]).into(),
+        Ty::Date => rng.text(&["2025-01-31", "1999-12-31"]).into(),
+        Ty::Stamp => rng.text(&["2025-03-01T23:30:00-05:00", "2024-02-29T00:00:00Z"]).into(),
+        Ty::Tags => (0..rng.below(4)).map(|_| rng.text(&["a", "b", ""])).collect(),
+        Ty::List(fields) => (0..rng.below(4)).map(|_| object(fields, rng)).collect(),
+        Ty::Rec(fields) => object(fields, rng),
     }
 }
 

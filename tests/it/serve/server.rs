@@ -8,27 +8,27 @@ use std::time::Duration;
 
 use serde_json::Value as Json;
 
-use crate::harness::{Output, Site};
+use crate::harness::{Output, TestPipeline};
 
-/// Timeout for an answer.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+/// Timeout for a response.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A running server. Dropping it kills the process.
 pub(crate) struct Server {
-    pub(crate) site: Site,
+    pub(crate) site: TestPipeline,
     child: Child,
     pub(crate) address: String,
 }
 
-/// An answer.
+/// An HTTP response.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl HttpResponse {
     #[track_caller]
     pub(crate) fn json(&self) -> Json {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
@@ -48,12 +48,16 @@ impl Answer {
 }
 
 impl Server {
-    pub(crate) fn start(site: Site, more: &[&str]) -> Self {
-        Self::start_where(site, more, &[])
+    pub(crate) fn start(site: TestPipeline, more: &[&str]) -> Self {
+        Self::start_with_env(site, more, &[])
     }
 
     /// Starts the server with additional environment variables.
-    pub(crate) fn start_where(site: Site, more: &[&str], variables: &[(&str, &str)]) -> Self {
+    pub(crate) fn start_with_env(
+        site: TestPipeline,
+        more: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let words = [&["--listen", "127.0.0.1:0"], more].concat();
         let mut command = site.command(&["serve"], &words);
         command.envs(variables.iter().copied());
@@ -64,11 +68,11 @@ impl Server {
     pub(crate) fn of(pipelines: &[&Path]) -> Self {
         let mut command = crate::harness::command();
         command.arg("serve").args(pipelines).args(["--listen", "127.0.0.1:0"]);
-        let none = Site { pipeline: PathBuf::new(), state: PathBuf::new() };
+        let none = TestPipeline { pipeline: PathBuf::new(), state: PathBuf::new() };
         Self::started(none, command)
     }
 
-    fn started(site: Site, mut command: Command) -> Self {
+    fn started(site: TestPipeline, mut command: Command) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let stdout = child.stdout.as_mut().unwrap();
@@ -78,26 +82,32 @@ impl Server {
         Self { site, address: address.to_owned(), child }
     }
 
-    /// Sends bytes on a new connection, and reads until an answer is complete or the server closes
+    /// Sends bytes on a new connection, and reads until a response is complete or the server closes
     /// the connection.
-    pub(crate) fn raw(&self, bytes: &[u8]) -> Answer {
+    pub(crate) fn raw(&self, bytes: &[u8]) -> HttpResponse {
         let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_read_timeout(Some(TIMEOUT)).unwrap();
         // The server may close the connection before it has received everything.
         let _unheard = stream.write_all(bytes);
         let mut reader = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") && reader.read_line(&mut head).unwrap() > 0 {}
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        let mut answer = Answer { status, head, body: String::new() };
-        let length = answer.header("content-length").and_then(|length| length.parse().ok());
+        let mut response = HttpResponse { status, head, body: String::new() };
+        let length = response.header("content-length").and_then(|length| length.parse().ok());
         let mut body = vec![0; length.unwrap_or(0)];
         reader.read_exact(&mut body).unwrap();
-        answer.body = String::from_utf8(body).unwrap();
-        answer
+        response.body = String::from_utf8(body).unwrap();
+        response
     }
 
-    pub(crate) fn call(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> Answer {
+    pub(crate) fn call(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[&str],
+        body: &[u8],
+    ) -> HttpResponse {
         let mut request = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.address);
         for header in headers {
             request.push_str(header);
@@ -107,12 +117,12 @@ impl Server {
         self.raw(&[request.as_bytes(), body].concat())
     }
 
-    pub(crate) fn put(&self, key: &str, order: &[u8]) -> Answer {
+    pub(crate) fn put(&self, key: &str, order: &[u8]) -> HttpResponse {
         let path = format!("/storefront/order/{key}");
         self.call("PUT", &path, &["content-type: application/json"], order)
     }
 
-    pub(crate) fn get(&self, path: &str) -> Answer {
+    pub(crate) fn get(&self, path: &str) -> HttpResponse {
         self.call("GET", path, &[], b"")
     }
 

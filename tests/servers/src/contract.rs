@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oms_engine::effects::{Call, Class, Inserted, OutcomeUnknown, RunInfo, Tables as _, cause};
+use oms_engine::effects::{Call, Class, InsertResult, OutcomeUnknown, RunInfo, Tables as _, cause};
 use oms_engine::money::Decimal;
 use oms_engine::table::{Column, ColumnShape, TableDef};
 use oms_engine::value::{DateFormat, Digest, Record, Value, parse_date, parse_timestamp};
@@ -153,10 +153,10 @@ async fn a_row_belongs_to_its_run(database: &Arc<dyn Database>) {
     let table = table();
     let call = world("mine", "bill", "order");
     let first = tables.insert(&call, &table, row(&table, "mine", Some("first"))).await;
-    assert_eq!(first.unwrap(), Inserted::New);
+    assert_eq!(first.unwrap(), InsertResult::New);
     // The order is the same, so the first row stays, even if the new values differ.
     let again = tables.insert(&call, &table, row(&table, "mine", Some("again"))).await;
-    assert_eq!(again.unwrap(), Inserted::Repeated);
+    assert_eq!(again.unwrap(), InsertResult::Repeated);
     for call in [world("other", "bill", "order"), world("mine", "bill", "another order")] {
         let other = tables.insert(&call, &table, row(&table, "mine", None)).await.unwrap_err();
         assert_eq!((other.class(), other.cause()), (Class::Permanent, cause::CONFLICT));
@@ -177,8 +177,8 @@ async fn one_of_two_concurrent_inserts_is_new(database: &Arc<dyn Database>) {
         let insert = || tables.insert(&same, &table, row(&table, &id, None));
         let (a, b) = tokio::join!(insert(), insert());
         let mut both = [a.unwrap(), b.unwrap()];
-        both.sort_by_key(|inserted| *inserted == Inserted::Repeated);
-        assert_eq!(both, [Inserted::New, Inserted::Repeated], "{id}");
+        both.sort_by_key(|inserted| *inserted == InsertResult::Repeated);
+        assert_eq!(both, [InsertResult::New, InsertResult::Repeated], "{id}");
 
         let id = format!("clash-{round}");
         let (one, two) = (

@@ -9,12 +9,12 @@ use oms_sql::{Claim, Claims, Database, Grants, SqlBranches, SqlTables, Statement
 
 use crate::contract::{row, table, world};
 
-fn marked(key: &str, handler: &str) -> Call {
+fn call_with_note(key: &str, handler: &str) -> Call {
     let mark = DoneNote { handler: handler.into(), object: format!("{key}.json").into() };
     Call { done_note: Some(Arc::new(mark)), ..world(key, "last", "order") }
 }
 
-async fn noted(database: &Arc<dyn Database>, key: &str, handler: &str) -> bool {
+async fn has_note(database: &Arc<dyn Database>, key: &str, handler: &str) -> bool {
     let branches = SqlBranches::new(Arc::clone(database));
     let object = format!("{key}.json");
     branches.missing("tests", &[handler], &[&object]).await.unwrap().is_empty()
@@ -24,46 +24,49 @@ async fn noted(database: &Arc<dyn Database>, key: &str, handler: &str) -> bool {
 pub(crate) async fn the_last_effect_and_its_note_are_one_statement(database: &Arc<dyn Database>) {
     let tables = SqlTables::new(Arc::clone(database));
     let table: Arc<TableDef> = table();
-    let call = marked("noted", "bill");
-    assert!(!noted(database, "noted", "bill").await);
+    let call = call_with_note("noted", "bill");
+    assert!(!has_note(database, "noted", "bill").await);
     tables.insert(&call, &table, row(&table, "noted", None)).await.unwrap();
-    assert!(noted(database, "noted", "bill").await);
-    assert!(!noted(database, "noted", "other").await);
+    assert!(has_note(database, "noted", "bill").await);
+    assert!(!has_note(database, "noted", "other").await);
     // A conflict with another run's row does not mean that the handler is done.
-    let other = marked("in-the-way", "bill");
+    let other = call_with_note("in-the-way", "bill");
     tables.insert(&other, &table, row(&table, "noted", None)).await.unwrap_err();
-    assert!(!noted(database, "in-the-way", "bill").await);
+    assert!(!has_note(database, "in-the-way", "bill").await);
     // The note was lost, or the handler was changed: a repetition writes it.
-    tables.insert(&marked("noted", "later"), &table, row(&table, "noted", None)).await.unwrap();
-    assert!(noted(database, "noted", "later").await);
+    tables
+        .insert(&call_with_note("noted", "later"), &table, row(&table, "noted", None))
+        .await
+        .unwrap();
+    assert!(has_note(database, "noted", "later").await);
 
-    tables.upsert(&marked("put", "bill"), &table, row(&table, "put", None)).await.unwrap();
-    assert!(noted(database, "put", "bill").await);
+    tables.upsert(&call_with_note("put", "bill"), &table, row(&table, "put", None)).await.unwrap();
+    assert!(has_note(database, "put", "bill").await);
 
     let claims = Claims::new(Arc::clone(database));
-    let call = marked("sent", "mail");
+    let call = call_with_note("sent", "mail");
     let claim = claims.claim(&call, "a", Duration::from_secs(60), false).await.unwrap();
-    assert_eq!((claim, noted(database, "sent", "mail").await), (Claim::Mine, false));
+    assert_eq!((claim, has_note(database, "sent", "mail").await), (Claim::Mine, false));
     claims.done(&call, "a", "id").await.unwrap();
-    assert!(noted(database, "sent", "mail").await);
+    assert!(has_note(database, "sent", "mail").await);
     let again = claims.claim(&call, "b", Duration::from_secs(60), true).await.unwrap();
     assert_eq!(again, Claim::Done);
     // An attempt ended without a result, and a user confirmed that the e-mail was sent.
-    let call = marked("found", "mail");
+    let call = call_with_note("found", "mail");
     claims.claim(&call, "a", Duration::ZERO, false).await.unwrap();
     tokio::time::sleep(Duration::from_millis(20)).await;
     let unknown = claims.claim(&call, "b", Duration::ZERO, false).await.unwrap();
-    assert_eq!((unknown, noted(database, "found", "mail").await), (Claim::Unknown, false));
-    assert!(claims.settle(&call.run.id, &["another"]).await.unwrap());
+    assert_eq!((unknown, has_note(database, "found", "mail").await), (Claim::Unknown, false));
+    assert!(claims.mark_done(&call.run.id, &["another"]).await.unwrap());
     let unknown = claims.claim(&call, "c", Duration::ZERO, false).await.unwrap();
-    assert_eq!(unknown, Claim::Unknown, "another step was settled");
-    assert!(claims.settle(&call.run.id, &["last"]).await.unwrap());
-    let settled = claims.claim(&call, "c", Duration::from_secs(60), false).await.unwrap();
-    assert_eq!((settled, noted(database, "found", "mail").await), (Claim::Done, true));
-    // A claim with a valid lease is not settled.
-    let call = marked("live", "mail");
+    assert_eq!(unknown, Claim::Unknown, "another step was marked as done");
+    assert!(claims.mark_done(&call.run.id, &["last"]).await.unwrap());
+    let done = claims.claim(&call, "c", Duration::from_secs(60), false).await.unwrap();
+    assert_eq!((done, has_note(database, "found", "mail").await), (Claim::Done, true));
+    // A claim with a valid lease is not marked as done.
+    let call = call_with_note("live", "mail");
     claims.claim(&call, "a", Duration::from_secs(60), false).await.unwrap();
-    assert!(!claims.settle(&call.run.id, &["last"]).await.unwrap());
+    assert!(!claims.mark_done(&call.run.id, &["last"]).await.unwrap());
     let busy = claims.claim(&call, "b", Duration::from_secs(60), false).await.unwrap();
     assert_eq!(busy, Claim::Busy);
 }
@@ -71,7 +74,7 @@ pub(crate) async fn the_last_effect_and_its_note_are_one_statement(database: &Ar
 /// A parked order can still be completed, and a completed order stays completed.
 pub(crate) async fn a_completed_order_stays_completed(database: &Arc<dyn Database>) {
     let branches = SqlBranches::new(Arc::clone(database));
-    let call = marked("parked", "mail");
+    let call = call_with_note("parked", "mail");
     let mark = call.done_note.clone().unwrap();
     let state = async || {
         let select = "select state, cause, reason from oms_branches where key = 'parked'";

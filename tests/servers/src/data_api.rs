@@ -20,7 +20,7 @@ use tokio::time::Instant;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, NoTls};
 
-use crate::named::numbered;
+use crate::placeholders::numbered;
 use crate::value::{field, parameter};
 
 /// Maximum size of a response and of a row in bytes (Amazon Aurora User Guide, "Limitations for RDS
@@ -45,10 +45,10 @@ pub struct Settings {
 /// A running server.
 pub struct DataApi {
     address: SocketAddr,
-    shared: Arc<Shared>,
+    state: Arc<ServerState>,
 }
 
-struct Shared {
+struct ServerState {
     settings: Settings,
     /// Idle connections, by role.
     idle: Mutex<BTreeMap<Option<String>, Vec<Client>>>,
@@ -72,7 +72,7 @@ impl DataApi {
     /// # Errors
     /// Returns an error if the port is in use.
     pub async fn listen(settings: Settings, port: u16) -> std::io::Result<Self> {
-        let shared = Arc::new(Shared {
+        let state = Arc::new(ServerState {
             settings,
             idle: Mutex::default(),
             transactions: Mutex::default(),
@@ -84,11 +84,11 @@ impl DataApi {
             .route("/{operation}", post(answer))
             .route("/_control/resume/{milliseconds}", post(pause))
             .route("/_control/fail/{status}/{exception}", post(fail))
-            .with_state(Arc::clone(&shared));
+            .with_state(Arc::clone(&state));
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
         let address = listener.local_addr()?;
         tokio::spawn(async move { axum::serve(listener, routes).await });
-        Ok(Self { address, shared })
+        Ok(Self { address, state })
     }
 
     /// Returns the server's address.
@@ -103,36 +103,39 @@ impl DataApi {
 
     /// Responds like a paused cluster for a while.
     pub async fn resume_in(&self, duration: Duration) {
-        *self.shared.resuming.lock().await = Some(Instant::now() + duration);
+        *self.state.resuming.lock().await = Some(Instant::now() + duration);
     }
 
     /// Responds to the next call with an exception, such as `ThrottlingException`, without
     /// executing it.
     pub async fn fail_next(&self, status: u16, exception: &str) {
-        self.shared.faults.lock().await.push((status, exception.to_owned()));
+        self.state.faults.lock().await.push((status, exception.to_owned()));
     }
 
     /// Returns the number of calls so far.
     pub fn calls(&self) -> u64 {
-        self.shared.calls.load(std::sync::atomic::Ordering::SeqCst)
+        self.state.calls.load(std::sync::atomic::Ordering::SeqCst)
     }
 }
 
-async fn pause(State(shared): State<Arc<Shared>>, Path(milliseconds): Path<u64>) {
-    *shared.resuming.lock().await = Some(Instant::now() + Duration::from_millis(milliseconds));
+async fn pause(State(state): State<Arc<ServerState>>, Path(milliseconds): Path<u64>) {
+    *state.resuming.lock().await = Some(Instant::now() + Duration::from_millis(milliseconds));
 }
 
-async fn fail(State(shared): State<Arc<Shared>>, Path((status, exception)): Path<(u16, String)>) {
-    shared.faults.lock().await.push((status, exception));
+async fn fail(
+    State(state): State<Arc<ServerState>>,
+    Path((status, exception)): Path<(u16, String)>,
+) {
+    state.faults.lock().await.push((status, exception));
 }
 
 async fn answer(
-    State(shared): State<Arc<Shared>>,
+    State(state): State<Arc<ServerState>>,
     Path(operation): Path<String>,
     body: Bytes,
 ) -> Response {
-    shared.calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-    match shared.call(&operation, &body).await {
+    state.calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+    match state.call(&operation, &body).await {
         Ok(answer) => axum::Json(answer).into_response(),
         Err(Exception(status, name, message)) => {
             let status = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST);
@@ -142,28 +145,28 @@ async fn answer(
     }
 }
 
-fn bad(message: &str) -> Exception {
+fn bad_request(message: &str) -> Exception {
     Exception(400, "BadRequestException".to_owned(), message.to_owned())
 }
 
 fn database(error: &tokio_postgres::Error) -> Exception {
     let message = match error.as_db_error() {
-        Some(said) => format!("ERROR: {}; SQLState: {}", said.message(), said.code().code()),
+        Some(error) => format!("ERROR: {}; SQLState: {}", error.message(), error.code().code()),
         None => format!("ERROR: {error}; SQLState: 08006"),
     };
     Exception(400, "DatabaseErrorException".to_owned(), message)
 }
 
-impl Shared {
+impl ServerState {
     async fn call(&self, operation: &str, body: &[u8]) -> Result<Json, Exception> {
         let request: Json =
-            serde_json::from_slice(body).map_err(|error| bad(&error.to_string()))?;
+            serde_json::from_slice(body).map_err(|error| bad_request(&error.to_string()))?;
         let text = |name: &str| request.get(name).and_then(Json::as_str);
         if let Some((status, exception)) = self.faults.lock().await.pop() {
             return Err(Exception(status, exception, "as requested by the test".to_owned()));
         }
         if text("resourceArn") != Some(&self.settings.cluster) {
-            return Err(bad("HttpEndpoint is not enabled for resource"));
+            return Err(bad_request("HttpEndpoint is not enabled for resource"));
         }
         let secret = text("secretArn").and_then(|secret| self.settings.secrets.get(secret));
         let Some(role) = secret.cloned() else {
@@ -190,12 +193,12 @@ impl Shared {
                 let commits = operation == "CommitTransaction";
                 let end = if commits { "commit" } else { "rollback" };
                 client.batch_execute(end).await.map_err(|error| database(&error))?;
-                self.give_back(client, role).await;
-                let said = if commits { "Transaction Committed" } else { "Rollback Complete" };
-                Ok(json!({ "transactionStatus": said }))
+                self.return_client(client, role).await;
+                let status = if commits { "Transaction Committed" } else { "Rollback Complete" };
+                Ok(json!({ "transactionStatus": status }))
             }
             "Execute" => {
-                let sql = text("sql").ok_or_else(|| bad("sql is required"))?;
+                let sql = text("sql").ok_or_else(|| bad_request("sql is required"))?;
                 let parameters = request.get("parameters").and_then(Json::as_array);
                 let (client, role) = match transaction {
                     Some(id) => {
@@ -210,7 +213,7 @@ impl Shared {
                         let mut transactions = self.transactions.lock().await;
                         transactions.insert(id.to_owned(), (client, role, Instant::now()));
                     }
-                    None => self.give_back(client, role).await,
+                    None => self.return_client(client, role).await,
                 }
                 result
             }
@@ -233,7 +236,7 @@ impl Shared {
         Ok(client)
     }
 
-    async fn give_back(&self, client: Client, role: Option<String>) {
+    async fn return_client(&self, client: Client, role: Option<String>) {
         self.idle.lock().await.entry(role).or_default().push(client);
     }
 
@@ -256,7 +259,7 @@ async fn execute(client: &Client, sql: &str, given: &[Json]) -> Result<Json, Exc
     for name in &statement.names {
         let found =
             given.iter().find(|given| given.get("name").and_then(Json::as_str) == Some(name));
-        let found = found.ok_or_else(|| bad(&format!("Cannot find parameter: {name}")))?;
+        let found = found.ok_or_else(|| bad_request(&format!("Cannot find parameter: {name}")))?;
         let (ty, value) = parameter(found)
             .map_err(|(exception, message)| Exception(400, exception.to_owned(), message))?;
         types.push(ty);
@@ -282,7 +285,7 @@ async fn execute(client: &Client, sql: &str, given: &[Json]) -> Result<Json, Exc
         let length = Json::from(record.clone()).to_string().len();
         size += length;
         if length > ROW_MAX || size > RESPONSE_MAX {
-            return Err(bad("Database response exceeded size limit"));
+            return Err(bad_request("Database response exceeded size limit"));
         }
         records.push(record);
     }

@@ -39,7 +39,7 @@ impl Emulator {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("calls.jsonl");
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let said = std::fs::File::create(folder.path().join("stderr")).unwrap();
+        let stderr = std::fs::File::create(folder.path().join("stderr")).unwrap();
         let mut process = Command::new(python)
             .arg(root().join("tests/emulator/emulator.py"))
             .args(["--with-parent", "--port", &port.to_string(), "--log"])
@@ -47,7 +47,7 @@ impl Emulator {
             .args(options)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(said)
+            .stderr(stderr)
             .spawn()
             .unwrap();
         let mut line = String::new();

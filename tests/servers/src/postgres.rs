@@ -51,7 +51,7 @@ fn command(program: &Path) -> Command {
 }
 
 /// The role that has to log in with its password. All other roles are trusted.
-pub const PROVES: &str = "proves_itself";
+pub const PASSWORD_ROLE: &str = "password_role";
 
 impl Server {
     /// Creates a database and starts a server on it.
@@ -75,7 +75,7 @@ impl Server {
         // One role needs its password, for tests of passwords.
         let hba = data.join("pg_hba.conf");
         let trusting = std::fs::read_to_string(&hba).unwrap();
-        let proving = format!("host all {PROVES} 127.0.0.1/32 scram-sha-256\n{trusting}");
+        let proving = format!("host all {PASSWORD_ROLE} 127.0.0.1/32 scram-sha-256\n{trusting}");
         std::fs::write(&hba, proving).unwrap();
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let process = command(&programs.join("postgres"))

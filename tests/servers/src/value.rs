@@ -74,40 +74,45 @@ pub(crate) fn parameter(given: &Json) -> Result<(Type, Text), (&'static str, Str
 pub(crate) fn field(row: &Row, at: usize) -> Result<Json, String> {
     let Some(column) = row.columns().get(at) else { return Err("no such column".to_owned()) };
     let unread = |error: tokio_postgres::Error| error.to_string();
-    fn some<T>(value: Option<T>, write: impl FnOnce(T) -> Json) -> Json {
+    fn optional<T>(value: Option<T>, write: impl FnOnce(T) -> Json) -> Json {
         value.map_or_else(|| json!({ "isNull": true }), write)
     }
     let text = |text: String| json!({ "stringValue": text });
     Ok(match *column.type_() {
-        Type::BOOL => {
-            some(row.try_get(at).map_err(unread)?, |value: bool| json!({ "booleanValue": value }))
-        }
+        Type::BOOL => optional(
+            row.try_get(at).map_err(unread)?,
+            |value: bool| json!({ "booleanValue": value }),
+        ),
         Type::INT2 => {
-            some(row.try_get(at).map_err(unread)?, |value: i16| json!({ "longValue": value }))
+            optional(row.try_get(at).map_err(unread)?, |value: i16| json!({ "longValue": value }))
         }
         Type::INT4 => {
-            some(row.try_get(at).map_err(unread)?, |value: i32| json!({ "longValue": value }))
+            optional(row.try_get(at).map_err(unread)?, |value: i32| json!({ "longValue": value }))
         }
         Type::INT8 => {
-            some(row.try_get(at).map_err(unread)?, |value: i64| json!({ "longValue": value }))
+            optional(row.try_get(at).map_err(unread)?, |value: i64| json!({ "longValue": value }))
         }
         Type::TEXT | Type::VARCHAR | Type::NAME | Type::BPCHAR => {
-            some(row.try_get(at).map_err(unread)?, text)
+            optional(row.try_get(at).map_err(unread)?, text)
         }
-        Type::NUMERIC => some(row.try_get(at).map_err(unread)?, |value: rust_decimal::Decimal| {
-            text(value.to_string())
-        }),
-        Type::DATE => some(row.try_get(at).map_err(unread)?, |value: jiff::civil::Date| {
+        Type::NUMERIC => {
+            optional(row.try_get(at).map_err(unread)?, |value: rust_decimal::Decimal| {
+                text(value.to_string())
+            })
+        }
+        Type::DATE => optional(row.try_get(at).map_err(unread)?, |value: jiff::civil::Date| {
             text(value.to_string())
         }),
         Type::TIMESTAMP => {
-            some(row.try_get(at).map_err(unread)?, |value: jiff::civil::DateTime| {
+            optional(row.try_get(at).map_err(unread)?, |value: jiff::civil::DateTime| {
                 text(value.strftime("%Y-%m-%d %H:%M:%S%.f").to_string())
             })
         }
-        Type::TIMESTAMPTZ => some(row.try_get(at).map_err(unread)?, |value: jiff::Timestamp| {
-            text(value.strftime("%Y-%m-%d %H:%M:%S%.f").to_string())
-        }),
+        Type::TIMESTAMPTZ => {
+            optional(row.try_get(at).map_err(unread)?, |value: jiff::Timestamp| {
+                text(value.strftime("%Y-%m-%d %H:%M:%S%.f").to_string())
+            })
+        }
         Type::VOID => json!({ "isNull": true }),
         _ => {
             return Err(format!(

@@ -1,20 +1,20 @@
 //! `cargo xtask bench`: measures throughput, the size of stored data, and the distance to the
 //! limits of the machine. It prints one JSON object, without a pass or fail result.
 
-mod alone;
+mod latency;
 mod limits;
 mod mail;
-mod material;
 mod process;
-mod single;
+mod single_thread;
 mod stopwatch;
+mod workload;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 
-use material::Material;
+use workload::Workload;
 use xtask::workspace::{root, say, scratch};
 
 /// Measure runs of many orders and of single orders, and the limits of the machine
@@ -61,25 +61,25 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
 
 fn pipeline(name: &str, orders: usize, program: &Path, folder: &Path) -> anyhow::Result<Json> {
     say(&format!("measuring {name}: {orders} orders"));
-    let material = Material::make(name, orders, folder)?;
+    let workload = Workload::create(name, orders, folder)?;
     let state: PathBuf = folder.join(format!("{name}-state"));
-    let run = process::run(program, &material, &state)?;
-    let disk = limits::disk(&state, &material)?;
+    let run = process::run(program, &workload, &state)?;
+    let disk = limits::disk(&state, &workload)?;
     let sqlite = limits::sqlite(&state, orders, &folder.join(format!("{name}-limit.db")))?;
-    let alone = alone::measure(&material)?;
-    let single = single::measure(&material, &folder.join(format!("{name}-single")))?;
+    let single_thread = single_thread::measure(&workload)?;
+    let latency = latency::measure(&workload, &folder.join(format!("{name}-single")))?;
     let ratios = json!({
         "to_sqlite": ratio(run.orders_per_second, sqlite.orders_per_second),
-        "to_parse": ratio(run.orders_per_second, alone.parse_per_second),
-        "to_render": ratio(run.orders_per_second, alone.render_per_second),
-        "to_memory": ratio(run.orders_per_second, alone.memory_per_second),
+        "to_parse": ratio(run.orders_per_second, single_thread.parse_per_second),
+        "to_render": ratio(run.orders_per_second, single_thread.render_per_second),
+        "to_memory": ratio(run.orders_per_second, single_thread.memory_per_second),
         "disk_to_payload": ratio(disk.bytes_per_order, disk.payload_bytes_per_order),
     });
     // The limits are measured with the rows of this state, so it is deleted only now.
     std::fs::remove_dir_all(&state)?;
     Ok(json!({
-        "run": run, "disk": disk, "single": single,
-        "limits": { "sqlite": sqlite, "alone": alone },
+        "run": run, "disk": disk, "single": latency,
+        "limits": { "sqlite": sqlite, "alone": single_thread },
         "ratios": ratios,
     }))
 }

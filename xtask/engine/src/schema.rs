@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Command, Stdio};
 
-use oms_engine::schema::{OrderSchema, SchemaProblemKind, Typing};
+use oms_engine::schema::{OrderSchema, SchemaProblemKind, TypeRules};
 use oms_engine::value::ProblemKind;
 use serde::Deserialize;
 use serde_json::Value as Json;
@@ -91,7 +91,7 @@ fn compare(count: u32, seed: u64) -> anyhow::Result<()> {
 
 impl Tally {
     fn compile(&mut self, schema: &Json) -> Option<OrderSchema> {
-        let (compiled, problems) = OrderSchema::compile(schema, Typing::Current);
+        let (compiled, problems) = OrderSchema::compile(schema, TypeRules::Current);
         if let Some(problem) = problems.first() {
             if matches!(problem.kind, SchemaProblemKind::NoEffect | SchemaProblemKind::Undeclared) {
                 self.refused += 1;

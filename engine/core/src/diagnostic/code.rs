@@ -121,7 +121,7 @@ codes! {
     MAY_NOT_FIT = 416, "OMS0416", "a value may be too large for its column";
     EXPRESSION_LIMIT = 417, "OMS0417", "an expression is too large or nested too deeply";
     CURRENCY_UNKNOWN = 418, "OMS0418", "unknown currency code";
-    FORGOTTEN_BRACES = 419, "OMS0419", "a text looks like an expression without braces";
+    MISSING_BRACES = 419, "OMS0419", "a text looks like an expression without braces";
     LIST_LIMIT = 420, "OMS0420", "a list may be too long for a step";
     UNFIT_VALUE = 421, "OMS0421", "the order schema describes a value that no order can have";
 

@@ -21,7 +21,7 @@ pub struct Finding {
     /// How to fix it.
     pub help: Option<String>,
     /// Whether earlier versions accepted this. Runs that have already started continue despite it.
-    pub newly_refused: bool,
+    pub ignored_in_bundles: bool,
 }
 
 impl Finding {
@@ -35,7 +35,7 @@ impl Finding {
             related: Vec::new(),
             elsewhere: Vec::new(),
             help: None,
-            newly_refused: false,
+            ignored_in_bundles: false,
         }
     }
 
@@ -61,8 +61,8 @@ impl Finding {
     /// Marks the finding as newly refused: a stored bundle with this fault stays valid, so that
     /// runs that have already started can continue.
     #[must_use]
-    pub const fn newly_refused(mut self) -> Self {
-        self.newly_refused = true;
+    pub const fn ignored_in_bundles(mut self) -> Self {
+        self.ignored_in_bundles = true;
         self
     }
 

@@ -18,7 +18,7 @@ pub enum FileError {
     #[error(
         "the file is outside the project (the nearest parent folder with `.git`, or else the working directory); allow its folder with `--allow-files DIR`"
     )]
-    Outside,
+    OutsideProject,
     /// The operating system reported an error.
     #[error("{0}")]
     Unreadable(String),

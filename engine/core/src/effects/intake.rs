@@ -64,7 +64,7 @@ impl OrderLocation {
 
     /// Returns the orders that a message names; `None` if it is not such a message.
     pub fn from_message(message: &Json) -> Option<Vec<Self>> {
-        OrderMessage::deserialize(message).ok().map(|told| told.objects)
+        OrderMessage::deserialize(message).ok().map(|message| message.objects)
     }
 }
 

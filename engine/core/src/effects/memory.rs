@@ -10,7 +10,9 @@ use jiff::Timestamp;
 
 use super::clock::{Clock, Random};
 use super::error::{StepError, cause};
-use super::ports::{Call, Inserted, Io, Mailer, Message, ObjectStore, Put, Tables, Topic, World};
+use super::ports::{
+    Call, InsertResult, Io, Mailer, Message, ObjectStore, Put, Tables, Topic, World,
+};
 use crate::mail::Mail;
 use crate::table::TableDef;
 use crate::value::{Value, write_json};
@@ -34,7 +36,7 @@ pub struct Contents {
 }
 
 /// An in-memory world. Its writes take effect immediately, so
-/// [`Effects::settle`](super::Effects::settle) has nothing to do.
+/// [`Effects::finish_attempt`](super::Effects::finish_attempt) has nothing to do.
 #[derive(Default)]
 pub struct MemoryWorld {
     contents: Mutex<Contents>,
@@ -123,11 +125,13 @@ impl Tables for MemoryWorld {
         call: &'a Call,
         table: &'a Arc<TableDef>,
         row: Value,
-    ) -> Io<'a, Inserted> {
+    ) -> Io<'a, InsertResult> {
         let mut contents = self.lock();
         let key = row_key(table, &row);
         let result = match contents.rows.get(&key) {
-            Some((there, run)) if *run == call.run.id && *there == row => Ok(Inserted::Repeated),
+            Some((there, run)) if *run == call.run.id && *there == row => {
+                Ok(InsertResult::Repeated)
+            }
             Some((_, run)) if *run == call.run.id => Err(StepError::permanent(
                 cause::CONFLICT,
                 format!("this run wrote another row with this key to `{}`", table.name),
@@ -138,7 +142,7 @@ impl Tables for MemoryWorld {
             )),
             None => {
                 contents.rows.insert(key, (row, Arc::clone(&call.run.id)));
-                Ok(Inserted::New)
+                Ok(InsertResult::New)
             }
         };
         done(result)

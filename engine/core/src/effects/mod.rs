@@ -3,7 +3,7 @@
 //! A world implements them: the embedded one, AWS, or one in memory for tests. [`Call::key`] is the
 //! same on every attempt, so a repeated call has no further effect. Writes may be *staged*: they
 //! take effect together with the event that records the end of the step. The driver announces it
-//! through [`Effects::settle`].
+//! through [`Effects::finish_attempt`].
 
 mod clock;
 mod erase;
@@ -22,7 +22,7 @@ pub use intake::{
     StoreResult, StoredOrder,
 };
 pub use ports::{
-    Call, Effects, Inserted, Io, Mailer, Message, ObjectStore, OutcomeUnknown, Outside,
+    Call, Effects, ExternalPorts, InsertResult, Io, Mailer, Message, ObjectStore, OutcomeUnknown,
     PendingPermit, Permit, Put, RunInfo, Tables, Topic, World,
 };
 pub use reads::{Reads, TableNames};

@@ -122,7 +122,7 @@ pub trait Topic: Send + Sync {
 
 /// The result of an insert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inserted {
+pub enum InsertResult {
     /// The row is new.
     New,
     /// This run had already inserted the same row, which is unchanged.
@@ -141,7 +141,7 @@ pub trait Tables: Send + Sync {
         call: &'a Call,
         table: &'a Arc<TableDef>,
         row: Value,
-    ) -> Io<'a, Inserted>;
+    ) -> Io<'a, InsertResult>;
 
     /// Inserts a row or replaces the row with its key. A repetition by the same step has no effect.
     fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()>;
@@ -187,7 +187,7 @@ pub type PendingPermit<'a> = Pin<Box<dyn Future<Output = Option<Permit>> + Send 
 /// so it is claimed first: [`Event::Claimed`](crate::run::Event::Claimed) is durable before the
 /// effect begins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outside {
+pub struct ExternalPorts {
     /// E-mail.
     pub mail: bool,
     /// The systems that custom kinds reach.
@@ -210,20 +210,20 @@ pub trait Effects: Send + Sync {
     fn random(&self) -> &dyn Random;
     /// Reports the end of the attempt behind a call. Its staged writes are kept for the step's
     /// event if `keep_writes` is true, and discarded otherwise.
-    fn settle(&self, call: &Call, keep_writes: bool);
+    fn finish_attempt(&self, call: &Call, keep_writes: bool);
     /// Returns which parts of the world are outside this process.
-    fn outside(&self) -> Outside;
+    fn external_ports(&self) -> ExternalPorts;
 }
 
 /// A world that implements every port and is also its own view.
 pub trait World: ObjectStore + Topic + Tables + Mailer + Clock + Random {
     /// Handles the end of the attempt behind a call. A world whose writes take effect immediately
     /// has nothing to do.
-    fn settle(&self, _: &Call, _keep: bool) {}
+    fn finish_attempt(&self, _: &Call, _keep: bool) {}
 
     /// Returns which parts of the world are outside this process.
-    fn outside(&self) -> Outside {
-        Outside::default()
+    fn external_ports(&self) -> ExternalPorts {
+        ExternalPorts::default()
     }
 }
 
@@ -252,11 +252,11 @@ impl<W: World> Effects for W {
         self
     }
 
-    fn settle(&self, call: &Call, keep: bool) {
-        self.settle(call, keep);
+    fn finish_attempt(&self, call: &Call, keep: bool) {
+        self.finish_attempt(call, keep);
     }
 
-    fn outside(&self) -> Outside {
-        self.outside()
+    fn external_ports(&self) -> ExternalPorts {
+        self.external_ports()
     }
 }

@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn both_divisions_agree() {
+    fn both_division_algorithms_agree() {
         let shift = Shift { up: 6, down: 2 };
         for a in [0u128, 1, 5, 14_999, 15_000, 123_456_789_012_345] {
             for divisor in [1u128, 3, 8, 20_000, 97_654_321] {

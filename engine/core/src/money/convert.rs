@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_mode_decides_ties() {
+    fn the_rounding_mode_determines_ties() {
         let table = usd_row();
         for (amount, half_even, half_up) in [
             ("897.505", "897.50", "897.51"),

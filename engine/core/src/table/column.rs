@@ -48,6 +48,41 @@ pub struct Column {
     pub customer: bool,
 }
 
+/// Why a column cannot store a value. The messages do not contain the value.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ColumnValueError {
+    /// The decimal has too many digits before the decimal point.
+    #[error("column `{column}` holds at most {max} digits before the decimal point")]
+    TooManyDigits {
+        /// The column.
+        column: Arc<str>,
+        /// The maximum number of digits.
+        max: u32,
+    },
+    /// The decimal has too many digits after the decimal point.
+    #[error("column `{column}` holds at most {max} decimal places")]
+    TooManyDecimals {
+        /// The column.
+        column: Arc<str>,
+        /// The maximum number of digits.
+        max: u32,
+    },
+    /// The text is too long.
+    #[error("column `{column}` holds at most {max} characters")]
+    TooLong {
+        /// The column.
+        column: Arc<str>,
+        /// The maximum number of characters.
+        max: u32,
+    },
+    /// The value is null.
+    #[error("column `{column}` must not be null")]
+    Null {
+        /// The column.
+        column: Arc<str>,
+    },
+}
+
 /// An invalid column type.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ColumnTypeError {
@@ -162,9 +197,9 @@ impl Column {
     /// column's scale.
     ///
     /// # Errors
-    /// Returns a message about the limit that the value exceeds. The message does not contain the
-    /// value.
-    pub fn fit(&self, value: Value) -> Result<Value, String> {
+    /// Returns the limit that the value exceeds.
+    pub fn fit(&self, value: Value) -> Result<Value, ColumnValueError> {
+        let column = || Arc::clone(&self.name);
         match (self.shape, value) {
             (
                 ColumnShape::Decimal { precision, scale },
@@ -179,23 +214,20 @@ impl Column {
                     Some(fitted) if fitted.integer_digits() <= precision - scale => {
                         Ok(Value::Decimal(fitted))
                     }
-                    Some(_) => Err(format!(
-                        "column `{}` holds at most {} digits before the decimal point",
-                        self.name,
-                        precision - scale
-                    )),
-                    None => {
-                        Err(format!("column `{}` holds at most {scale} decimal places", self.name))
-                    }
+                    Some(_) => Err(ColumnValueError::TooManyDigits {
+                        column: column(),
+                        max: precision - scale,
+                    }),
+                    None => Err(ColumnValueError::TooManyDecimals { column: column(), max: scale }),
                 }
             }
-            (ColumnShape::Text(Some(length)), Value::Text(text))
-                if text.len() > length as usize && text.chars().count() > length as usize =>
+            (ColumnShape::Text(Some(max)), Value::Text(text))
+                if text.len() > max as usize && text.chars().count() > max as usize =>
             {
-                Err(format!("column `{}` holds at most {length} characters", self.name))
+                Err(ColumnValueError::TooLong { column: column(), max })
             }
             (_, value) if value.is_null() && !self.nullable => {
-                Err(format!("column `{}` must not be null", self.name))
+                Err(ColumnValueError::Null { column: column() })
             }
             (_, value) => Ok(value),
         }
@@ -254,7 +286,9 @@ mod tests {
         };
         assert_eq!(fit("1.5"), Ok("1.50".to_owned()));
         assert_eq!(fit("999.990"), Ok("999.99".to_owned()));
-        assert!(fit("1000").is_err());
-        assert!(fit("0.001").is_err());
+        let (column, max) = (Arc::clone(&column.name), 3);
+        let too_large = ColumnValueError::TooManyDigits { column: Arc::clone(&column), max };
+        assert_eq!(fit("1000"), Err(too_large));
+        assert_eq!(fit("0.001"), Err(ColumnValueError::TooManyDecimals { column, max: 2 }));
     }
 }

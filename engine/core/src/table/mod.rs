@@ -5,7 +5,7 @@ mod customer;
 mod erased;
 mod table_def;
 
-pub use column::{Column, ColumnShape, ColumnTypeError};
+pub use column::{Column, ColumnShape, ColumnTypeError, ColumnValueError};
 pub use customer::{Customer, Identity};
 pub use erased::{EraseMode, RowCounts};
 pub use table_def::{TableDef, TableUse};

@@ -63,7 +63,7 @@ impl Interval {
 
     /// Returns the smallest interval that contains both.
     #[must_use]
-    pub fn hull(self, other: Self) -> Self {
+    pub fn enclosing(self, other: Self) -> Self {
         Self { min: self.min.min(other.min), max: self.max.max(other.max) }
     }
 
@@ -124,7 +124,7 @@ impl Interval {
         let quotient = |a: Decimal, b: Decimal| a.div(b, places, mode).ok();
         divisors
             .map(|divisor| self.extremes(Self::only(divisor), quotient))
-            .reduce(Self::hull)
+            .reduce(Self::enclosing)
             .unwrap_or(Self::only(Decimal::ZERO))
     }
 
@@ -140,7 +140,7 @@ impl Interval {
         Self { min, max }
     }
 
-    /// Returns the hull of the results of an operation on the bounds of both. The operation must be
+    /// Returns the enclosing of the results of an operation on the bounds of both. The operation must be
     /// monotonic in each operand, and its result must have the sign of a product.
     fn extremes(
         self,
@@ -162,9 +162,9 @@ impl Interval {
             )
         };
         of(self.min, other.min)
-            .hull(of(self.min, other.max))
-            .hull(of(self.max, other.min))
-            .hull(of(self.max, other.max))
+            .enclosing(of(self.min, other.max))
+            .enclosing(of(self.max, other.min))
+            .enclosing(of(self.max, other.max))
     }
 }
 

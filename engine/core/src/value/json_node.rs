@@ -104,10 +104,13 @@ pub struct Member {
     pub lax: bool,
 }
 
+/// The name of a member that a record does not have.
+pub(super) struct UnknownMember(pub(super) String);
+
 impl RecordNode {
-    /// Returns the position of a member, or its name if it is unknown.
-    pub(super) fn find(&self, name: &str) -> Result<usize, String> {
-        self.ty.position(name).ok_or_else(|| name.to_owned())
+    /// Returns the position of the member with a name.
+    pub(super) fn find(&self, name: &str) -> Result<usize, UnknownMember> {
+        self.ty.position(name).ok_or_else(|| UnknownMember(name.to_owned()))
     }
 }
 

@@ -14,7 +14,7 @@ use jiter::{Jiter, JiterError, JiterErrorType, Peek};
 
 use super::data::{Record, Value};
 use super::difference::escaped;
-use super::json_node::{JsonKind, JsonNode, RecordNode};
+use super::json_node::{JsonKind, JsonNode, RecordNode, UnknownMember};
 use super::json_position::preceding_name;
 use super::json_problem::{JsonProblem, ProblemKind};
 use super::json_scalar::ScalarError;
@@ -49,11 +49,11 @@ pub fn read_json(text: &[u8], node: &JsonNode) -> Result<Parsed, Vec<JsonProblem
 ///
 /// # Errors
 /// Returns the syntax errors of text that is not JSON.
-pub fn revive_json(text: &[u8], node: &JsonNode) -> Result<Parsed, Vec<JsonProblem>> {
+pub fn read_accepted_json(text: &[u8], node: &JsonNode) -> Result<Parsed, Vec<JsonProblem>> {
     read(text, node, true)
 }
 
-fn read(text: &[u8], node: &JsonNode, revive: bool) -> Result<Parsed, Vec<JsonProblem>> {
+fn read(text: &[u8], node: &JsonNode, is_accepted: bool) -> Result<Parsed, Vec<JsonProblem>> {
     let fail = |offset: usize, message: &str| {
         vec![JsonProblem {
             kind: ProblemKind::Syntax,
@@ -75,7 +75,7 @@ fn read(text: &[u8], node: &JsonNode, revive: bool) -> Result<Parsed, Vec<JsonPr
         pointer: String::new(),
         problems: Vec::new(),
         depth: 0,
-        revive,
+        is_accepted,
     };
     let read = reader.document(node);
     let mut problems = reader.problems;
@@ -127,14 +127,14 @@ struct Reader<'t> {
     problems: Vec<JsonProblem>,
     depth: usize,
     /// Whether the document was accepted before and must not be validated again.
-    revive: bool,
+    is_accepted: bool,
 }
 
 type ReadResult<T> = Result<T, SyntaxError>;
 
 impl Reader<'_> {
     fn problem_at(&mut self, kind: ProblemKind, offset: usize, message: &str) {
-        if self.revive && kind != ProblemKind::Syntax {
+        if self.is_accepted && kind != ProblemKind::Syntax {
             return;
         }
         if self.problems.len() < PROBLEMS_MAX {
@@ -148,7 +148,7 @@ impl Reader<'_> {
     fn reject_value(&mut self, peek: Peek, message: &str) -> ReadResult<Value> {
         let offset = self.json.current_index();
         let value = self.any(peek)?;
-        if self.revive {
+        if self.is_accepted {
             return Ok(Value::Json(Arc::new(value)));
         }
         self.problem_at(ProblemKind::Shape, offset, message);
@@ -235,14 +235,14 @@ impl Reader<'_> {
         let bytes = self.json.known_number_bytes(peek)?;
         let text = std::str::from_utf8(bytes).unwrap_or_default();
         let decimal = Decimal::from_json_number(text);
-        let kept = self.revive.then(|| digits(text));
+        let kept = self.is_accepted.then(|| digits(text));
         match decimal {
             Ok(decimal) => self.canonical_decimal(decimal),
             Err(_) => write_part(&mut self.canonical, b'N', text.as_bytes()),
         }
         if let Some(kept) = kept {
             let number =
-                decimal.ok().and_then(|decimal| json_scalar::revived_number(decimal, node));
+                decimal.ok().and_then(|decimal| json_scalar::accepted_number(decimal, node));
             return Ok(number.unwrap_or_else(|| Value::Json(Arc::new(kept))));
         }
         let checked = match decimal {
@@ -256,7 +256,7 @@ impl Reader<'_> {
         let offset = self.json.current_index();
         let text = self.json.known_str()?;
         let checked = match json_scalar::text(text, node) {
-            Err(_) if self.revive => Ok(json_scalar::revived_text(text, node)),
+            Err(_) if self.is_accepted => Ok(json_scalar::accepted_text(text, node)),
             checked => checked,
         };
         match &checked {
@@ -285,7 +285,7 @@ impl Reader<'_> {
         let (mut elements, mut is_too_long) = (Vec::new(), false);
         let mut next = self.json.known_array()?;
         while let Some(peek) = next {
-            if elements.len() == max && !self.revive {
+            if elements.len() == max && !self.is_accepted {
                 // The remaining elements are still read, so problems after the list are found.
                 self.any(peek)?;
                 is_too_long = true;
@@ -329,12 +329,13 @@ impl Reader<'_> {
                     write_part(&mut self.canonical, b'k', member.name.as_bytes());
                     let known = self.problems.len();
                     let value = self.member(&member.name, &member.node, is_duplicate)?;
-                    let value = if member.lax { self.excuse(known, value) } else { value };
+                    let value =
+                        if member.lax { self.discard_problems(known, value) } else { value };
                     if let Some(slot) = slots.get_mut(position) {
                         *slot = value;
                     }
                 }
-                Err(name) => {
+                Err(UnknownMember(name)) => {
                     write_part(&mut self.canonical, b'k', name.as_bytes());
                     if !node.additional {
                         self.reject_member(&name);
@@ -368,7 +369,7 @@ impl Reader<'_> {
     /// Drops the problems after the first `known` problems, and returns `Missing` instead of
     /// `value`, because the member may have any form. Changes nothing if one of these problems is
     /// a syntax error.
-    fn excuse(&mut self, known: usize, value: Value) -> Value {
+    fn discard_problems(&mut self, known: usize, value: Value) -> Value {
         let since = self.problems.get(known..).unwrap_or_default();
         if since.is_empty() || since.iter().any(|problem| problem.kind == ProblemKind::Syntax) {
             return value;

@@ -60,7 +60,7 @@ pub(super) fn number(decimal: Decimal, node: &JsonNode) -> Result<Value, ScalarE
 }
 
 /// Converts a number that was accepted before, ignoring the current bounds.
-pub(super) fn revived_number(decimal: Decimal, node: &JsonNode) -> Option<Value> {
+pub(super) fn accepted_number(decimal: Decimal, node: &JsonNode) -> Option<Value> {
     match &node.kind {
         JsonKind::Int { .. } => decimal.rescale(0)?.to_string().parse().ok().map(Value::Int),
         JsonKind::Decimal { .. } => Some(Value::Decimal(decimal)),
@@ -120,7 +120,7 @@ pub(super) fn text(text: &str, node: &JsonNode) -> Result<Value, ScalarError> {
 }
 
 /// Converts a text that was accepted before, ignoring the current constraints.
-pub(super) fn revived_text(text: &str, node: &JsonNode) -> Value {
+pub(super) fn accepted_text(text: &str, node: &JsonNode) -> Value {
     let decimal = match &node.kind {
         JsonKind::Decimal { .. } => Decimal::parse(text).ok(),
         _ => None,

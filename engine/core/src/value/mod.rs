@@ -30,7 +30,7 @@ pub use interval::Interval;
 pub use json_node::{ELEMENTS_MAX, JsonKind, JsonNode, Member, RecordNode};
 pub use json_position::{locate, locate_name};
 pub use json_problem::{JsonProblem, ProblemKind};
-pub use json_read::{PROBLEMS_MAX, Parsed, read_json, revive_json};
+pub use json_read::{PROBLEMS_MAX, Parsed, read_accepted_json, read_json};
 pub use json_scalar::{ScalarError, check_digits, decimal, is_uri, parse_date, parse_timestamp};
 pub use json_write::{to_json, write_json};
 pub use mask::masked;

@@ -118,7 +118,7 @@ impl Limits {
     /// Returns the limits of a value that has at least one of the two limits.
     fn join(self, other: Self) -> Self {
         Self {
-            numbers: self.numbers.zip(other.numbers).map(|(a, b)| a.hull(b)),
+            numbers: self.numbers.zip(other.numbers).map(|(a, b)| a.enclosing(b)),
             elements_max: self.elements_max.zip(other.elements_max).map(|(a, b)| a.max(b)),
         }
     }

@@ -53,7 +53,7 @@ fn text_around_personal_data_is_personal_data() {
 
 #[test]
 fn a_key_is_recoverable_only_from_texts_that_contain_it_whole() {
-    for (text, told) in [
+    for (text, expected) in [
         ("${{ order.order_id }}", true),
         ("${{ string(order.order_id) }}", true),
         ("orders/${{ order.order_id }}.json", true),
@@ -68,7 +68,7 @@ fn a_key_is_recoverable_only_from_texts_that_contain_it_whole() {
     ] {
         let json = serde_json::Value::from(text);
         let compiled = compile_value(&json, None, &scope()).unwrap();
-        assert_eq!(compiled.determines_key("order.order_id"), told, "{text}");
+        assert_eq!(compiled.determines_key("order.order_id"), expected, "{text}");
     }
 }
 

@@ -123,9 +123,9 @@ pub(super) fn drop_repeated_images(rows: &mut [Row]) {
             };
             let alt = image_alt(line).filter(|_| line.len() <= ALT_BYTES_MAX);
             let Some(alt) = alt else { continue };
-            let says = |text: &String| image_alt(text).is_none() && mentions(text, alt);
+            let mentions_alt = |text: &String| image_alt(text).is_none() && mentions(text, alt);
             let mut others = row.iter().enumerate().filter(|(other, _)| *other != position);
-            let is_repeated = others.any(|(_, cell)| cell.lines.iter().any(says));
+            let is_repeated = others.any(|(_, cell)| cell.lines.iter().any(mentions_alt));
             if let Some(cell) = row.get_mut(position).filter(|_| is_repeated) {
                 cell.lines.clear();
             }

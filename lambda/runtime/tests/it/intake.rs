@@ -37,7 +37,7 @@ async fn an_order_is_stored_once_and_every_reply_has_its_status() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_equal_orders_at_once_only_one_is_new() {
+async fn only_one_of_two_equal_concurrent_orders_is_new() {
     let Some(shop) = Shop::open().await else { return };
     let intake = shop.intake();
     let (key, body) = order();

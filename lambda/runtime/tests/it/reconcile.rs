@@ -8,8 +8,8 @@ use oms_engine::effects::{Branches, Clock as _, Queue};
 use oms_lambda::{Comparison, ReconcileHandler, SystemClock, Window, messages};
 use oms_sql::SqlBranches;
 
-use crate::branch::heard;
-use crate::shop::{Shop, far, order};
+use crate::branch::received;
+use crate::shop::{Shop, distant_deadline, order};
 
 async fn search(shop: &Shop, age: Duration) -> (ReconcileHandler, BTreeMap<String, String>) {
     let mut urls = BTreeMap::new();
@@ -34,10 +34,14 @@ async fn a_handler_without_a_note_receives_an_order_again() {
     let (search_now, urls) = search(&shop, Duration::ZERO).await;
     let (search_old, _) = search(&shop, Duration::from_secs(3600)).await;
     let nothing = Comparison { all: true, ..Comparison::default() };
-    assert_eq!(search_old.compare(far()).await.unwrap(), nothing, "the order may be in progress");
-    shop.branch("initiate-billing").event(&heard(&key), far()).await;
+    assert_eq!(
+        search_old.compare(distant_deadline()).await.unwrap(),
+        nothing,
+        "the order may be in progress"
+    );
+    shop.branch("initiate-billing").event(&received(&key), distant_deadline()).await;
     let found = Comparison { orders: 1, missing: 1, all: true };
-    assert_eq!(search_now.compare(far()).await.unwrap(), found);
+    assert_eq!(search_now.compare(distant_deadline()).await.unwrap(), found);
     assert_eq!(
         shop.take(&urls["initiate-billing"]).await,
         None,
@@ -45,12 +49,12 @@ async fn a_handler_without_a_note_receives_an_order_again() {
     );
     let body = shop.take(&urls["customer-communications"]).await.unwrap();
     let event = serde_json::json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": "m", "body": body }] });
-    let told = messages(&event);
-    assert_eq!(told[0].places, heard(&key)[0].places);
-    shop.branch("customer-communications").event(&told, far()).await;
+    let sent = messages(&event);
+    assert_eq!(sent[0].places, received(&key)[0].places);
+    shop.branch("customer-communications").event(&sent, distant_deadline()).await;
     assert_eq!(shop.mails(), 1);
     let done = Comparison { orders: 1, missing: 0, all: true };
-    assert_eq!(search_now.compare(far()).await.unwrap(), done);
+    assert_eq!(search_now.compare(distant_deadline()).await.unwrap(), done);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,25 +63,25 @@ async fn parked_orders_and_skipped_steps_are_not_lost() {
     let (key, body) = order();
     shop.intake().put(&key, &body).await;
     let (search, urls) = search(&shop, Duration::ZERO).await;
-    shop.branch("initiate-billing").event(&heard(&key), far()).await;
+    shop.branch("initiate-billing").event(&received(&key), distant_deadline()).await;
     shop.ask("update customer_contact_info set email = null").await;
-    shop.branch("customer-communications").event(&heard(&key), far()).await;
+    shop.branch("customer-communications").event(&received(&key), distant_deadline()).await;
     assert_eq!(shop.mails(), 0, "the customer has no e-mail address");
     let done = Comparison { orders: 1, missing: 0, all: true };
-    assert_eq!(search.compare(far()).await.unwrap(), done);
+    assert_eq!(search.compare(distant_deadline()).await.unwrap(), done);
 
     let mut other: serde_json::Value = serde_json::from_slice(&body).unwrap();
     other["order_id"] = "without-a-customer".into();
     other["customer_id"] = "nobody".into();
     let (key, body) = ("without-a-customer", other.to_string());
     assert_eq!(shop.intake().put(key, body.as_bytes()).await.status, 201);
-    shop.branch("customer-communications").event(&heard(key), far()).await;
+    shop.branch("customer-communications").event(&received(key), distant_deadline()).await;
     let parked =
         shop.ask("select key, handler, cause from oms_branches where state = 'parked'").await;
     let text = |text: &str| Some(text.to_owned());
     assert_eq!(parked, [[text(key), text("customer-communications"), text("no_row")]]);
     let found = Comparison { orders: 2, missing: 1, all: true };
-    assert_eq!(search.compare(far()).await.unwrap(), found);
+    assert_eq!(search.compare(distant_deadline()).await.unwrap(), found);
     assert_eq!(shop.take(&urls["customer-communications"]).await, None);
     assert!(shop.take(&urls["initiate-billing"]).await.is_some());
 }
@@ -92,7 +96,7 @@ async fn after_a_timeout_the_next_comparison_continues_after_the_last_order() {
     let some = Comparison { orders: 1, missing: 2, all: false };
     assert_eq!(search.compare(soon).await.unwrap(), some);
     let rest = Comparison { orders: 0, missing: 0, all: false };
-    assert_eq!(search.compare(far()).await.unwrap(), rest);
+    assert_eq!(search.compare(distant_deadline()).await.unwrap(), rest);
     let all = Comparison { orders: 1, missing: 2, all: true };
-    assert_eq!(search.compare(far()).await.unwrap(), all);
+    assert_eq!(search.compare(distant_deadline()).await.unwrap(), all);
 }

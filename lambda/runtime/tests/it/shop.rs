@@ -179,8 +179,8 @@ impl Shop {
     }
 }
 
-/// Returns a deadline in the far future.
-pub(crate) fn far() -> Timestamp {
+/// Returns a deadline in the distant_deadline future.
+pub(crate) fn distant_deadline() -> Timestamp {
     SystemClock.now() + Duration::from_secs(60)
 }
 

@@ -27,16 +27,16 @@ const ID_BYTES: usize = 6;
 
 /// The result of checking a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Found {
+pub enum KeyCheck {
     /// The key is valid and has the permission.
-    Allowed {
+    Valid {
         /// The identifier of the key.
         id: String,
         /// The name of the key.
         name: String,
     },
     /// The key has other permissions.
-    OtherScope,
+    InsufficientScope,
     /// The key is unknown or revoked.
     Unknown,
 }
@@ -45,31 +45,33 @@ pub enum Found {
 #[derive(Clone, Debug, Default)]
 pub struct ValidKeys {
     valid: Arc<[Key]>,
-    made: bool,
+    ever_existed: bool,
 }
 
 impl ValidKeys {
     /// Returns whether a key was ever created, even if it was revoked later. If so, every request
     /// needs a key.
-    pub const fn were_made(&self) -> bool {
-        self.made
+    pub const fn ever_existed(&self) -> bool {
+        self.ever_existed
     }
 
     /// Checks whether a secret has a permission.
-    pub fn find(&self, secret: &str, scope: Scope) -> Found {
+    pub fn check(&self, secret: &str, scope: Scope) -> KeyCheck {
         let Some((id, rest)) = secret.strip_prefix("oms_").and_then(|rest| rest.split_once('_'))
         else {
-            return Found::Unknown;
+            return KeyCheck::Unknown;
         };
-        let Some(key) = self.valid.iter().find(|key| key.id == id) else { return Found::Unknown };
+        let Some(key) = self.valid.iter().find(|key| key.id == id) else {
+            return KeyCheck::Unknown;
+        };
         let digest = Digest::of(rest.as_bytes()).to_string();
         if !bool::from(digest.as_bytes().ct_eq(key.digest.as_bytes())) {
-            return Found::Unknown;
+            return KeyCheck::Unknown;
         }
         if key.scope < scope {
-            return Found::OtherScope;
+            return KeyCheck::InsufficientScope;
         }
-        Found::Allowed { id: key.id.clone(), name: key.name.clone() }
+        KeyCheck::Valid { id: key.id.clone(), name: key.name.clone() }
     }
 
     /// Returns whether the key with an id still has a permission.
@@ -81,12 +83,12 @@ impl ValidKeys {
 /// The keys of a state directory.
 pub struct Keys {
     directory: PathBuf,
-    known: Mutex<Known>,
+    cache: Mutex<KeyCache>,
 }
 
 /// The keys that a server has read.
 #[derive(Default)]
-struct Known {
+struct KeyCache {
     /// The time of the last read, and its result.
     read: Option<(Instant, ValidKeys)>,
     /// The connection on which keys are read.
@@ -96,7 +98,7 @@ struct Known {
 impl Keys {
     /// Returns the keys of a state directory.
     pub fn of(directory: &Path) -> Self {
-        Self { directory: directory.to_owned(), known: Mutex::default() }
+        Self { directory: directory.to_owned(), cache: Mutex::default() }
     }
 
     /// Reads all keys, including revoked ones.
@@ -136,19 +138,20 @@ impl Keys {
     /// # Errors
     /// Returns an error if the database cannot be read.
     pub fn current(&self) -> Result<ValidKeys, Error> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((at, keys)) = &known.read
+        let mut cache = self.cache.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((at, keys)) = &cache.read
             && at.elapsed() < CACHE_TIME
         {
             return Ok(keys.clone());
         }
-        if known.connection.is_none() {
-            known.connection = self.connect()?;
+        if cache.connection.is_none() {
+            cache.connection = self.connect()?;
         }
-        let all = self.read_on(known.connection.as_ref())?;
-        let made = !all.is_empty();
-        let keys = ValidKeys { valid: all.into_iter().filter(Key::is_valid).collect(), made };
-        known.read = Some((Instant::now(), keys.clone()));
+        let all = self.read_on(cache.connection.as_ref())?;
+        let ever_existed = !all.is_empty();
+        let keys =
+            ValidKeys { valid: all.into_iter().filter(Key::is_valid).collect(), ever_existed };
+        cache.read = Some((Instant::now(), keys.clone()));
         Ok(keys)
     }
 
@@ -190,7 +193,7 @@ impl Keys {
     fn write<T>(&self, work: impl FnOnce(&Connection) -> Result<T, Error>) -> Result<T, Error> {
         match Database::own(&self.directory) {
             Ok(database) => work(&database.connect()?),
-            Err(Error::Locked { .. }) => work(&Database::beside(&self.directory)?),
+            Err(Error::Locked { .. }) => work(&Database::connect_shared(&self.directory)?),
             Err(error) => Err(error),
         }
     }
@@ -212,23 +215,23 @@ mod tests {
         let (first, secret) = keys.add("shop", Scope::Intake, Timestamp::UNIX_EPOCH).unwrap();
         let (_, admin) = keys.add("ann", Scope::Admin, Timestamp::UNIX_EPOCH).unwrap();
         let valid = keys.current().unwrap();
-        let allowed = |secret: &str| match valid.find(secret, Scope::Intake) {
-            Found::Allowed { name, .. } => name,
+        let allowed = |secret: &str| match valid.check(secret, Scope::Intake) {
+            KeyCheck::Valid { name, .. } => name,
             found => panic!("{found:?}"),
         };
         assert_eq!((allowed(&secret), allowed(&admin)), ("shop".to_owned(), "ann".to_owned()));
         assert!(valid.admits(&first.id, Scope::Intake) && !valid.admits(&first.id, Scope::Admin));
-        assert_eq!(valid.find(&secret, Scope::Admin), Found::OtherScope);
+        assert_eq!(valid.check(&secret, Scope::Admin), KeyCheck::InsufficientScope);
         let mut other = secret.clone();
         other.pop();
         for wrong in [other.as_str(), "", "oms_", "oms__", &format!("oms_{}_", first.id)] {
-            assert_eq!(valid.find(wrong, Scope::Intake), Found::Unknown, "{wrong}");
+            assert_eq!(valid.check(wrong, Scope::Intake), KeyCheck::Unknown, "{wrong}");
         }
         assert_eq!(keys.revoke("shop", Timestamp::UNIX_EPOCH).unwrap(), 1);
         assert_eq!(keys.revoke("shop", Timestamp::UNIX_EPOCH).unwrap(), 0);
         let valid = Keys::of(folder.path()).current().unwrap();
-        assert!(valid.were_made());
-        assert_eq!(valid.find(&secret, Scope::Intake), Found::Unknown);
+        assert!(valid.ever_existed());
+        assert_eq!(valid.check(&secret, Scope::Intake), KeyCheck::Unknown);
         // The database does not contain the secret, and only its owner can read it.
         let path = folder.path().join(DATABASE_FILE);
         let bytes = std::fs::read(&path).unwrap();
@@ -252,6 +255,6 @@ mod tests {
         let keys = Keys::of(folder.path());
         assert!(keys.current().unwrap().admits("a", Scope::Intake));
         assert_eq!(keys.revoke("shop", Timestamp::UNIX_EPOCH).unwrap(), 1);
-        assert!(Keys::of(folder.path()).current().unwrap().were_made());
+        assert!(Keys::of(folder.path()).current().unwrap().ever_existed());
     }
 }

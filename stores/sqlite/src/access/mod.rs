@@ -3,5 +3,5 @@
 pub(crate) mod keys;
 mod sessions;
 
-pub use keys::{Found, Keys, ValidKeys};
-pub use sessions::{KeptSession, KeptSessions};
+pub use keys::{KeyCheck, Keys, ValidKeys};
+pub use sessions::{StoredSession, StoredSessions};

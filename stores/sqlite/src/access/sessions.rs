@@ -22,7 +22,7 @@ const SESSIONS_MAX: u32 = 1_000;
 
 /// A stored session.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeptSession {
+pub struct StoredSession {
     /// The id of the API key of the session.
     pub key_id: String,
     /// The name of the API key.
@@ -30,11 +30,11 @@ pub struct KeptSession {
 }
 
 /// The sessions of a state directory.
-pub struct KeptSessions {
+pub struct StoredSessions {
     directory: PathBuf,
 }
 
-impl KeptSessions {
+impl StoredSessions {
     /// Returns the sessions of a state directory without opening it.
     pub fn of(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
@@ -56,7 +56,7 @@ impl KeptSessions {
     /// # Errors
     /// Returns an error if the database cannot be written.
     pub fn begin(&self, digest: &Digest, key_id: &str, now: Timestamp) -> Result<(), Error> {
-        let connection = Database::beside(&self.directory)?;
+        let connection = Database::connect_shared(&self.directory)?;
         let transaction = connection.unchecked_transaction()?;
         transaction
             .execute("delete from oms_sessions where used_at <= ?1", [expired_before(now)])?;
@@ -80,19 +80,19 @@ impl KeptSessions {
         reader: &Reader,
         digest: &Digest,
         now: Timestamp,
-    ) -> Result<Option<KeptSession>, Error> {
+    ) -> Result<Option<StoredSession>, Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare_cached(
             "select k.id, k.name, s.used_at from oms_sessions s join oms_keys k on k.id = s.key_id
              where s.digest = ?1 and s.used_at > ?2 and k.revoked_at is null",
         )?;
         let found = statement.query_row(params![digest.bytes(), expired_before(now)], |row| {
-            let session = KeptSession { key_id: row.get(0)?, key_name: row.get(1)? };
+            let session = StoredSession { key_id: row.get(0)?, key_name: row.get(1)? };
             Ok((session, row.get::<_, i64>(2)?))
         });
         let Some((session, used_at)) = found.optional()? else { return Ok(None) };
         if used_at <= now.as_millisecond() - millis(UPDATE_INTERVAL) {
-            let connection = Database::beside(&self.directory)?;
+            let connection = Database::connect_shared(&self.directory)?;
             connection.execute(
                 "update oms_sessions set used_at = ?2 where digest = ?1",
                 params![digest.bytes(), now.as_millisecond()],
@@ -106,7 +106,7 @@ impl KeptSessions {
     /// # Errors
     /// Returns an error if the database cannot be written.
     pub fn end(&self, digest: &Digest) -> Result<(), Error> {
-        let connection = Database::beside(&self.directory)?;
+        let connection = Database::connect_shared(&self.directory)?;
         connection.execute("delete from oms_sessions where digest = ?1", [digest.bytes()])?;
         Ok(())
     }
@@ -133,7 +133,7 @@ mod tests {
         let keys = Keys::of(folder.path());
         let start = Timestamp::UNIX_EPOCH;
         let (key, _) = keys.add("ann", Scope::Admin, start).unwrap();
-        let sessions = KeptSessions::of(folder.path());
+        let sessions = StoredSessions::of(folder.path());
         let [one, other, idle] = ["one", "other", "idle"].map(|text| Digest::of(text.as_bytes()));
         for digest in [&one, &other, &idle] {
             sessions.begin(digest, &key.id, start).unwrap();

@@ -23,7 +23,7 @@ use crate::state::private;
 use crate::state::readers::{Reader, Readers};
 
 /// The format of the index that this program writes. An index with another format is rebuilt.
-const FORMAT: i64 = 1;
+const FORMAT: i64 = 2;
 /// Number of orders that are indexed in one transaction. A higher number is faster per order, but
 /// other uses of the index wait longer.
 const CHUNK: u32 = 2_000;
@@ -42,9 +42,9 @@ const EXAMINED_MAX: u32 = 5_000;
 /// The tokenizer splits words by Unicode rules and ignores case and diacritics
 /// (<https://sqlite.org/fts5.html#unicode61_tokenizer>).
 const TABLES: &str = "
-create virtual table orders using fts5(said, tokenize = 'unicode61 remove_diacritics 2');
-create table upto (run integer not null, digest blob not null, fields text not null) strict;
-insert into upto values (0, x'', '');
+create virtual table orders using fts5(text, tokenize = 'unicode61 remove_diacritics 2');
+create table progress (run integer not null, digest blob not null, fields text not null) strict;
+insert into progress values (0, x'', '');
 ";
 
 /// The index of a state directory. Only the owner of the directory uses it. It is opened on first
@@ -246,7 +246,7 @@ impl Index {
             let runs = found.keys().map(|Reverse(run)| *run);
             let runs = runs.filter(|run| before.is_none_or(|before| *run < before));
             let first: Vec<i64> = runs.take(limit.saturating_add(1) as usize).collect();
-            Ok(Page { partial, ..Page::of(RunRow::those(reader, &first)?, limit, false) })
+            Ok(Page { partial, ..Page::of(RunRow::load_all(reader, &first)?, limit, false) })
         })?;
         let mut matched = BTreeMap::new();
         for row in &page.runs {
@@ -288,7 +288,7 @@ impl Index {
         let Some(marked) = marked else { return Ok(Vec::new()) };
         let mut lines = marked.split('\n');
         readers.read(|reader| {
-            let Some(row) = RunRow::those(reader, &[run])?.pop() else { return Ok(Vec::new()) };
+            let Some(row) = RunRow::load_all(reader, &[run])?.pop() else { return Ok(Vec::new()) };
             let body = StoredRun::body(reader, &row.key)?.unwrap_or_default();
             // The order was indexed with this type. The type of the run's own bundle may mask more.
             let own = (orders.type_of_bundle)(reader, row.bundle);
@@ -379,7 +379,7 @@ fn fits(index: &Connection, database: &Connection) -> Result<bool, Error> {
 
 impl IndexProgress {
     fn read(index: &Connection) -> Result<Self, Error> {
-        let mut statement = index.prepare_cached("select run, digest, fields from upto")?;
+        let mut statement = index.prepare_cached("select run, digest, fields from progress")?;
         Ok(statement.query_row([], |row| {
             Ok(Self { run: row.get(0)?, digest: row.get(1)?, fields: row.get(2)? })
         })?)
@@ -398,7 +398,7 @@ fn index_next(
         return Ok(false);
     }
     let transaction = index.unchecked_transaction()?;
-    let mut insert = index.prepare_cached("insert into orders (rowid, said) values (?1, ?2)")?;
+    let mut insert = index.prepare_cached("insert into orders (rowid, text) values (?1, ?2)")?;
     let taken = readers.read(|reader| {
         let mut after = reader
             .sql()
@@ -417,7 +417,7 @@ fn index_next(
     })?;
     let Some(((run, digest), more)) = taken else { return Ok(false) };
     index
-        .prepare_cached("update upto set run = ?1, digest = ?2, fields = ?3")?
+        .prepare_cached("update progress set run = ?1, digest = ?2, fields = ?3")?
         .execute(params![run, digest, fields])?;
     transaction.commit()?;
     Ok(more)

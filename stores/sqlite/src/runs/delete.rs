@@ -26,7 +26,7 @@ pub(crate) fn shrink(connection: &Connection) -> Result<(), Error> {
     connection.execute_batch("vacuum")?;
     match empty_log(connection) {
         // The next process empties the log.
-        Err(Error::StillRead) => Ok(()),
+        Err(Error::LogInUse) => Ok(()),
         emptied => emptied,
     }
 }

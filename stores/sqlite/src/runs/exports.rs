@@ -56,7 +56,7 @@ pub(crate) fn note(connection: &Connection, run: i64) -> Result<(), Error> {
 }
 
 /// Deletes the records of runs whose files are written.
-pub(crate) fn settle(connection: &Connection, runs: &[i64]) -> Result<(), Error> {
+pub(crate) fn remove(connection: &Connection, runs: &[i64]) -> Result<(), Error> {
     let mut statement = connection.prepare_cached("delete from oms_exports where run = ?1")?;
     for run in runs {
         statement.execute([run])?;

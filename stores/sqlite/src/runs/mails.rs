@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension as _, Row};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
-use crate::runs::run_row::small;
+use crate::runs::run_row::clamped_u32;
 use crate::state::instant::{millisecond, serialize_instant};
 use crate::state::readers::Reader;
 
@@ -138,7 +138,7 @@ impl MailRow {
         Ok(Self {
             key: row.get(0)?,
             step: row.get(1)?,
-            element: small(row, 2)?,
+            element: clamped_u32(row, 2)?,
             message_id: row.get(3)?,
             sent_at: millisecond(row.get(4)?),
         })

@@ -52,7 +52,7 @@ pub struct StoredRun {
 
 /// Returns a small number from a column. A number out of range is clamped, so that a damaged row
 /// does not hide other rows.
-pub(crate) fn small(row: &Row<'_>, column: usize) -> rusqlite::Result<u32> {
+pub(crate) fn clamped_u32(row: &Row<'_>, column: usize) -> rusqlite::Result<u32> {
     let number: i64 = row.get(column)?;
     Ok(u32::try_from(number.max(0)).unwrap_or(u32::MAX))
 }
@@ -74,7 +74,7 @@ impl RunRow {
             wait_until: row.get::<_, Option<i64>>(5)?.map(millisecond),
             cause: row.get(6)?,
             bundle: row.get(7)?,
-            caught: small(row, 8)?,
+            caught: clamped_u32(row, 8)?,
         })
     }
 
@@ -289,7 +289,7 @@ impl RunRow {
     ///
     /// # Errors
     /// Returns an error if the database cannot be read.
-    pub fn those(reader: &Reader, ids: &[i64]) -> Result<Vec<Self>, Error> {
+    pub fn load_all(reader: &Reader, ids: &[i64]) -> Result<Vec<Self>, Error> {
         let connection = reader.sql();
         let sql = format!("select {COLUMNS} from oms_runs where id = ?1");
         let mut statement = connection.prepare_cached(&sql)?;

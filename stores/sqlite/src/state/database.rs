@@ -61,7 +61,7 @@ pub(crate) fn empty_log(connection: &Connection) -> Result<(), Error> {
     connection.busy_timeout(LOG_BUSY)?;
     let busy = connection.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0));
     connection.busy_timeout(std::time::Duration::from_millis(OWNER_BUSY_MS))?;
-    if busy? { Err(Error::StillRead) } else { Ok(()) }
+    if busy? { Err(Error::LogInUse) } else { Ok(()) }
 }
 
 /// Checks that SQLite can open the files of a state directory. The absolute path of the longest
@@ -180,7 +180,7 @@ impl Database {
     }
 
     /// Opens a connection for short writes while another process may own the state.
-    pub(crate) fn beside(directory: &Path) -> Result<Connection, Error> {
+    pub(crate) fn connect_shared(directory: &Path) -> Result<Connection, Error> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(readable(directory)?, flags)?;
         connection.busy_timeout(std::time::Duration::from_millis(BUSY_MS))?;

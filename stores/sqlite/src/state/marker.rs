@@ -99,11 +99,11 @@ impl Marker {
     /// Checks the marker in a database against this marker from the marker file.
     pub(crate) fn admits(&self, found: &Self, directory: &Path) -> Result<(), Error> {
         if self.state != found.state {
-            return Err(not_the_state(directory, "`oms.db` belongs to another state"));
+            return Err(state_mismatch(directory, "`oms.db` belongs to another state"));
         }
         if found.commits < self.commits {
             let why = "`oms.db` is an older copy, or `oms.db-wal` was deleted; accepted orders are missing";
-            return Err(not_the_state(directory, why));
+            return Err(state_mismatch(directory, why));
         }
         Ok(())
     }
@@ -116,8 +116,8 @@ fn count(connection: &Connection) -> Result<u64, Error> {
     Ok(found.and_then(|count| count.parse().ok()).unwrap_or(0))
 }
 
-fn not_the_state(directory: &Path, why: &str) -> Error {
-    Error::NotTheState { path: directory.to_owned(), why: why.to_owned() }
+fn state_mismatch(directory: &Path, why: &str) -> Error {
+    Error::StateMismatch { path: directory.to_owned(), why: why.to_owned() }
 }
 
 /// Checks the database file before it is opened. If the state was used before, the file must exist
@@ -127,9 +127,9 @@ pub(crate) fn check_file(directory: &Path, marker: Option<&Marker>) -> Result<()
     let used = marker.is_some() || TRACES.iter().any(|name| bytes(name).is_some_and(|len| len > 0));
     match bytes(DATABASE_FILE) {
         None if marker.is_some() => {
-            return Err(not_the_state(directory, "`oms.db` is missing"));
+            return Err(state_mismatch(directory, "`oms.db` is missing"));
         }
-        Some(0) if used => return Err(not_the_state(directory, "`oms.db` is empty")),
+        Some(0) if used => return Err(state_mismatch(directory, "`oms.db` is empty")),
         None | Some(0) => return Ok(()),
         Some(_) => {}
     }
@@ -138,7 +138,7 @@ pub(crate) fn check_file(directory: &Path, marker: Option<&Marker>) -> Result<()
         return Ok(());
     }
     match is_whole(&directory.join(DATABASE_FILE)) {
-        Ok(false) => Err(not_the_state(directory, "`oms.db` is truncated")),
+        Ok(false) => Err(state_mismatch(directory, "`oms.db` is truncated")),
         // SQLite reports the fault of the file.
         Ok(true) | Err(_) => Ok(()),
     }
@@ -166,7 +166,7 @@ fn is_whole(path: &Path) -> std::io::Result<bool> {
 }
 
 /// Increments the counter and writes the marker file while a database is in use.
-pub(crate) struct Marking {
+pub(crate) struct MarkerUpdater {
     directory: PathBuf,
     marker: Marker,
     /// The time of the last increment.
@@ -175,7 +175,7 @@ pub(crate) struct Marking {
     is_behind: bool,
 }
 
-impl Marking {
+impl MarkerUpdater {
     pub(crate) fn begin(directory: &Path, connection: &Connection) -> Result<Self, Error> {
         let (directory, marker) = (directory.to_owned(), Marker::of(connection)?);
         Ok(Self { directory, marker, moved: None, is_behind: false })

@@ -16,4 +16,4 @@ pub use backup::backup;
 pub use database::{DATABASE_FILE, Database};
 pub use key::{Key, Scope};
 pub use readers::Reader;
-pub use restore::{Restored, restore};
+pub use restore::{RestoreReport, restore};

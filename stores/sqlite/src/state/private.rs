@@ -17,7 +17,7 @@ use crate::state::marker::MARKER_FILE;
 const DIRECTORY_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 /// The permission bits for users other than the owner.
-const OTHERS: u32 = 0o077;
+const OTHER_USERS: u32 = 0o077;
 
 /// Prefixes of the file names in a state directory.
 const STATE_FILES: [&str; 10] = [
@@ -108,7 +108,7 @@ pub(crate) fn state_directory(path: &Path) -> Result<(), Error> {
 /// Removes the permissions of other users. A file that another user owns keeps its mode.
 fn tighten(path: &Path, mode: u32) {
     let Ok(metadata) = std::fs::symlink_metadata(path) else { return };
-    if !metadata.is_symlink() && metadata.mode() & OTHERS != 0 {
+    if !metadata.is_symlink() && metadata.mode() & OTHER_USERS != 0 {
         let _not_ours = std::fs::set_permissions(path, Permissions::from_mode(mode));
     }
 }

@@ -21,7 +21,7 @@ const NEXT: &str = "restoring.db";
 
 /// The result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restored {
+pub struct RestoreReport {
     /// Number of runs that were in progress or waiting at the time of the backup, and are parked
     /// now.
     pub parked: usize,
@@ -37,7 +37,11 @@ pub struct Restored {
 /// # Errors
 /// Returns an error if the backup is invalid, damaged or from another pipeline, if another process
 /// uses the state, or if a file cannot be written.
-pub fn restore(directory: &Path, backup: &Path, pipeline: Option<&str>) -> Result<Restored, Error> {
+pub fn restore(
+    directory: &Path,
+    backup: &Path,
+    pipeline: Option<&str>,
+) -> Result<RestoreReport, Error> {
     let not_a_backup =
         |why: &str| Error::NotABackup { path: backup.to_owned(), why: why.to_owned() };
     private::state_directory(directory)?;
@@ -84,7 +88,7 @@ pub fn restore(directory: &Path, backup: &Path, pipeline: Option<&str>) -> Resul
     let path = directory.join(DATABASE_FILE);
     std::fs::rename(&next, &path).map_err(Error::directory(&path))?;
     marker.write(directory)?;
-    Ok(Restored { parked, before })
+    Ok(RestoreReport { parked, before })
 }
 
 /// Moves the files of a state to a new folder in the state directory.

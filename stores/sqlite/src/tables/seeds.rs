@@ -47,7 +47,7 @@ impl fmt::Display for SkippedSeed {
 
 /// The previous load of a seed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Before {
+enum PreviousLoad {
     /// No seed was loaded.
     Nothing,
     /// An earlier version, which did not record rows, loaded a file. `same` indicates whether the
@@ -82,12 +82,12 @@ pub(crate) fn load(
         }
         let unrecorded = meta(connection, &format!("seed {}", seed.table.name))?;
         let before = match (recorded, unrecorded) {
-            (Some(_), _) => Before::Recorded,
-            (None, Some(loaded)) => Before::Unrecorded { same: loaded == digest },
-            (None, None) => Before::Nothing,
+            (Some(_), _) => PreviousLoad::Recorded,
+            (None, Some(loaded)) => PreviousLoad::Unrecorded { same: loaded == digest },
+            (None, None) => PreviousLoad::Nothing,
         };
         let of_seed = load_one(connection, &seed.table, (seed.rows)(), &digest, before)?;
-        let is_reported = before != Before::Unrecorded { same: true };
+        let is_reported = before != PreviousLoad::Unrecorded { same: true };
         if is_reported && of_seed.changed + of_seed.deleted + of_seed.missing > 0 {
             skipped.push(of_seed);
         }
@@ -105,7 +105,7 @@ fn load_one(
     table: &TableDef,
     rows: Vec<Value>,
     digest: &str,
-    before: Before,
+    before: PreviousLoad,
 ) -> Result<SkippedSeed, Error> {
     let mut skipped =
         SkippedSeed { table: Arc::clone(&table.name), changed: 0, deleted: 0, missing: 0 };
@@ -131,7 +131,7 @@ fn load_row(
     table: &TableDef,
     statements: &Statements,
     row: &Value,
-    before: Before,
+    before: PreviousLoad,
     skipped: &mut SkippedSeed,
 ) -> Result<(), Error> {
     let (key, new) = (key_of(table, row), row_digest(row));
@@ -145,7 +145,7 @@ fn load_row(
     let found = found.map(|(run, row)| (run, row_digest(&row)));
     let write = match (&record, found) {
         (Some(SeedRow::Written(old)), Some((None, stored))) => *old == stored.bytes(),
-        (None, None) => !matches!(before, Before::Unrecorded { .. }),
+        (None, None) => !matches!(before, PreviousLoad::Unrecorded { .. }),
         // An earlier version of the program, or an import before the first seed, wrote the same
         // row.
         (None, Some((None, stored))) => stored == new,

@@ -48,7 +48,7 @@ impl Thread {
                     ])?;
                 id
             }
-            RunRef::Known { id } => {
+            RunRef::Existing { id } => {
                 self.connection
                     .prepare_cached(
                         "update oms_runs set state = ?2, updated_at = ?3, wait_until = ?4, cause = ?5, bundle = ?6, caught = ?7 where id = ?1",

@@ -85,9 +85,9 @@ fn intersect<'i>(sorted: &[Item], mut items: impl Iterator<Item = &'i Item>) -> 
 
 /// Requests that were released since the writer last checked.
 #[derive(Clone, Default)]
-pub(crate) struct Released(Arc<Mutex<Vec<LockId>>>);
+pub(crate) struct ReleasedLocks(Arc<Mutex<Vec<LockId>>>);
 
-impl Released {
+impl ReleasedLocks {
     /// Adds a released request.
     pub(crate) fn add(&self, id: LockId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(id);

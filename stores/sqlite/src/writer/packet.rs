@@ -74,7 +74,7 @@ pub enum RunRef {
         body: Arc<[u8]>,
     },
     /// A run that is in the database.
-    Known {
+    Existing {
         /// The run's row.
         id: i64,
     },

@@ -18,7 +18,7 @@ pub(crate) struct Recent {
     /// The previous content of `newer`, from before it was full.
     older: HashMap<Item, CommitNumber>,
     /// The last commit whose changes may be missing from both maps.
-    forgotten: CommitNumber,
+    dropped_until: CommitNumber,
     /// The last commit with unknown changes, such as an import.
     everything: CommitNumber,
     /// The changes of the current commit so far.
@@ -34,7 +34,7 @@ impl Recent {
                 || self.batch.contains(item)
                 || match self.newer.get(item).or_else(|| self.older.get(item)) {
                     Some(changed) => changed > seen,
-                    None => *seen < self.forgotten && locked.binary_search(item).is_err(),
+                    None => *seen < self.dropped_until && locked.binary_search(item).is_err(),
                 }
         })
     }
@@ -56,7 +56,7 @@ impl Recent {
         self.newer.extend(self.batch.drain().map(|item| (item, last)));
         if self.newer.len() > REMEMBERED_MAX {
             let dropped = std::mem::replace(&mut self.older, std::mem::take(&mut self.newer));
-            self.forgotten = dropped.values().copied().max().unwrap_or(self.forgotten);
+            self.dropped_until = dropped.values().copied().max().unwrap_or(self.dropped_until);
         }
         last
     }
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_forgotten_item_counts_as_changed_unless_it_was_locked() {
+    fn a_dropped_item_counts_as_changed_unless_it_was_locked() {
         let mut recent = Recent::default();
         for name in 0..3 * (REMEMBERED_MAX + 1) {
             recent.note(item(name));

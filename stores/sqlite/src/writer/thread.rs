@@ -23,10 +23,10 @@ use crate::failpoint;
 use crate::runs::exports::{self, ExportedRuns};
 use crate::runs::run_row::last_run;
 use crate::state::database::{Database, empty_log};
-use crate::state::marker::{Marker, Marking};
+use crate::state::marker::{Marker, MarkerUpdater};
 use crate::tables::definition::Statements;
 use crate::writer::item::{CommitNumber, Item};
-use crate::writer::locks::{self, LockId, Locks, Released};
+use crate::writer::locks::{self, LockId, Locks, ReleasedLocks};
 use crate::writer::packet::{Outcome, Packet};
 use crate::writer::recent::Recent;
 use crate::writer::turns::{Turn, Turns};
@@ -73,7 +73,7 @@ pub(crate) struct Writer {
     /// The number of the last commit.
     committed: Arc<AtomicU64>,
     locks: Arc<AtomicU64>,
-    released: Released,
+    released: ReleasedLocks,
 }
 
 /// Where requests are handled.
@@ -172,7 +172,7 @@ impl Writer {
         mode: WriterMode,
     ) -> Result<(Self, WriterHandle), Error> {
         let connection = database.connect()?;
-        let (committed, released) = (Arc::new(AtomicU64::new(0)), Released::default());
+        let (committed, released) = (Arc::new(AtomicU64::new(0)), ReleasedLocks::default());
         let (number, seen) = (Arc::clone(&committed), released.clone());
         let directory = database.directory().to_owned();
         let open = move || Thread::new(connection, number, seen, exported, &directory);
@@ -289,10 +289,10 @@ pub(crate) struct Thread {
     /// Other packets that wait for a locked item.
     held: Vec<Packet>,
     locks: Locks,
-    released: Released,
+    released: ReleasedLocks,
     /// The runs whose files were exported.
     exported: ExportedRuns,
-    marking: Marking,
+    marking: MarkerUpdater,
     /// The next marker to write to the marker file.
     next_marker: Option<Marker>,
 }
@@ -301,12 +301,12 @@ impl Thread {
     fn new(
         connection: Connection,
         committed: Arc<AtomicU64>,
-        released: Released,
+        released: ReleasedLocks,
         exported: ExportedRuns,
         directory: &Path,
     ) -> Result<Self, Error> {
         let next_run = last_run(&connection)? + 1;
-        let marking = Marking::begin(directory, &connection)?;
+        let marking = MarkerUpdater::begin(directory, &connection)?;
         Ok(Self {
             connection,
             next_run,
@@ -364,16 +364,16 @@ impl Thread {
     /// Merges the write-ahead log into the database file. If the log is still being read, or the
     /// disk is full, the next process merges it.
     fn end(&mut self) -> Result<(), Error> {
-        match self.settle() {
-            Err(Error::StillRead) => Ok(()),
+        match self.finish() {
+            Err(Error::LogInUse) => Ok(()),
             Err(error) if error.is_full_disk() => Ok(()),
             done => done,
         }
     }
 
-    fn settle(&mut self) -> Result<(), Error> {
+    fn finish(&mut self) -> Result<(), Error> {
         self.execute("begin immediate")?;
-        exports::settle(&self.connection, &self.exported.take())?;
+        exports::remove(&self.connection, &self.exported.take())?;
         let marker = self.marking.last(&self.connection)?;
         self.execute("commit")?;
         if let Some(marker) = marker {
@@ -420,7 +420,7 @@ impl Thread {
                 for packet in batch {
                     let _ignored = packet.reply.send(None);
                 }
-                self.turns.settle();
+                self.turns.remove_ended();
                 continue;
             };
             for (packet, outcome) in batch.into_iter().zip(outcomes) {
@@ -433,7 +433,7 @@ impl Thread {
                     (None, None) => self.ready.push(packet),
                 }
             }
-            self.turns.settle();
+            self.turns.remove_ended();
         }
     }
 
@@ -478,7 +478,7 @@ impl Thread {
         let first_run = self.next_run;
         let exported = self.exported.take();
         self.execute("begin immediate")?;
-        exports::settle(&self.connection, &exported)?;
+        exports::remove(&self.connection, &exported)?;
         let outcomes = match self.apply_all(batch, false)? {
             Some(outcomes) => outcomes,
             None => {
@@ -486,7 +486,7 @@ impl Thread {
                 self.next_run = first_run;
                 self.recent.roll_back();
                 self.execute("begin immediate")?;
-                exports::settle(&self.connection, &exported)?;
+                exports::remove(&self.connection, &exported)?;
                 self.apply_all(batch, true)?.unwrap_or_default()
             }
         };

@@ -36,7 +36,7 @@ impl<P> Turns<P> {
             let entry = self.waiting.get_mut(&self.next)?;
             match entry {
                 Some(packet) if !ready(packet) => return None,
-                // The entry stays until `settle`, because an earlier packet may be refused.
+                // The entry stays until `remove_ended`, because an earlier packet may be refused.
                 None => self.next += 1,
                 Some(_) => {
                     self.next += 1;
@@ -54,7 +54,7 @@ impl<P> Turns<P> {
     }
 
     /// Removes the turns that have ended.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn remove_ended(&mut self) {
         if self.waiting.first_key_value().is_some_and(|(turn, _)| *turn < self.next) {
             self.waiting = self.waiting.split_off(&self.next);
         }
@@ -97,11 +97,11 @@ mod tests {
         assert_eq!(drain(&mut turns), ["a", "c"]);
         turns.refuse(0);
         turns.add(2, "c");
-        turns.settle();
+        turns.remove_ended();
         assert!(drain(&mut turns).is_empty());
         turns.add(0, "a again");
         assert_eq!(drain(&mut turns), ["a again", "c"]);
-        turns.settle();
+        turns.remove_ended();
         assert!(turns.waiting.is_empty());
     }
 

@@ -10,8 +10,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, params_from_iter};
 use serde::Serialize;
 
-use super::material::Material;
 use super::stopwatch::Stopwatch;
+use super::workload::Workload;
 
 /// Maximum number of orders whose rows are written again. They are kept in memory.
 const ORDERS_MAX: usize = 20_000;
@@ -31,17 +31,17 @@ pub(crate) struct Disk {
 }
 
 /// Compares the size of the state with that of orders and e-mails.
-pub(crate) fn disk(state: &Path, material: &Material) -> anyhow::Result<Disk> {
+pub(crate) fn disk(state: &Path, workload: &Workload) -> anyhow::Result<Disk> {
     let mut bytes = 0;
     for entry in fs::read_dir(state)? {
         bytes += entry?.metadata()?.len();
     }
-    let mut payload: usize = material.orders.iter().map(String::len).sum();
+    let mut payload: usize = workload.orders.iter().map(String::len).sum();
     StoredMail::each(&Reader::open(state)?, None, |stored| {
         payload += stored.mail.to_rfc5322().map_or(0, |message| message.len());
         Ok(())
     })?;
-    let orders = material.orders.len() as f64;
+    let orders = workload.orders.len() as f64;
     let per_order = |bytes: f64| (bytes / orders).round();
     Ok(Disk {
         bytes_per_order: per_order(bytes as f64),

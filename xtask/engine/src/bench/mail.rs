@@ -175,17 +175,17 @@ fn fixed(text: &str) -> String {
     ];
     let text = words.iter().fold(text.to_owned(), |text, (tag, word)| text.replace(tag, word));
     // `{{t "name"}}` inserts a text; here it becomes a partial.
-    let mut said = String::with_capacity(text.len());
+    let mut with_partials = String::with_capacity(text.len());
     let mut rest = text.as_str();
     while let Some((before, after)) = rest.split_once("{{t \"") {
         let (name, after) = after.split_once("\"}}").unwrap_or((after, ""));
-        said.push_str(before);
-        said.push_str("{{> t_");
-        said.push_str(name);
-        said.push_str("}}");
+        with_partials.push_str(before);
+        with_partials.push_str("{{> t_");
+        with_partials.push_str(name);
+        with_partials.push_str("}}");
         rest = after;
     }
-    said + rest
+    with_partials + rest
 }
 
 fn decimal(value: &Json) -> Option<Decimal> {

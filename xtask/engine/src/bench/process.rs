@@ -10,11 +10,11 @@ use anyhow::Context as _;
 use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::material::Material;
-use super::stopwatch::{Spread, Stopwatch};
+use super::stopwatch::{Distribution, Stopwatch};
+use super::workload::Workload;
 
 /// Interval at which the memory of a running program is read.
-const LOOK: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 /// Number of repetitions of a short call.
 const CALLS: usize = 50;
 /// Number of steps of the large pipeline: the maximum.
@@ -34,15 +34,15 @@ pub(crate) struct Run {
 }
 
 /// Runs all orders on a new state directory.
-pub(crate) fn run(program: &Path, material: &Material, state: &Path) -> anyhow::Result<Run> {
+pub(crate) fn run(program: &Path, workload: &Workload, state: &Path) -> anyhow::Result<Run> {
     let watch = Stopwatch::start();
     let mut child = Command::new(program)
         .arg("run")
-        .arg(&material.pipeline)
+        .arg(&workload.pipeline)
         .args(["--format", "json", "--state-dir"])
         .arg(state)
         .arg("--input")
-        .arg(&material.input)
+        .arg(&workload.input)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -51,7 +51,7 @@ pub(crate) fn run(program: &Path, material: &Material, state: &Path) -> anyhow::
     while child.try_wait()?.is_none() {
         // The system records the peak itself, so only changes after the last read are missed.
         peak_rss_bytes = peak_rss(child.id()).or(peak_rss_bytes);
-        std::thread::sleep(LOOK);
+        std::thread::sleep(POLL_INTERVAL);
     }
     let output = child.wait_with_output()?;
     let seconds = watch.seconds();
@@ -77,7 +77,7 @@ pub(crate) fn starts(program: &Path, pipeline: &Path) -> anyhow::Result<Json> {
     }))
 }
 
-fn calls(program: &Path, arguments: &[&str]) -> anyhow::Result<Spread> {
+fn calls(program: &Path, arguments: &[&str]) -> anyhow::Result<Distribution> {
     let mut seconds = Vec::with_capacity(CALLS);
     for _ in 0..CALLS {
         let watch = Stopwatch::start();
@@ -85,11 +85,11 @@ fn calls(program: &Path, arguments: &[&str]) -> anyhow::Result<Spread> {
         seconds.push(watch.seconds());
         anyhow::ensure!(output.status.success(), "`oms {}` failed", arguments.join(" "));
     }
-    Ok(Spread::of(seconds))
+    Ok(Distribution::of(seconds))
 }
 
 /// Returns the durations of validating a pipeline of the maximum size.
-pub(crate) fn large_pipeline(program: &Path, folder: &Path) -> anyhow::Result<Spread> {
+pub(crate) fn large_pipeline(program: &Path, folder: &Path) -> anyhow::Result<Distribution> {
     let mut steps = Map::new();
     for position in 0..STEPS {
         // Chains of ten steps that each begin with the order, so that the graph is neither a line

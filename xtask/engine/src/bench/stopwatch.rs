@@ -25,13 +25,13 @@ impl Stopwatch {
 
 /// The distribution of durations, in milliseconds.
 #[derive(Serialize)]
-pub(crate) struct Spread {
+pub(crate) struct Distribution {
     times: usize,
     p50_ms: f64,
     p99_ms: f64,
 }
 
-impl Spread {
+impl Distribution {
     /// Summarizes durations in seconds.
     pub(crate) fn of(mut seconds: Vec<f64>) -> Self {
         seconds.sort_by(f64::total_cmp);
@@ -49,8 +49,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_spread_uses_the_nearest_rank() {
-        let spread = Spread::of((1..=200).rev().map(f64::from).collect());
+    fn a_percentile_uses_the_nearest_rank() {
+        let spread = Distribution::of((1..=200).rev().map(f64::from).collect());
         assert_eq!((spread.p50_ms, spread.p99_ms), (100_000.0, 198_000.0));
     }
 }

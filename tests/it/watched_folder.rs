@@ -1,0 +1,70 @@
+//! `run --watch`: each file that is dropped into a folder is processed once, even if the process is
+//! killed.
+
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::harness::{Scratch, TestPipeline, root};
+
+/// A running watcher. Dropping it kills the process, as a crash would.
+struct Watcher(Child);
+
+impl Watcher {
+    fn start(site: &TestPipeline, folder: &Path) -> Self {
+        let mut command = site.command(&["run"], &["--watch", &folder.to_string_lossy()]);
+        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+}
+
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test waits for another process")]
+#[track_caller]
+fn until(what: &str, reached: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !reached() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "{what} took too long");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_file_is_processed_once_and_moved_away() {
+    let scratch = Scratch::new();
+    let site = TestPipeline::storefront(scratch.path("state"));
+    let folder = scratch.path("in");
+    std::fs::create_dir(&folder).unwrap();
+    let sample = root().join("pipelines/storefront/samples/NW-10248.json");
+    let watcher = Watcher::start(&site, &folder);
+    std::fs::copy(&sample, folder.join("one.json")).unwrap();
+    until("the first file", || folder.join("done/one.json").exists());
+    assert_eq!(site.count("select count(*) from oms_runs"), 1);
+    // The same file again, an invalid file, an unfinished file and a file of another type.
+    std::fs::copy(&sample, folder.join("one.json")).unwrap();
+    std::fs::write(folder.join("broken.ndjson"), "{\"order_id\": 1}\n").unwrap();
+    std::fs::write(folder.join(".later.json"), "{").unwrap();
+    std::fs::write(folder.join("notes.txt"), "no orders").unwrap();
+    until("the other files", || {
+        folder.join("done/2-one.json").exists() && folder.join("refused/broken.ndjson").exists()
+    });
+    assert!(folder.join(".later.json").exists() && folder.join("notes.txt").exists());
+    // Files that arrive while no process runs are processed by the next one.
+    drop(watcher);
+    let orders: String = ["NW-10249", "NW-10250"]
+        .map(|key| {
+            std::fs::read_to_string(&sample).unwrap().replace("NW-10248", key).replace('\n', " ")
+                + "\n"
+        })
+        .concat();
+    std::fs::write(folder.join("two.ndjson"), orders).unwrap();
+    let _watcher = Watcher::start(&site, &folder);
+    until("the remaining file", || folder.join("done/two.ndjson").exists());
+    assert_eq!(site.count("select count(*) from oms_runs where state = 'completed'"), 3);
+    assert_eq!(site.count("select count(*) from billing_data"), 3);
+}
