@@ -21,12 +21,12 @@ pub(crate) struct Tally {
     pub(crate) cancelled: u64,
     /// Runs that wait for their next attempt.
     pub(crate) waiting: u64,
-    /// Parked runs by cause, each with one key.
+    /// For each cause, the number of parked runs and the key of one of them.
     pub(crate) causes: BTreeMap<String, (u64, Arc<str>)>,
     /// Completed runs in which a catch step handled a failure. They are also counted in
     /// `completed`.
     pub(crate) caught: u64,
-    /// These runs by cause, each with one key.
+    /// For each caught cause, the number of these runs and the key of one of them.
     pub(crate) caught_causes: BTreeMap<String, (u64, Arc<str>)>,
     /// The key of a completed run.
     pub(crate) example: Option<Arc<str>>,
@@ -54,7 +54,7 @@ pub(crate) struct TallyJson<'a> {
 }
 
 impl Tally {
-    /// Adds an outcome.
+    /// Adds the result of an order or a run.
     pub(crate) fn add(&mut self, result: &WorkResult) {
         match result {
             WorkResult::Rejected => self.rejected += 1,

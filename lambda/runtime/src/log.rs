@@ -1,4 +1,4 @@
-//! Structured logs: one JSON object per line, with the run's key and without personal data.
+//! Structured logs: one JSON object per line, without personal data.
 
 use std::io::Write as _;
 

@@ -23,7 +23,7 @@ pub struct Settings {
     pub export: Option<Export>,
     /// How e-mails are delivered; `None` keeps the stored choice.
     pub mail: Option<MailDelivery>,
-    /// Where the steps' effects are stored, if not in this database.
+    /// Where the steps' effects are stored, if not in the local state.
     pub remote: Option<Remote>,
     /// Receives the committed events of runs.
     pub listener: Option<Arc<dyn Listener>>,
@@ -59,7 +59,7 @@ pub enum Work {
     Order(Order),
     /// A run to continue.
     Resume {
-        /// The run's row.
+        /// The id of the run's row.
         id: i64,
         /// When the run continues.
         at: Timestamp,
@@ -69,8 +69,8 @@ pub enum Work {
 /// A new order.
 #[derive(Debug)]
 pub struct Order {
-    /// The name of the order in the input: a file name without its extension, or the last part of a
-    /// path.
+    /// The name of the order (`intake.name`), such as a file name without its extension, or the
+    /// last part of a URL path. If a file has several orders, their names end with numbers.
     pub name: String,
     /// The order's bytes.
     pub body: Vec<u8>,

@@ -29,7 +29,8 @@ pub(super) enum TaskEnd {
         id: i64,
         at: Timestamp,
     },
-    /// The run was cancelled or resumed elsewhere after it was scheduled here.
+    /// There is no more work: the run was cancelled or resumed elsewhere after it was scheduled
+    /// here, or a full disk prevented the acceptance of the order.
     Gone,
 }
 
