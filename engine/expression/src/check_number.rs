@@ -11,8 +11,8 @@ use super::precedence::{Level, operand};
 use super::syntax::Expr;
 use super::widen;
 
-/// The maximum number of decimals that a rounding can keep. The rates of a conversion have the same
-/// number.
+/// The maximum number of decimal places that a rounding can keep. The rate of a conversion has the
+/// same number of decimal places.
 const PLACES_MAX: i64 = 12;
 
 impl Checker<'_> {

@@ -114,8 +114,8 @@ impl Scheduler {
         }
     }
 
-    /// Does the same with the first version of the semantics: the first need, in the order of the
-    /// file, decides, and every skipped step counts as skipped.
+    /// Does the same as [`Self::needs_gate`] with the first version of the semantics: the first
+    /// need, in the order of the file, decides, and every skipped step counts as skipped.
     fn first_needs_gate(&self, needs: &[Need]) -> Gate {
         for need in needs {
             let Some(needed) = self.plan().steps().get(need.step) else { return Gate::Wait };

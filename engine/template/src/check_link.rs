@@ -34,8 +34,8 @@ pub(super) fn link_start_tags(part: &Part) -> BTreeSet<usize> {
     found
 }
 
-/// An open block, with whether the range was still empty at its start and at the ends of its
-/// branches.
+/// An open block. `start` is true if the range was still empty at the start of the block, and `end`
+/// if it was still empty at the end of a branch.
 struct Fork {
     start: bool,
     end: bool,

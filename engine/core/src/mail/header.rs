@@ -1,4 +1,4 @@
-//! Header texts that an e-mail program could misread, and lines that fit a message.
+//! Encodes header texts that an e-mail program could misread or whose lines would be too long.
 //!
 //! `lettre` writes ASCII words unchanged. An e-mail program would decode a word that looks like an
 //! encoded word (RFC 2047, 2). A word that is longer than a line (RFC 5322, 2.1.1) cannot be
@@ -47,7 +47,8 @@ pub(super) fn encoded(name: &str, text: &str) -> String {
     folded
 }
 
-/// A byte as written in an encoded word, also in the one of a display name (RFC 2047, 5).
+/// A byte as written in an encoded word. Only the bytes that are also allowed in display names stay
+/// unchanged (RFC 2047, 5).
 struct Encoded(u8);
 
 impl FromIterator<Encoded> for String {

@@ -13,7 +13,8 @@ const POINTERS_MAX: usize = 10;
 /// The members in which two documents differ.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
-    /// JSON pointers (RFC 6901) to the first members that differ, ordered by name.
+    /// JSON pointers (RFC 6901) to the first members that differ. In each record, the members of
+    /// the left document come first, ordered by name.
     pub pointers: Vec<String>,
     /// The number of all members that differ.
     pub count: usize,

@@ -1,4 +1,5 @@
-//! Values computed from personal data are personal data. A text shows which key it contains.
+//! Tests that values computed from personal data are personal data, that a key is recoverable only
+//! from texts that contain it, and that nested loops are limited.
 
 use oms_core::value::masked;
 
@@ -6,7 +7,7 @@ use super::*;
 use crate::{EvalError, compile_value};
 
 #[test]
-fn values_computed_from_personal_data_print_as_a_mark() {
+fn values_computed_from_personal_data_are_masked() {
     for text in [
         "order.email",
         "'to ' + order.email",

@@ -20,7 +20,7 @@ pub(super) struct Cell {
     pub(super) rows: usize,
     pub(super) is_head: bool,
     pub(super) at_end: bool,
-    /// Whether its lines must not be wrapped.
+    /// Whether its lines are wrapped only if the table does not fit otherwise.
     pub(super) is_whole: bool,
 }
 

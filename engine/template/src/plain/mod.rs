@@ -2,7 +2,7 @@
 //! links.
 //!
 //! Layout tables, such as those of MJML or with `role="presentation"`, become paragraphs. Only data
-//! tables are aligned. Hidden elements are skipped, and lines break only at spaces.
+//! tables are aligned. Hidden elements are skipped. Lines break at spaces and between ideographs.
 
 mod flow;
 mod grid;
