@@ -1,4 +1,4 @@
-//! Formats numbers, durations and instants, and encodes parts of URLs.
+//! Formats numbers, durations and timestamps, and encodes parts of URLs.
 
 use jiff::Timestamp;
 use oms_engine::value::{format_count, format_quantity, format_timestamp};

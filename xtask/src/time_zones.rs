@@ -1,4 +1,4 @@
-//! `cargo xtask time-zones`: compares the days of instants with Python's `zoneinfo`.
+//! `cargo xtask time-zones`: compares the dates of timestamps with Python's `zoneinfo`.
 
 use xtask::python;
 use xtask::workspace::{build, run as execute};

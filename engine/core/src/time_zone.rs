@@ -1,4 +1,4 @@
-//! IANA time zones, and the conversion of instants to days in them.
+//! IANA time zones, and the conversion of timestamps to dates in them.
 //!
 //! **Invariant:** only this module uses the time zone database. The database is compiled in, so
 //! that an order has the same day on every machine.

@@ -1,4 +1,4 @@
-//! Runs an order in memory, in a world with the pipeline's seeds and without outside effects.
+//! Runs an order in memory, in a world with the pipeline's seeds and without external effects.
 
 use std::sync::Arc;
 

@@ -40,8 +40,8 @@ impl MetricsFormat {
         }
     }
 
-    /// Converts metrics from OpenMetrics to this format and keeps only the lines that `shown`
-    /// accepts for their pipeline, or for no pipeline.
+    /// Converts metrics from OpenMetrics to this format. Keeps a sample only if `shown` returns
+    /// true for its pipeline, or for `None` if the sample has no pipeline.
     pub(crate) fn convert(self, text: &str, shown: impl Fn(Option<&str>) -> bool) -> String {
         // In the Prometheus format, `# HELP` and `# TYPE` use the counter's name with `_total`.
         let counters: Vec<&str> = text
@@ -60,7 +60,8 @@ impl MetricsFormat {
                 None if line.starts_with('#') && self == Self::Prometheus => continue,
                 _ => {}
             }
-            // Label values never contain escaped characters, so the label may be at any position.
+            // The label may be at any position. Its value ends at the next quote, because label
+            // values never contain escaped characters.
             let label = line.split_once("{pipeline=\"").or_else(|| line.split_once(",pipeline=\""));
             let pipeline = label.and_then(|(_, rest)| rest.split('"').next());
             if line.starts_with('#') || shown(pipeline) {

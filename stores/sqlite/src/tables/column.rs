@@ -1,4 +1,4 @@
-//! Conversion between values and columns of SQLite. Decimals, dates and instants are stored as
+//! Conversion between values and columns of SQLite. Decimals, dates and timestamps are stored as
 //! text, so that every tool shows them exactly.
 
 use std::sync::Arc;

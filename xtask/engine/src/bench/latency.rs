@@ -1,5 +1,4 @@
-//! Single orders, one after another: the time until the durable acknowledgement, and until
-//! completion.
+//! Single orders, one after another: the time until an order is durably acknowledged and complete.
 
 use std::path::Path;
 use std::sync::Arc;
