@@ -336,7 +336,7 @@ fn exported_rows_can_be_imported_again() {
     let output = site.call(&["db", "import"], &["billing_data", file.to_str().unwrap()]);
     assert_output(&output, 0, "", "5 rows imported into billing_data\n");
     assert_eq!(site.call(&["db", "export"], &["billing_data"]).exits(0).stdout, before);
-    // One invalid row, and no row is imported.
+    // If a row is invalid, no row is imported.
     let bad = before.replace("laptop", "tablet").replacen("\"USD\"", "\"US\"", 1);
     assert_ne!(bad, before);
     let file = scratch.write("bad.ndjson", bad);
@@ -359,15 +359,15 @@ fn name_sets_the_name_of_an_order_from_standard_input() {
     let mut command = site.command(&["run"], &["--input", "-", "--name", "B7", "--format", "json"]);
     let output = crate::harness::finish(command.stdin(sample)).exits(0);
     assert_eq!(output.json()["completed"], 1);
-    // The order spans several lines; white space must not change the key.
+    // The order spans several lines, but it is a single order, so no line number is appended.
     assert_eq!(site.export("billing_data")[0]["order_key"], "B7");
 }
 
 #[test]
 fn output_contains_no_personal_data() {
     let scratch = Scratch::with_pipelines();
-    // The name and the address of every customer, with a valid order, one without a rate, and
-    // invalid ones.
+    // No output may contain the name or the e-mail address of a customer. The input has a valid
+    // order, an order without a rate, and invalid orders.
     let customers = lines(&root().join("pipelines/order-management/customers.ndjson"));
     let personal: Vec<String> = customers
         .iter()
