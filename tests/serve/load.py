@@ -114,16 +114,16 @@ def main() -> int:
         server = Server(args.oms, folder, subject.file)
         server.start()
         try:
-            say("alone", pipeline=subject.name, ms=round(min(one(server, subject, f"alone-{number}") for number in range(20)), 2))
+            say("single order", pipeline=subject.name, ms=round(min(one(server, subject, f"alone-{number}") for number in range(20)), 2))
             with Watched(server.process.pid) as watched:
                 full = wrk(server, subject, lines, "full", args.seconds, CONNECTIONS)
             accepted = full["statuses"].get("201", 0)
             rate = accepted / full["seconds"]
-            say("all that it takes", pipeline=subject.name, connections=CONNECTIONS, accepted_per_second=round(rate), **full,
+            say("maximum rate", pipeline=subject.name, connections=CONNECTIONS, accepted_per_second=round(rate), **full,
                 memory_mib=[round(mib) for mib in watched.seen])
             pause = CONNECTIONS * 1000 / (rate / 2)
             half = wrk(server, subject, lines, "half", args.seconds, CONNECTIONS, pause)
-            say("about half of it", pipeline=subject.name, accepted_per_second=round(half["statuses"].get("201", 0) / half["seconds"]), **half)
+            say("half of the maximum rate", pipeline=subject.name, accepted_per_second=round(half["statuses"].get("201", 0) / half["seconds"]), **half)
             with Watched(server.process.pid) as watched:
                 over = wrk(server, subject, lines, "over", args.seconds // 2, TOO_MANY)
             say("too many", pipeline=subject.name, connections=TOO_MANY, **over, memory_mib=[round(mib) for mib in watched.seen],
@@ -138,7 +138,7 @@ def main() -> int:
             total = sum(part["statuses"].get("201", 0) for part in parts)
             server.wait_until_idle()
             agree(server, pages=False)
-            say("kept", answered_201=total, runs=server.query("select count(*) from oms_runs")[0][0] - 21)
+            say("stored", answered_201=total, runs=server.query("select count(*) from oms_runs")[0][0] - 21)
         finally:
             server.stop()
         run(args.oms, subject, folder, max(accepted, 1))
