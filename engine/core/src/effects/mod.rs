@@ -6,6 +6,7 @@
 //! through [`Effects::settle`].
 
 mod clock;
+mod conflict;
 mod erase;
 mod error;
 mod intake;
