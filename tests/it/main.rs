@@ -16,6 +16,7 @@ mod corpus;
 mod crash;
 mod customer;
 mod diagnostics;
+mod documents;
 mod dropped;
 mod durable;
 mod export;
