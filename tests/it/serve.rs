@@ -102,6 +102,10 @@ fn a_key_is_required_once_one_exists_and_revoked_keys_are_rejected() {
     let beyond = site().call(&["serve"], &["--listen", "0.0.0.0:0"]).exits(4);
     let command = format!("oms keys add {} --state-dir ", site().pipeline.display());
     assert!(beyond.stderr.contains(&command), "{}", beyond.stderr);
+    let spaced = Site::storefront(scratch.path("a state"));
+    let beyond = spaced.call(&["serve"], &["--listen", "0.0.0.0:0"]).exits(4);
+    let quoted = format!("--state-dir '{}' shop", spaced.state.display());
+    assert!(beyond.stderr.contains(&quoted), "{}", beyond.stderr);
     let server = Server::start(site(), &[]);
     let (key, order) = order();
     let path = format!("/storefront/order/{key}");

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
+use oms_engine::diagnostic::quote;
 use oms_engine::effects::cause;
 use oms_engine::plan::Plan;
 use oms_engine::run::{Event, RunState, run_id};
 use oms_engine::step::{Port, Verb};
 use oms_engine::value::{Shape, Type, masked_text};
 use oms_runtime::{
-    Bundles, HeldMail, Shown, StepDetails, StepEvent, events, held_mails, resume, steps,
+    Bundles, HeldMail, Shown, StepDetails, StepEvent, events, held_mails,
+    resume, steps,
 };
 use oms_sqlite::{Error, Reader, RunRow, StoredMail, StoredRun, row_like};
 use serde_json::{Value as Json, json};
@@ -227,9 +229,10 @@ impl RunPage<'_> {
         let bucket = bucket.map(|effect| effect.resource.to_string()).unwrap_or_default();
         let around = step.input.field("key").and_then(|key| key.text_around("run.key"));
         let Some((before, after)) = around else { return String::new() };
-        let (file, key) = (self.flow.source.name(), &self.row.key);
+        let (file, key) = (quote(&self.flow.source.name()), &self.row.key);
+        let object = quote(&format!("{bucket}/{before}{key}{after}"));
         format!(
-            "oms objects get {file} {bucket}/{before}{key}{after} > ./{key}.json && oms run {file} --input ./{key}.json --state-dir again"
+            "oms objects get {file} {object} > ./{key}.json && oms run {file} --input ./{key}.json --state-dir again"
         )
     }
 }
