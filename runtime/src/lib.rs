@@ -24,8 +24,8 @@ pub use operations::{
     OperationError, RetryError,
 };
 pub use run::{
-    HeldMail, NextAttempt, Shown, StepDetails, StepEvent, StepStatus, events, held_mails, resume,
-    steps,
+    HeldMail, NextAttempt, Shown, StepDetails, StepEvent, StepStatus, events, held_mails,
+    only_mails_are_held, resume, steps,
 };
 pub use runner::Runner;
 pub use targets::{Listener, Mailing, Remote};

@@ -12,7 +12,7 @@ use oms_engine::run::{Event, RunState, run_id};
 use oms_engine::step::{Port, Verb};
 use oms_engine::value::{Shape, Type, masked_text};
 use oms_runtime::{
-    Bundles, HeldMail, Shown, StepDetails, StepEvent, events, held_mails,
+    Bundles, HeldMail, Shown, StepDetails, StepEvent, events, held_mails, only_mails_are_held,
     resume, steps,
 };
 use oms_sqlite::{Error, Reader, RunRow, StoredMail, StoredRun, row_like};
@@ -136,6 +136,7 @@ impl RunPage<'_> {
             true => held_mails(&stored, &plan, shown)?.iter().map(held_mail).collect(),
             false => Vec::new(),
         };
+        let can_be_marked = held && only_mails_are_held(&stored, &plan)?;
         let base = format!("/console/{}/runs/{}", plan.name(), format::part(&row.key));
         let duration = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
         let open = parked || row.state == RunState::Waiting;
@@ -168,7 +169,7 @@ impl RunPage<'_> {
             "revealed": revealed,
             "reproduce": self.reproduction(&plan),
             "link": base,
-            "actions": { "retry": row.can_be_retried() && !held, "sent": held, "resend": held, "cancel": open },
+            "actions": { "retry": row.can_be_retried() && !held, "sent": can_be_marked, "resend": held, "cancel": open },
         }))
     }
 
