@@ -14,7 +14,8 @@ use crate::render;
 /// Creates the checker for these kinds.
 ///
 /// # Errors
-/// When two kinds have the same name, or the settings of a kind have no schema.
+/// Returns an error if two kinds have the same name, or the settings of a kind have an invalid
+/// schema.
 pub(crate) fn checker(kinds: &[StepKind]) -> anyhow::Result<Arc<Checker>> {
     checker_for(kinds, Target::Local)
 }
@@ -22,7 +23,8 @@ pub(crate) fn checker(kinds: &[StepKind]) -> anyhow::Result<Arc<Checker>> {
 /// Creates the checker for these kinds and a target.
 ///
 /// # Errors
-/// When two kinds have the same name, or the settings of a kind have no schema.
+/// Returns an error if two kinds have the same name, or the settings of a kind have an invalid
+/// schema.
 pub(crate) fn checker_for(kinds: &[StepKind], target: Target) -> anyhow::Result<Arc<Checker>> {
     let registry = Registry::new(kinds.iter().copied())?;
     Ok(Arc::new(Checker::new(registry)?.for_target(target)))
@@ -37,7 +39,7 @@ pub(crate) fn check(checker: &Checker, path: &Path) -> Checked {
 /// Checks one file, and prints the findings to standard error.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// Returns an error if the file cannot be read.
 pub(crate) fn check_and_print(checker: &Checker, path: &Path) -> anyhow::Result<Checked> {
     std::fs::metadata(path).with_context(|| format!("cannot read `{}`", path.display()))?;
     let checked = check(checker, path);
@@ -59,7 +61,7 @@ pub(crate) fn check_and_print(checker: &Checker, path: &Path) -> anyhow::Result<
 /// error.
 ///
 /// # Errors
-/// When the file cannot be read.
+/// Returns an error if the file cannot be read.
 pub(crate) fn plan(checker: &Checker, path: &Path) -> anyhow::Result<Option<Arc<Plan>>> {
     Ok(check_and_print(checker, path)?.plan.map(Arc::new))
 }

@@ -20,7 +20,7 @@ pub(crate) enum Format {
 /// Writes a part of the result.
 ///
 /// # Errors
-/// When standard output cannot be written.
+/// Returns an error if standard output cannot be written.
 pub(crate) fn result(text: &str) -> anyhow::Result<()> {
     let mut stdout = anstream::stdout().lock();
     stdout.write_all(text.as_bytes())?;
@@ -31,7 +31,7 @@ pub(crate) fn result(text: &str) -> anyhow::Result<()> {
 /// Writes bytes of the result unchanged.
 ///
 /// # Errors
-/// When standard output cannot be written.
+/// Returns an error if standard output cannot be written.
 pub(crate) fn result_bytes(bytes: &[u8]) -> anyhow::Result<()> {
     let mut stdout = io::stdout().lock();
     stdout.write_all(bytes)?;
@@ -43,7 +43,7 @@ pub(crate) fn result_bytes(bytes: &[u8]) -> anyhow::Result<()> {
 /// to a terminal.
 ///
 /// # Errors
-/// When standard output cannot be written.
+/// Returns an error if standard output cannot be written.
 pub(crate) fn result_content(text: &str) -> anyhow::Result<()> {
     if !io::stdout().is_terminal() {
         return result_bytes(text.as_bytes());
@@ -56,7 +56,7 @@ pub(crate) fn result_content(text: &str) -> anyhow::Result<()> {
 /// Writes one JSON document and a line end.
 ///
 /// # Errors
-/// When standard output cannot be written.
+/// Returns an error if standard output cannot be written.
 pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     result(&format!("{}\n", serde_json::to_string(value)?))
 }

@@ -11,7 +11,7 @@ pub(crate) const STACK_BYTES: usize = 8 << 20;
 /// Returns a runtime with worker threads, for runs and servers.
 ///
 /// # Errors
-/// When the system has no more threads or file descriptors.
+/// Returns an error if the system has no more threads or file descriptors.
 pub(crate) fn multi_thread() -> io::Result<Runtime> {
     Builder::new_multi_thread().thread_stack_size(STACK_BYTES).enable_all().build()
 }
@@ -19,7 +19,7 @@ pub(crate) fn multi_thread() -> io::Result<Runtime> {
 /// Returns a runtime on the calling thread, for single requests.
 ///
 /// # Errors
-/// When the system has no more file descriptors.
+/// Returns an error if the system has no more file descriptors.
 pub(crate) fn current_thread() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }

@@ -17,10 +17,10 @@ pub(crate) enum Signals {
 }
 
 /// Returns a value that becomes true at the first signal. A second Ctrl-C terminates the process
-/// immediately, which is equivalent to a crash: the next call resumes.
+/// immediately, which is equivalent to a crash: the next invocation resumes.
 ///
 /// # Errors
-/// When the signal handlers cannot be installed.
+/// Returns an error if the signal handlers cannot be installed.
 pub(crate) fn listen(signals: Signals) -> anyhow::Result<watch::Receiver<bool>> {
     let (stop, receiver) = watch::channel(false);
     // On a separate thread, so that other work cannot delay it.

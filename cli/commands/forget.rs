@@ -188,7 +188,7 @@ const fn code(forgotten: &Forgotten) -> u8 {
     if forgotten.left.is_empty() { exit::SUCCESS } else { exit::FINDINGS }
 }
 
-/// Signals for confirmation.
+/// Asks the user for confirmation. Returns whether the user confirmed.
 fn confirm() -> anyhow::Result<bool> {
     if !std::io::stdin().is_terminal() {
         let message = "erasing cannot be undone; use `--yes` to erase, or `--dry-run` to list only";
@@ -209,7 +209,7 @@ fn as_json(forgotten: &Forgotten, dry_run: bool) -> serde_json::Value {
     })
 }
 
-/// Returns a list of what is erased, without personal data.
+/// Returns a list of the erased runs and rows that contains no personal data.
 fn list(forgotten: &Forgotten) -> String {
     let Forgotten { customers, runs, keys, rows, unlinked, .. } = forgotten;
     let mut lines = vec![match customers.as_slice() {
@@ -278,8 +278,8 @@ fn report_unknown(
         let order = order.as_ref().map(|order| format!(", as in order {order}"));
         let order = order.unwrap_or_default();
         output::message(&match customer {
-            Some(id) => format!("  it occurs in the personal data of customer {id}{order}"),
-            None => format!("  it occurs in the personal data of a customer without an id{order}"),
+            Some(id) => format!("  found in the personal data of customer {id}{order}"),
+            None => format!("  found in the personal data of a customer without an id{order}"),
         });
     }
     if !candidates.is_empty() {

@@ -31,9 +31,9 @@ use crate::targets::state;
 
 /// Run orders through a pipeline
 ///
-/// Resumes open runs first, then runs the orders of each input: one JSON document per file, or one
-/// per line (NDJSON). In a new state directory without input, runs the pipeline's samples. Ends
-/// when no run can continue.
+/// First resumes the runs that are in progress or waiting, then runs the orders of each input: one
+/// JSON document per file, or one per line (NDJSON). In a new state directory without input, runs
+/// the pipeline's samples. Ends when no run can continue.
 ///
 /// Example: oms run pipelines/storefront.yaml --input orders.ndjson
 #[derive(clap::Args, Debug)]
@@ -129,7 +129,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     })
 }
 
-/// Returns what to do if a call had neither orders nor runs to resume.
+/// Returns the message for an invocation without orders and without runs to resume.
 fn no_input(plan: &Plan) -> String {
     let samples = match plan.samples() {
         [] => "",

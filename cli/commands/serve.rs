@@ -72,7 +72,7 @@ fn traces_enabled() -> bool {
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     if args.state_dir.is_some() && args.pipelines.len() > 1 {
-        let message = "`--state-dir` requires a single pipeline; remove it, because each pipeline has its own state";
+        let message = "`--state-dir` can be used only with a single pipeline; without it, each pipeline uses its own state directory";
         return Err(Usage(message.to_owned()).into());
     }
     let tls = match (&args.tls_cert, &args.tls_key) {

@@ -1,4 +1,4 @@
-//! Findings in rendered e-mails, which a check of their templates cannot show.
+//! Findings that only a rendered e-mail shows, and not its template.
 
 use oms_engine::template::{HTML_BYTES_SHOWN, SUBJECT_CHARS_SHOWN};
 

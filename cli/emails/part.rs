@@ -21,7 +21,7 @@ impl EmailPart {
     /// Writes the part to standard output.
     ///
     /// # Errors
-    /// When the message cannot be created or written.
+    /// Returns an error if the message cannot be created or written.
     pub(crate) fn write(self, mail: &Mail) -> anyhow::Result<()> {
         match self {
             Self::Eml => output::result_bytes(&mail.to_rfc5322()?),

@@ -49,7 +49,7 @@ pub(crate) struct Rehearsed {
 /// Runs orders in memory: those of a file, or the pipeline's samples.
 ///
 /// # Errors
-/// When a file cannot be read.
+/// Returns an error if a file cannot be read.
 pub(crate) fn rehearse(
     plan: &Arc<Plan>,
     pipeline: &Path,
@@ -113,7 +113,7 @@ fn templates(plan: &Plan, files: &DirectoryFiles) -> BTreeMap<Arc<str>, Template
 }
 
 impl Rehearsed {
-    /// Returns the locales of the templates, with their own locales first.
+    /// Returns the locales of the templates, with their default locales first.
     pub(crate) fn locales(&self) -> Vec<String> {
         let mut locales: Vec<String> = Vec::new();
         let own = self.templates.values().map(Template::default_locale);
@@ -125,7 +125,7 @@ impl Rehearsed {
         locales
     }
 
-    /// Returns the templates with their locales. The template's own locale is first.
+    /// Returns the templates with their locales. The template's default locale is first.
     pub(crate) fn by_template(&self) -> Vec<(String, Vec<String>)> {
         let of = |(name, template): (&Arc<str>, &Template)| {
             let own = std::iter::once(template.default_locale());
@@ -140,7 +140,7 @@ impl Rehearsed {
     /// template.
     ///
     /// # Errors
-    /// When an e-mail is too large.
+    /// Returns an error if an e-mail is too large.
     pub(crate) fn mails(
         &self,
         locale: Option<&str>,
@@ -158,7 +158,7 @@ impl Rehearsed {
     /// Returns the e-mail of one order and step. `locale` replaces its locale.
     ///
     /// # Errors
-    /// When an e-mail is too large.
+    /// Returns an error if an e-mail is too large.
     pub(crate) fn mail(
         &self,
         key: &str,

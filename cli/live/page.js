@@ -177,7 +177,7 @@ function showFindings(findings) {
 
 const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
 
-/** Shows an e-mail, or the message that there is none. */
+/** Shows an e-mail, or a message if it does not exist. */
 async function showMail(key, mail) {
   // Another e-mail starts at the top. The same e-mail in another language keeps the scroll position.
   if (shown?.id !== key?.id) {
@@ -237,8 +237,8 @@ async function renewOnce() {
   document.documentElement.dataset.version = state.version;
 }
 
-// One update at a time, and one more if anything changed meanwhile. The page never shows an older response after a newer one,
-// and many changes in a row cannot keep it from showing any.
+// Only one update runs at a time, and another follows if anything changed in the meantime. The page never shows an older response
+// after a newer one, and frequent changes do not prevent updates.
 let renewing = false;
 let again = false;
 async function renew() {
@@ -272,7 +272,7 @@ function listen() {
   });
   events.addEventListener("error", () => {
     disconnected();
-    // The browser reconnects by itself unless the response was not a stream.
+    // The browser reconnects automatically unless the response was not a stream.
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, RECONNECT_MS);
   });
 }

@@ -55,7 +55,7 @@ struct Shared {
 /// Serves the page until the command is interrupted.
 ///
 /// # Errors
-/// When the address cannot be used or the files cannot be watched.
+/// Returns an error if the address cannot be used or the files cannot be watched.
 pub(crate) fn serve(subject: Subject, address: &str, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let address: SocketAddr = address.parse().map_err(|_| {
         Usage(format!("expected an address with a port, such as `{ADDRESS}`, found `{address}`"))

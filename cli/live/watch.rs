@@ -15,11 +15,11 @@ const DEBOUNCE: Duration = Duration::from_millis(15);
 /// Maximum number of changes that are combined.
 const DEBOUNCED_MAX: u32 = 20;
 
-/// Calls `changed` on a separate thread whenever a file in the folders has changed, while the
-/// result is held. The folders that it returns are watched from then on.
+/// Calls `changed` on a separate thread whenever a file in the folders has changed, until the
+/// process ends. From then on, also watches the folders that `changed` returns.
 ///
 /// # Errors
-/// When the folders cannot be watched.
+/// Returns an error if the folders cannot be watched.
 pub(super) fn on_change(
     folders: &BTreeSet<PathBuf>,
     mut changed: impl FnMut() -> BTreeSet<PathBuf> + Send + 'static,
@@ -39,14 +39,14 @@ pub(super) fn on_change(
         while changes.recv().is_ok() {
             debounce(&changes);
             let folders = changed();
-            // A missing folder is tried again after the next change.
+            // After the next change, a missing folder is watched if it exists then.
             let _unwatched = watch(&mut watcher, &folders, &mut watched);
         }
     })?;
     Ok(WatchHandle { _thread: thread })
 }
 
-/// Watches the folders while it is held.
+/// The thread that watches the folders.
 pub(super) struct WatchHandle {
     _thread: std::thread::JoinHandle<()>,
 }

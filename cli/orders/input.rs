@@ -48,7 +48,7 @@ impl Reader {
     /// Calls `each` with every order of a source and its place, until `each` returns false.
     ///
     /// # Errors
-    /// When the source cannot be read.
+    /// Returns an error if the source cannot be read.
     pub(crate) fn read(
         &self,
         source: &Source,

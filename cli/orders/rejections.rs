@@ -33,8 +33,8 @@ type Waiting = (Origin, oneshot::Receiver<Answer>);
 pub(crate) struct AnswerQueue(mpsc::Sender<Waiting>);
 
 impl AnswerQueue {
-    /// Prints the answer to an order if it is a rejection. Blocks while too many orders wait for
-    /// their answers.
+    /// Queues an order for the printer, which prints its answer if it is a rejection. Blocks while
+    /// too many orders wait for their answers.
     pub(crate) fn expect(&self, order: &mut Order, origin: Origin) {
         let (answer, receiver) = oneshot::channel();
         order.answer = Some(answer);

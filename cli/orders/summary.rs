@@ -36,7 +36,7 @@ impl State<'_> {
 /// Returns the summary.
 ///
 /// # Errors
-/// When the state cannot be read.
+/// Returns an error if the state cannot be read.
 pub(crate) fn text(
     plan: &Plan,
     tally: &Tally,

@@ -27,7 +27,7 @@ impl WaitMessages {
     /// `None` if the wait is short or the last message is recent.
     ///
     /// # Errors
-    /// When the state cannot be read.
+    /// Returns an error if the state cannot be read.
     pub(crate) fn next(
         &mut self,
         runner: &Runner,

@@ -45,7 +45,7 @@ impl WatchedFolder {
     /// Reads files until the command is interrupted.
     ///
     /// # Errors
-    /// When the folder or a file in it cannot be used.
+    /// Returns an error if the folder or a file in it cannot be used.
     pub(crate) fn watch(&self) -> Result<(), (PathBuf, io::Error)> {
         let mut before = BTreeMap::new();
         let mut moved = Moved::default();

@@ -15,7 +15,7 @@ impl Cloud {
     /// Reads the resources and loads the session.
     ///
     /// # Errors
-    /// When the file is not given or invalid.
+    /// Returns an error if the file is not given or is invalid.
     pub(crate) fn open(resources: Option<&std::path::Path>) -> anyhow::Result<Self> {
         let path = resources.ok_or_else(|| {
             Usage("the AWS resources are missing; add `--resources FILE`".to_owned())

@@ -26,8 +26,8 @@ pub(crate) struct TargetOption {
     /// PostgreSQL database of `--target postgres`, such as `postgresql://user@host/database`
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database: Option<String>,
-    /// JSON file with the AWS resources of `--target aws`, such as the output `OmsResources` of a
-    /// generated stack
+    /// JSON file with the AWS resources for `--target aws` or `--target lambda`, such as the output
+    /// `OmsResources` of a generated stack
     #[arg(long, value_name = "FILE")]
     resources: Option<std::path::PathBuf>,
 }
@@ -41,7 +41,7 @@ pub(crate) enum EffectTarget {
     Postgres,
     /// Amazon S3, SNS, Aurora and SES
     Aws,
-    /// Orders that the handlers of `oms generate lambda` run on AWS
+    /// Handlers of `oms generate lambda` on AWS Lambda; only for `oms runs retry`
     Lambda,
 }
 
@@ -116,14 +116,14 @@ impl TargetOption {
     /// Returns the external target, or `None` for the local one.
     ///
     /// # Errors
-    /// When this program was built without the target, or an option is missing.
+    /// Returns an error if this program was built without the target, or an option is missing.
     pub(crate) fn external(&self) -> anyhow::Result<Option<ExternalTarget>> {
         match self.target {
             EffectTarget::Local => Ok(None),
             EffectTarget::Postgres => self.postgres().map(Some),
             EffectTarget::Aws => self.aws().map(Some),
             EffectTarget::Lambda => {
-                let message = "handlers on AWS Lambda receive orders through their API; use `--target aws` to run orders on this machine with the same services";
+                let message = "this command does not support `--target lambda`, because handlers on AWS Lambda receive orders through their API; use `--target aws` to run orders on this machine with the same services";
                 Err(Usage(message.to_owned()).into())
             }
         }

@@ -20,9 +20,9 @@ use crate::targets::external::ExternalTarget;
 pub(crate) struct MailOption {
     /// Destination of e-mails
     ///
-    /// The default is the outbox in the state directory, and SES with `--target aws`. If e-mails of
-    /// this state were sent before, the option is required, so that no e-mail stays in the outbox
-    /// unnoticed.
+    /// The default is the outbox in the state directory, and SES with `--target aws`. If the state
+    /// was last used with a mail server, the option is required, so that no e-mail stays in the
+    /// outbox unnoticed.
     #[arg(long, value_enum)]
     mail: Option<EmailDestination>,
 }
@@ -60,7 +60,8 @@ impl MailOption {
     /// machine.
     ///
     /// # Errors
-    /// When the pipeline has no server, or a variable or secret of its settings is missing.
+    /// Returns an error if the pipeline has no server, or a variable or secret of its settings is
+    /// missing.
     pub(crate) fn mailing(
         self,
         plan: &Plan,

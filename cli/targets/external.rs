@@ -31,17 +31,18 @@ impl ExternalTarget {
     /// Creates the tables.
     ///
     /// # Errors
-    /// When an existing table differs, or the database does not respond.
+    /// Returns an error if an existing table differs, or the database does not respond.
     pub(crate) fn migrate(&self, plan: &Plan) -> anyhow::Result<()> {
         let tables = plan.tables().iter().map(AsRef::as_ref);
         Ok(runtime::current_thread()?.block_on(oms_sql::migrate(&*self.database, tables))?)
     }
 
-    /// Creates the handlers' roles with the passwords of their secrets, and grants each what its
-    /// steps need. Returns the number of roles.
+    /// Creates the handlers' roles with the passwords of their secrets, and grants each role the
+    /// privileges that its steps need. Returns the number of roles.
     ///
     /// # Errors
-    /// When a handler is unknown, its secret cannot be read, or the database rejects a statement.
+    /// Returns an error if a handler is unknown, its secret cannot be read, or the database rejects
+    /// a statement.
     #[cfg(feature = "aws")]
     pub(crate) fn set_roles(&self, plan: &Plan) -> anyhow::Result<usize> {
         use anyhow::Context as _;
@@ -84,7 +85,7 @@ impl ExternalTarget {
     /// Imports rows into a table one after the other. A row replaces the one with the same key.
     ///
     /// # Errors
-    /// When the database rejects a row. The rows before it are imported.
+    /// Returns an error if the database rejects a row. The rows before it are imported.
     pub(crate) fn import(
         &self,
         plan: &Plan,
@@ -105,7 +106,8 @@ impl ExternalTarget {
         })
     }
 
-    /// Allows a run to repeat actions with an unknown outcome, because the user decided so.
+    /// Releases the expired claims of a run, because the user decided to repeat effects with an
+    /// unknown outcome.
     ///
     /// # Errors
     /// Returns an error if the database fails.

@@ -44,7 +44,8 @@ impl LocalContext {
     /// errors, which were printed.
     ///
     /// # Errors
-    /// When no pipeline is given, it cannot be read, or an option of the target is missing.
+    /// Returns an error if no pipeline is given, it cannot be read, or an option of the target is
+    /// missing.
     pub(crate) fn new(
         state: &ResolvedState,
         mail: MailOption,
@@ -79,7 +80,8 @@ impl LocalContext {
 /// server. `accept` returns `None` for the response to another request.
 ///
 /// # Errors
-/// When the server does not respond, the request failed, or this process cannot execute it.
+/// Returns an error if the server does not respond, the request failed, or this process cannot
+/// execute it.
 pub(crate) fn in_server_or_here<T>(
     directory: &Path,
     request: &Request,
@@ -97,7 +99,7 @@ pub(crate) fn in_server_or_here<T>(
 /// Executes an operation and returns the outcome of each run. Prints the runs that were refused.
 ///
 /// # Errors
-/// When the connection to the server is lost, or the database fails.
+/// Returns an error if the connection to the server is lost, or the database fails.
 pub(crate) fn operate(
     operation: Operation,
     directory: &Path,

@@ -35,7 +35,7 @@ impl RunOptions {
     /// its name.
     ///
     /// # Errors
-    /// When an option or a setting of the target or of the e-mails is missing.
+    /// Returns an error if an option or a setting of the target or of the e-mails is missing.
     pub(crate) fn settings(&self, plan: &Plan, several: bool) -> anyhow::Result<Settings> {
         let external = self.target.external()?;
         let export = self.export.as_ref().map(|folder| {

@@ -46,11 +46,11 @@ pub(crate) enum StackRequest<'a> {
 /// The parked orders to retry.
 #[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "used with the feature `aws`"))]
 pub(crate) struct RetrySelection<'a> {
-    /// Only orders with these keys, or all orders if there are none.
+    /// Only orders with these keys. If the list is empty, all orders.
     pub(crate) keys: &'a [String],
     /// Only orders with this cause.
     pub(crate) cause: Option<&'a str>,
-    /// Whether e-mails with an unknown outcome were sent, as the user found out.
+    /// The user's decision whether e-mails with an unknown outcome were sent.
     pub(crate) sent: Option<bool>,
 }
 
@@ -64,7 +64,7 @@ impl StackOption {
     /// `None` if they ran on this machine.
     ///
     /// # Errors
-    /// When this program was built without AWS, or a service does not respond.
+    /// Returns an error if this program was built without AWS, or a service does not respond.
     pub(crate) fn send(
         &self,
         request: &StackRequest<'_>,

@@ -23,8 +23,8 @@ pub(crate) struct StateArgs {
     /// State directory, by default `.oms/<name>` next to the pipeline file
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// Pipeline file (optional with `--state-dir`), followed by the command's arguments, such as
-    /// keys
+    /// Pipeline file (optional with `--state-dir`), followed by the command's other arguments, as
+    /// in the example
     #[arg(value_name = "PIPELINE")]
     arguments: Vec<String>,
 }
@@ -45,7 +45,8 @@ impl StateArgs {
     /// Splits the arguments and finds the state directory.
     ///
     /// # Errors
-    /// When neither a pipeline nor a state directory is given, or the pipeline cannot be read.
+    /// Returns an error if neither a pipeline nor a state directory is given, or the pipeline
+    /// cannot be read.
     pub(crate) fn find(self) -> anyhow::Result<ResolvedState> {
         let mut arguments = self.arguments;
         let is_pipeline =
@@ -73,7 +74,7 @@ fn default_directory(pipeline: &Path) -> anyhow::Result<PathBuf> {
 /// Returns the name in a pipeline file, without checking the rest of the file.
 ///
 /// # Errors
-/// When the file cannot be read, or has no name.
+/// Returns an error if the file cannot be read, or has no name.
 pub(crate) fn name(pipeline: &Path) -> anyhow::Result<String> {
     let shown: Arc<str> = Arc::from(pipeline.to_string_lossy().as_ref());
     let (files, name) = DirectoryFiles::of(pipeline);
@@ -108,7 +109,7 @@ impl ResolvedState {
     /// Returns the first of the other arguments.
     ///
     /// # Errors
-    /// With this message, if there are no other arguments.
+    /// Returns an error if there are no other arguments. The message is `missing`.
     pub(crate) fn first_argument(&self, missing: &str) -> anyhow::Result<&str> {
         self.arguments.first().map(String::as_str).ok_or_else(|| Usage(missing.to_owned()).into())
     }
@@ -116,7 +117,7 @@ impl ResolvedState {
     /// Opens the state for reading.
     ///
     /// # Errors
-    /// When there is no state, or it cannot be read.
+    /// Returns an error if there is no state, or it cannot be read.
     pub(crate) fn read(&self, kinds: &[StepKind]) -> anyhow::Result<StateReader> {
         let reader = Reader::open(&self.directory)?;
         Ok(StateReader { reader, bundles: Bundles::new(check::checker(kinds)?) })
@@ -141,7 +142,7 @@ impl StateReader {
     /// Returns the latest plan.
     ///
     /// # Errors
-    /// When it cannot be restored from its bundle.
+    /// Returns an error if it cannot be restored from its bundle.
     pub(crate) fn plan(&self) -> anyhow::Result<Arc<Plan>> {
         Ok(self.bundles.latest(&self.reader)?)
     }
@@ -150,7 +151,7 @@ impl StateReader {
 /// Returns the plan of the given pipeline, for commands that resume runs.
 ///
 /// # Errors
-/// When no pipeline is given, or it cannot be read.
+/// Returns an error if no pipeline is given, or it cannot be read.
 pub(crate) fn current_plan(
     checker: &Checker,
     found: &ResolvedState,

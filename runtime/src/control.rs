@@ -77,7 +77,7 @@ impl Done {
     /// Returns the result of an operation on a run.
     ///
     /// # Errors
-    /// When the store failed.
+    /// Returns an error if the store failed.
     pub fn of<R: std::error::Error>(
         row: &RunRow,
         result: Result<Settled, OperationError<R>>,

@@ -24,8 +24,8 @@ use crate::one_line;
 /// Renders an e-mail template and sends the e-mail by SES or SMTP, or stores it in the local
 /// outbox. It is sent once for each order, step and element.
 ///
-/// `oms validate` checks every name in the template against `data`. A failed attempt is repeated
-/// only if it is certain that the e-mail was not sent.
+/// `oms validate` checks every name in the template against `data`. By default, a failed attempt is
+/// repeated only if it is certain that the e-mail was not sent.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {
@@ -250,7 +250,7 @@ fn check_translation(locale: &str, template: &Template, cx: &mut PlanContext<'_>
     let at = Place::value(Route::root().key("locale"));
     let message = format!("the e-mail has no translation for `{locale}`");
     let help = format!(
-        "add a translation; the e-mail has {}, and other readers get `{}`",
+        "add a translation; the e-mail is available in {}, and other readers get `{}`",
         known.join(", "),
         template.default_locale()
     );

@@ -1,7 +1,7 @@
 // Checks every mail of a matrix page as rendered by Chromium.
 //
 // Usage: node matrix.mjs NODE_DIR MATRIX_HTML, where NODE_DIR holds node_modules/playwright-core. Exits with 1 if a
-// frame stays empty, is higher or lower than its mail, has a different width or scheme than declared, scrolls
+// frame stays empty, is taller or shorter than its mail, has a different width or scheme than declared, scrolls
 // horizontally, cuts off words, or is hard to read.
 
 import { resolve } from "node:path";

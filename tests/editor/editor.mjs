@@ -102,7 +102,7 @@ const TESTS = {
   },
   async "the hover text of time_zone describes it"(server) {
     const text = await hover(server, "time_|zone: UTC\n");
-    assert.match(text, /decides on which day a timestamp falls: in .* in e-mails/);
+    assert.match(text, /determines the date of a timestamp: in .* in e-mails/);
   },
   async "the hover text of a kind describes it"(server) {
     const text = await hover(server, "steps:\n  convert:\n    uses: money.con|vert\n");

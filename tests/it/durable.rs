@@ -1,5 +1,5 @@
 //! Guarantees of durable runs besides surviving a crash: one owner, a clean stop, and a summary
-//! only of what is on disk.
+//! only of data that is on disk.
 
 use std::io::Write as _;
 use std::path::Path;

@@ -1,5 +1,5 @@
 //! A runner whose clock, random numbers and writer come from outside, as a simulation would provide
-//! them: no thread of its own, and every time stamp from the given clock.
+//! them. It starts no thread, and takes every timestamp from the given clock.
 
 use std::sync::Arc;
 use std::time::Duration;

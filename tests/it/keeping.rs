@@ -25,7 +25,7 @@ fn a_backup_is_complete_and_overwrites_no_file() {
     assert_eq!(dump(&again.connection()), dump(&site.connection()));
     let refused = site.call(&["db", "backup"], &[&shown]).exits(4);
     assert!(refused.stderr.contains("cannot use"), "{}", refused.stderr);
-    // A copy is a state: it goes on.
+    // The copy is a complete state, so `oms run` continues with it.
     let (code, summary) = again.run(&root().join("pipelines/storefront/samples/NW-10248.json"));
     assert_eq!((code, &summary["duplicates"]), (0, &json!(1)));
 }

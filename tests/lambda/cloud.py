@@ -24,7 +24,7 @@ import deploy  # noqa: E402
 import package  # noqa: E402
 
 PIPELINE = ROOT / "pipelines/storefront.yaml"
-# All columns except those that differ between the sides: a timestamp, and the ids of the writer.
+# All columns except those that differ between `oms run` and the handlers: `billed_at`, and `oms_run`, the run that wrote the row.
 BILLS = (
     "select order_id || '|' || customer_id || '|' || currency || '|' || amount || '|' || amount_usd || '|' || rate || '|' || "
     "from_rate || '|' || to_rate || '|' || rate_date || '|' || rate_source from billing_data order by order_id"

@@ -61,7 +61,7 @@ def answers(cloud: Cloud, order: bytes) -> None:
 
 
 def astray(cloud: Cloud, order: bytes) -> None:
-    """Checks invalid orders that fit the model, and a name that is not a key: each handler parks them and sends dead letters."""
+    """Checks invalid orders that match the model, and a name that is not a key: each handler parks them and sends dead letters."""
     no_day = json.dumps(json.loads(order) | {"billDate": "31/31/2023"}).encode()
     check("an order with an invalid date, which the model does not detect", 201, cloud.put("no-day", no_day))
     check("an order whose name is not a valid key", 201, cloud.put("a key", order))

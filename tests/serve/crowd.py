@@ -2,7 +2,7 @@
 
     python crowd.py [--oms FILE] [--connections N]
 
-The limit of the server's open files is lower than the number of connections, so all of its places are taken all the time.
+The limit of the server's open files is lower than the number of connections, so all connection slots are in use all the time.
 """
 
 import resource
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from server import PATH, Server, agree, arguments, check, order, play, until
 
-# Limit of the server's open files. The remaining ones are its places for connections.
+# Limit of the server's open files. The server uses those that it does not need itself for connections.
 FILES = 1_000
 # Maximum factor by which an order may take longer.
 TIMES = 10

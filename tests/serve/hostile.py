@@ -28,7 +28,7 @@ MEMORY_MAX = 300
 # Seconds of silence after which a connection counts as open.
 SILENCE = 0.3
 SMUGGLED = "SMUGGLED"
-# Seconds after a change of the API keys from which on a request sees it: the server keeps them for a second.
+# Seconds until a change of the API keys takes effect. The server caches the keys for a second.
 KEYS = 1.1
 
 

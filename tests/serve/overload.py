@@ -3,7 +3,7 @@
     python overload.py [--oms FILE] [--connections N] [--seconds N]
 
 Thousands of connections put orders without a pause, so that each connection always has an order waiting. One connection in twenty puts orders
-of the maximum size. A second after the load, an order is accepted as fast as before.
+of the maximum size. A second after the load, an order is again accepted within `NORMAL` seconds.
 """
 
 import resource

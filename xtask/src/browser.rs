@@ -9,7 +9,7 @@ use anyhow::Context as _;
 
 use crate::debian;
 use crate::npm;
-use crate::workspace::{
+use xtask::workspace::{
     build, command, copy, quietly, root, run as execute, say, scratch, variable,
 };
 

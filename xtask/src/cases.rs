@@ -1,7 +1,7 @@
 //! `cargo xtask cases`: runs the regression cases, which are small inputs that the program once
 //! handled wrongly, and prints one line for each.
 
-use crate::workspace::{FEATURES, command};
+use xtask::workspace::{FEATURES, command};
 
 /// Run the cases of `tests/cases/` and print one line for each
 #[derive(clap::Args)]

@@ -1,13 +1,13 @@
-//! `cargo xtask check`: runs exactly the checks that CI runs.
+//! `cargo xtask check`: runs the checks that CI runs, except the one for security advisories.
 
 use std::time::Instant;
 
+use xtask::python;
+use xtask::workspace::{FEATURES, has, run as execute, say};
+
+use crate::background::Background;
 use crate::passed::Inputs;
-use crate::workspace::{FEATURES, has, run as execute, say};
-use crate::{
-    browser, debian, editor, fuzz, generate, lambda, mails, python, schema, serve, time_zones,
-    workflows,
-};
+use crate::{browser, debian, editor, engine, mails, serve, time_zones, workflows};
 
 /// Run every check of the project
 ///
@@ -23,18 +23,19 @@ pub(crate) struct Args {
 type Check = fn() -> anyhow::Result<()>;
 
 /// The checks that are also separate commands, in the order of execution.
-const PARTS: [(&str, Check); 10] = [
-    ("generate --check", generate::check),
+const PARTS: [(&str, Check); 9] = [
+    ("generate --check", || engine::check(&["generate", "--check"])),
     ("workflows", workflows::check),
     ("editor", editor::check),
     ("mails", mails::check),
-    ("schema", schema::check),
+    ("schema", || engine::check(&["schema"])),
     ("time-zones", time_zones::check),
-    ("fuzz", fuzz::check),
+    ("fuzz", || engine::check(&["fuzz"])),
     ("browser", browser::check),
     ("serve", serve::check),
-    ("lambda", lambda::check),
 ];
+/// The check that takes longest. It mostly compiles, and the others mostly wait.
+const LONGEST: &str = "lambda";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     tracer();
@@ -50,15 +51,15 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     timed("the build", || {
         execute("cargo", &[&["build", "--workspace", "--all-targets"][..], &FEATURES].concat())
     })?;
-    for (name, check) in PARTS {
-        let inputs = Inputs::now();
-        if !args.all && inputs.passed(name) {
-            say(&format!("{name}: passed before, and no file has changed; `--all` runs it again"));
-            continue;
-        }
-        say(&format!("$ cargo xtask {name}"));
-        timed(name, check)?;
-        inputs.record(name);
+    let inputs = Inputs::now();
+    let lambda =
+        if skips(args, &inputs, LONGEST) { None } else { Some(Background::start(LONGEST)?) };
+    let parts = parts(args);
+    // Also after a failure, so that no process is left.
+    let lambda = lambda.map_or(Ok(false), |lambda| lambda.wait().map(|()| true));
+    parts?;
+    if lambda? {
+        inputs.record(LONGEST);
     }
     if has("cargo", &["deny", "--version"]) {
         // The workflow `check.yml` checks advisories, whose database is on GitHub only.
@@ -75,6 +76,27 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
         &["test", "--workspace"]
     };
     execute("cargo", &[tests, &FEATURES].concat())
+}
+
+fn parts(args: &Args) -> anyhow::Result<()> {
+    for (name, check) in PARTS {
+        let inputs = Inputs::now();
+        if !skips(args, &inputs, name) {
+            say(&format!("$ cargo xtask {name}"));
+            timed(name, check)?;
+            inputs.record(name);
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether a check passed before and no file has changed since, and reports it.
+fn skips(args: &Args, inputs: &Inputs, name: &str) -> bool {
+    let skips = !args.all && inputs.passed(name);
+    if skips {
+        say(&format!("{name}: passed before, and no file has changed; `--all` runs it again"));
+    }
+    skips
 }
 
 /// Prints the duration of a part, so that slow parts are noticed.
@@ -95,10 +117,10 @@ fn database() {
     }
 }
 
-/// Installs `strace` from Debian if possible, for the test that observes what is on disk before an
-/// order is acknowledged. Without it, that test reports that it is skipped.
+/// Installs `strace` from Debian if possible, for the tests that observe when data is written to
+/// disk. Without it, these tests report that they are skipped.
 fn tracer() {
     if !debian::installed("strace", &["--version"], &["strace"]) {
-        say("strace is missing and could not be installed; one test will be skipped");
+        say("strace is missing and could not be installed; the tests that use it will be skipped");
     }
 }

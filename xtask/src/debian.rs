@@ -1,6 +1,6 @@
 //! Debian programs that checks use.
 
-use crate::workspace::{has, run as execute};
+use xtask::workspace::{has, run as execute};
 
 /// Returns whether a program is installed. If it is missing, tries to install these packages first.
 pub(crate) fn installed(program: &str, arguments: &[&str], packages: &[&str]) -> bool {

@@ -2,7 +2,7 @@
 //! the published schema.
 
 use crate::npm;
-use crate::workspace::{root, run as execute};
+use xtask::workspace::{root, run as execute};
 
 /// Test npm's yaml-language-server with the published schema
 #[derive(clap::Args)]

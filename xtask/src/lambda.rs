@@ -1,10 +1,10 @@
-//! `cargo xtask lambda`: tests the output of `oms generate lambda` with AWS's linters, builds it,
-//! deploys it to an emulator, and compares it with `oms run`.
+//! `cargo xtask lambda`: tests the output of `oms generate lambda` with linters for CloudFormation,
+//! builds it, deploys it to an emulator, and compares it with `oms run`.
 
 use std::path::{Path, PathBuf};
 
-use crate::python;
-use crate::workspace::{build, command, root, run as execute, say, scratch, variable};
+use xtask::python;
+use xtask::workspace::{build, command, root, run as execute, say, scratch, variable};
 
 /// Generate AWS Lambda handlers for the example pipelines, lint and build them, and process orders
 /// on an emulator
@@ -56,8 +56,8 @@ pub(crate) fn check() -> anyhow::Result<()> {
     };
     let quick = ["--config", "profile.dev.debug=false"];
     build_handlers("order-management", &quick)?;
-    // Both pipelines have handlers with the same names, so the tests of the first run before the
-    // second is built.
+    // The handlers of these pipelines have the same names, so `direct` is tested before
+    // `storefront` is built.
     build_handlers(DIRECT, &quick)?;
     play("direct.py", DIRECT, &["--pipeline", &file(DIRECT)?])?;
     build_handlers("storefront", &quick)?;

@@ -3,8 +3,8 @@
 //! plural forms with Node's Intl, and bidirectional text with `python-bidi`.
 
 use crate::npm;
-use crate::python;
-use crate::workspace::{build, has, quietly, root, run as execute, say, scratch};
+use xtask::python;
+use xtask::workspace::{build, has, quietly, root, run as execute, say, scratch};
 
 /// Render the example e-mails, and check them with html-validate and Python's e-mail parser
 #[derive(clap::Args)]

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::workspace::{has, run as execute, say, scratch, variable};
+use xtask::workspace::{has, run as execute, say, scratch, variable};
 
 /// Returns a program of a package, and installs it if it is missing. Returns `None` without npm,
 /// which is an error in CI.

@@ -1,15 +1,14 @@
-//! Which checks have passed for the present files, so that a second run with nothing changed is
+//! Records which checks have passed for the current files, so that a second run without changes is
 //! short.
 
 use std::path::PathBuf;
 
-use oms_engine::value::Digest;
-
-use crate::workspace::{command, root, scratch, variable};
+use sha2::{Digest as _, Sha256};
+use xtask::workspace::{command, root, scratch, variable};
 
 /// The state of the files that a check depends on: all files of the project, the compiler, and the
-/// large test data.
-pub(crate) struct Inputs(Option<Digest>);
+/// path of the large test data.
+pub(crate) struct Inputs(Option<Vec<u8>>);
 
 impl Inputs {
     /// Returns the present state. Without Git it is unknown, and every check runs.
@@ -20,7 +19,7 @@ impl Inputs {
     /// Returns whether a check has passed in this state.
     pub(crate) fn passed(&self, check: &str) -> bool {
         let Some(digest) = &self.0 else { return false };
-        std::fs::read_to_string(record(check)).is_ok_and(|known| known == digest.to_string())
+        std::fs::read(record(check)).is_ok_and(|known| known == *digest)
     }
 
     /// Records that a check has passed. Files that changed during the check count as not checked.
@@ -32,7 +31,7 @@ impl Inputs {
             let path = record(check);
             // Without the record, the check runs again.
             let _created = path.parent().map(std::fs::create_dir_all);
-            let _written = std::fs::write(path, now.to_string());
+            let _written = std::fs::write(path, now);
         }
     }
 }
@@ -41,18 +40,24 @@ fn record(check: &str) -> PathBuf {
     scratch("passed").join(check.replace([' ', '/'], "-"))
 }
 
-fn digest() -> Option<Digest> {
+fn digest() -> Option<Vec<u8>> {
     let list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
     let files = command("git", &list).output().ok().filter(|output| output.status.success())?;
     let compiler = command("rustc", &["--version", "--verbose"]).output().ok()?;
     let shared = variable("OMS_SHARED").unwrap_or_default();
-    let mut parts = vec![compiler.stdout, shared.into_bytes()];
+    let mut digest = Sha256::new();
+    let mut add = |part: &[u8]| {
+        // The length keeps the parts apart.
+        digest.update((part.len() as u64).to_be_bytes());
+        digest.update(part);
+    };
+    add(&compiler.stdout);
+    add(shared.as_bytes());
     for name in files.stdout.split(|byte| *byte == 0).filter(|name| !name.is_empty()) {
         let name = std::str::from_utf8(name).ok()?;
+        add(name.as_bytes());
         // A deleted file is listed until the deletion is staged.
-        let content = std::fs::read(root().join(name)).unwrap_or_default();
-        parts.push(name.as_bytes().to_vec());
-        parts.push(Digest::of(&content).to_string().into_bytes());
+        add(&std::fs::read(root().join(name)).unwrap_or_default());
     }
-    Some(Digest::of_parts(parts.iter().map(Vec::as_slice)))
+    Some(digest.finalize().to_vec())
 }

@@ -6,7 +6,7 @@ use crate::workspace::{has, root, run as execute, say, scratch, variable};
 
 /// An environment: its folder below `target/`, and its requirements with fixed versions.
 #[derive(Clone, Copy)]
-pub(crate) struct Environment {
+pub struct Environment {
     folder: &'static str,
     requirements: &'static [&'static str],
     /// The task that is skipped without the environment.
@@ -14,49 +14,49 @@ pub(crate) struct Environment {
 }
 
 /// The test mail server and the AWS emulator.
-pub(crate) const SERVERS: Environment = Environment {
+pub const SERVERS: Environment = Environment {
     folder: "python",
     requirements: &["tests/smtp/requirements.txt", "tests/emulator/requirements.txt"],
     purpose: "the tests of SMTP and AWS",
 };
 /// The test of the server against its OpenAPI description.
-pub(crate) const SERVE: Environment = Environment {
+pub const SERVE: Environment = Environment {
     folder: "python-serve",
     requirements: &["tests/serve/requirements.txt"],
     purpose: "the tests of oms serve",
 };
 /// Another implementation of JSON Schema.
-pub(crate) const SCHEMA: Environment = Environment {
+pub const SCHEMA: Environment = Environment {
     folder: "python-schema",
     requirements: &["tests/schema/requirements.txt"],
     purpose: "the comparison of order schemas",
 };
 /// The time zone database for the comparison of days.
-pub(crate) const TIME_ZONES: Environment = Environment {
+pub const TIME_ZONES: Environment = Environment {
     folder: "python-time-zones",
     requirements: &["tests/time_zones/requirements.txt"],
     purpose: "the comparison of time zones",
 };
 /// Another implementation of the Unicode Bidirectional Algorithm.
-pub(crate) const BIDI: Environment = Environment {
+pub const BIDI: Environment = Environment {
     folder: "python-bidi",
     requirements: &["tests/mails/requirements.txt"],
     purpose: "the comparison of text in both directions",
 };
 /// AWS's linters.
-pub(crate) const SAM: Environment = Environment {
+pub const SAM: Environment = Environment {
     folder: "python-sam",
     requirements: &["tests/lambda/requirements-sam.txt"],
     purpose: "cfn-lint and sam validate",
 };
 /// Linters for the GitHub workflows and the Dockerfile.
-pub(crate) const WORKFLOWS: Environment = Environment {
+pub const WORKFLOWS: Environment = Environment {
     folder: "python-workflows",
     requirements: &["tests/workflows/requirements.txt"],
     purpose: "the linters of the workflows and the Dockerfile",
 };
 /// A linter whose requirements conflict with the others.
-pub(crate) const CHECKOV: Environment = Environment {
+pub const CHECKOV: Environment = Environment {
     folder: "python-checkov",
     requirements: &["tests/lambda/requirements-checkov.txt"],
     purpose: "checkov",
@@ -64,7 +64,7 @@ pub(crate) const CHECKOV: Environment = Environment {
 
 /// Creates an environment or updates it to its requirements, and returns its folder. Without
 /// Python, it reports that the task is skipped; in CI that is an error.
-pub(crate) fn environment(wanted: Environment) -> anyhow::Result<Option<PathBuf>> {
+pub fn environment(wanted: Environment) -> anyhow::Result<Option<PathBuf>> {
     let Environment { folder, requirements, purpose } = wanted;
     if !has("python3", &["-m", "venv", "--help"]) {
         let ci = variable("CI").is_some_and(|value| value == "true");

@@ -4,8 +4,8 @@
 use crate::browser;
 use crate::debian;
 use crate::npm;
-use crate::python;
-use crate::workspace::{build, root, run as execute, say, scratch, variable};
+use xtask::python;
+use xtask::workspace::{build, root, run as execute, say, scratch, variable};
 
 /// Test the server with malformed, slow, concurrent and killed clients, and its console in Chromium
 #[derive(clap::Args)]

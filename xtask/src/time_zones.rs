@@ -1,7 +1,7 @@
 //! `cargo xtask time-zones`: compares the days of instants with Python's `zoneinfo`.
 
-use crate::python;
-use crate::workspace::{build, run as execute};
+use xtask::python;
+use xtask::workspace::{build, run as execute};
 
 /// Compare `date(t, zone)` with Python's zoneinfo, around every change of an offset from 2024 to
 /// 2030

@@ -3,8 +3,8 @@
 
 use crate::debian;
 use crate::npm;
-use crate::python;
-use crate::workspace::{command, root, run as execute, say, scratch, variable};
+use xtask::python;
+use xtask::workspace::{command, root, run as execute, say, scratch, variable};
 
 /// Lint the GitHub workflows and issue forms, the shell scripts, the Dockerfile and the systemd
 /// unit
@@ -82,14 +82,14 @@ fn unit() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Returns whether a program of a Debian package is there, after installing the package if
-/// necessary.
+/// Returns whether a program is installed. If it is missing, tries to install its Debian package
+/// first.
 fn is_installed(program: &str, package: &str) -> anyhow::Result<bool> {
     if debian::installed(program, &["--version"], &[package]) {
         return Ok(true);
     }
     let ci = variable("CI").is_some_and(|value| value == "true");
     anyhow::ensure!(!ci, "{program} is required");
-    say(&format!("skipped: {program}, since it is not there and could not be installed"));
+    say(&format!("skipped: {program}, because it is missing and could not be installed"));
     Ok(false)
 }

@@ -8,13 +8,13 @@ use std::process::{Command, Stdio};
 use anyhow::Context as _;
 
 /// Returns the project's folder.
-pub(crate) fn root() -> &'static Path {
+pub fn root() -> &'static Path {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     here.parent().unwrap_or(here)
 }
 
 /// Returns a folder for temporary files.
-pub(crate) fn scratch(name: &str) -> PathBuf {
+pub fn scratch(name: &str) -> PathBuf {
     root().join("target").join(name)
 }
 
@@ -23,25 +23,25 @@ pub(crate) fn scratch(name: &str) -> PathBuf {
     clippy::disallowed_methods,
     reason = "project tasks are also configured by environment variables"
 )]
-pub(crate) fn variable(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// Writes a line to standard error.
-pub(crate) fn say(line: &str) {
+pub fn say(line: &str) {
     // If standard error is closed, the line is lost.
     let _unheard = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Returns a command that runs in the project's folder.
-pub(crate) fn command<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Command {
+pub fn command<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
     command
 }
 
 /// Prints and runs a command. Returns an error if the command fails.
-pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+pub fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let shown = format!("{program} {}", arguments.join(" "));
     say(&format!("$ {shown}"));
     let status = command(program, arguments)
@@ -52,17 +52,17 @@ pub(crate) fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
 }
 
 /// All features: the failpoints of tests, AWS, and the refresh of exchange rates on AWS Lambda.
-pub(crate) const FEATURES: [&str; 2] = ["--features", "oms/failpoints,oms/aws,oms-lambda/refresh"];
+pub const FEATURES: [&str; 2] = ["--features", "oms/failpoints,oms/aws,oms-lambda/refresh"];
 
 /// Builds the whole workspace, always with the same features, so that no crate is built twice.
 /// Returns the path of the program.
-pub(crate) fn build() -> anyhow::Result<&'static str> {
+pub fn build() -> anyhow::Result<&'static str> {
     run("cargo", &[&["build", "--workspace"][..], &FEATURES].concat())?;
     Ok("target/debug/oms")
 }
 
 /// Runs a command and discards its output, or prints it if the command fails.
-pub(crate) fn quietly(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
+pub fn quietly(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     let output = command(program, arguments)
         .output()
         .with_context(|| format!("`{program}` cannot be started"))?;
@@ -72,7 +72,7 @@ pub(crate) fn quietly(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
 }
 
 /// Returns whether a program exists, by running it with these arguments.
-pub(crate) fn has(program: &str, arguments: &[&str]) -> bool {
+pub fn has(program: &str, arguments: &[&str]) -> bool {
     command(program, arguments)
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -82,7 +82,7 @@ pub(crate) fn has(program: &str, arguments: &[&str]) -> bool {
 
 /// Copies a folder without names that begin with a dot, because states of earlier runs are not part
 /// of a pipeline.
-pub(crate) fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
+pub fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {
         let entry = entry?;

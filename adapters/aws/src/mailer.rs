@@ -101,7 +101,7 @@ impl<R: Random> SesMailer<R> {
             };
             if wait > RECORD_WAIT_MAX {
                 let message = format!(
-                    "SES accepted the e-mail as `{provider}`, but that could not be recorded"
+                    "SES accepted the e-mail as `{provider}`, but the result could not be recorded"
                 );
                 return Err(StepError::permanent(cause::UNKNOWN_OUTCOME, message).caused_by(error));
             }

@@ -53,8 +53,7 @@ impl Resources {
     /// Reads the resources from JSON.
     ///
     /// # Errors
-    /// Returns an error if the JSON is invalid, a required member is missing, or a member is
-    /// unknown.
+    /// Returns an error if the JSON is invalid or a member is unknown.
     pub fn read(json: &[u8]) -> Result<Self, serde_json::Error> {
         serde_json::from_slice(json.strip_prefix("\u{feff}".as_bytes()).unwrap_or(json))
     }

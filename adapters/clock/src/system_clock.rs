@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oms_core::effects::{Clock, Io, Random};
 
-/// The system clock, and random numbers from the keys of the standard library's hash maps.
+/// The system clock, and random numbers from the random seeds of the standard library's hash maps.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 

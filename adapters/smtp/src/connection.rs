@@ -28,8 +28,8 @@ use crate::fault::Fault;
 use crate::reply;
 use crate::tls::Tls;
 
-/// Timeout of the reply to a message (RFC 5321, 4.5.3.2.6). A shorter timeout would turn e-mails
-/// that are being delivered into e-mails with an unknown outcome.
+/// Timeout for sending a message and receiving the reply to it (RFC 5321, 4.5.3.2.6). A shorter
+/// timeout would turn e-mails that are being delivered into e-mails with an unknown outcome.
 const FINAL_REPLY: Duration = Duration::from_secs(600);
 
 /// The supported authentication mechanisms, the preferred one first.

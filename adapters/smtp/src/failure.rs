@@ -34,11 +34,11 @@ impl Phase {
     const fn words(self) -> &'static str {
         match self {
             Self::Connect => "cannot be reached",
-            Self::Login => "rejected the login",
-            Self::Sender => "rejected the sender",
-            Self::Recipient => "rejected the recipient",
-            Self::Data => "rejected the DATA command",
-            Self::Message => "rejected the message",
+            Self::Login => "did not accept the login",
+            Self::Sender => "did not accept the sender",
+            Self::Recipient => "did not accept the recipient",
+            Self::Data => "did not accept the DATA command",
+            Self::Message => "did not accept the message",
         }
     }
 }

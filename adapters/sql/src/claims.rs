@@ -39,8 +39,8 @@ impl Claims {
     }
 
     /// Claims the effect of a call for the attempt `attempt`, with a lease of `lease`. An expired
-    /// claim is taken over only if `again` allows a repetition. If the effect is already done and
-    /// the call is the handler's last, this also notes that the handler is done.
+    /// claim is taken over only if `may_resend` is true. If the effect is already done and the call
+    /// is the handler's last, this also notes that the handler is done.
     ///
     /// # Errors
     /// Returns an error if the database fails. The effect must then not be attempted.
@@ -117,9 +117,9 @@ impl Claims {
         self.database.run(&statement).await.map(drop)
     }
 
-    /// Marks expired claims of a run's steps as done, because a user confirmed that they are
-    /// (`--held sent`).
-    /// Returns `false` if the lease of one of these claims is still valid.
+    /// Marks expired claims of a run's steps as done, because a user confirmed that their effects
+    /// took place (`--held sent`). Returns `false` if the lease of one of these claims is still
+    /// valid.
     ///
     /// # Errors
     /// Returns an error if the database fails.
@@ -128,8 +128,7 @@ impl Claims {
     }
 
     /// Releases expired claims of a run's steps, because a user decided to repeat the steps
-    /// (`--held resend`).
-    /// Returns `false` if the lease of one of these claims is still valid.
+    /// (`--held resend`). Returns `false` if the lease of one of these claims is still valid.
     ///
     /// # Errors
     /// Returns an error if the database fails.

@@ -12,9 +12,9 @@ use crate::targets::state::{StateArgs, name};
 
 /// Replace the state with a backup, and move the current files to a folder
 ///
-/// The backup does not contain orders that were accepted later. Runs that were in progress at the
-/// time of the backup are parked with the cause `restored`, because their e-mails may have been
-/// sent since. Retry them with `oms runs retry`.
+/// The backup does not contain orders that were accepted later. Runs that were in progress or
+/// waiting at the time of the backup are parked with the cause `restored`, because their e-mails
+/// may have been sent since. Retry them with `oms runs retry`.
 ///
 /// Example: oms db restore pipelines/storefront.yaml storefront.db
 #[derive(clap::Args, Debug)]

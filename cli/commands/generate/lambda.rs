@@ -17,8 +17,8 @@ use crate::output;
 
 /// Generate AWS Lambda handlers in Rust, with their deployment template and permissions
 ///
-/// The output is deterministic. Deletes embedded files that are no longer needed. Other files
-/// in the folder stay unchanged.
+/// The output is deterministic. Overwrites the generated files, and deletes files in the handlers'
+/// `bundle` folders that are no longer needed. All other files in the folder stay unchanged.
 ///
 /// Example: oms generate lambda pipelines/storefront.yaml --out deploy/storefront
 #[derive(clap::Args, Debug)]
@@ -34,8 +34,8 @@ pub(crate) struct Args {
     /// Source of the exchange rates
     #[arg(long, value_enum, default_value_t)]
     rates: Rates,
-    /// Path to the `oms` crates, relative to the output folder; by default, handlers use the
-    /// registry
+    /// Path to the `oms` crates, relative to the output folder; by default, Cargo downloads the
+    /// crates from the registry
     #[arg(long, value_name = "PATH")]
     crates: Option<String>,
 }

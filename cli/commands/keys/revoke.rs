@@ -25,7 +25,10 @@ pub(crate) fn run(args: Args) -> anyhow::Result<u8> {
     let found = target.find()?;
     let word = super::name(&found)?;
     let count = Keys::of(&found.directory).revoke(word, SystemClock.now())?;
-    anyhow::ensure!(count > 0, "there is no valid key `{word}`; `oms keys list` lists all keys");
+    anyhow::ensure!(
+        count > 0,
+        "no active key has the id or name `{word}`; `oms keys list` lists all keys"
+    );
     output::message(&format!("{} revoked", format_quantity(count as u64, "key")));
     Ok(exit::SUCCESS)
 }

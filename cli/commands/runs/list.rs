@@ -101,6 +101,6 @@ fn list(
 fn state_of(name: &str) -> Result<RunState, String> {
     RunState::parse(name).ok_or_else(|| {
         let names: Vec<&str> = RunState::ALL.iter().map(|state| state.as_str()).collect();
-        format!("one of {}", names.join(", "))
+        format!("expected one of {}", names.join(", "))
     })
 }

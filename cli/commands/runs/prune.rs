@@ -41,12 +41,8 @@ pub(crate) struct Args {
 }
 
 fn span(text: &str) -> Result<Span, String> {
-    let span: Span = text.parse().map_err(|error: jiff::Error| error.to_string())?;
-    if span.is_positive() {
-        Ok(span)
-    } else {
-        Err("expected a positive duration, such as `90d`".to_owned())
-    }
+    let span = text.parse::<Span>().ok().filter(|span| span.is_positive());
+    span.ok_or_else(|| "expected a positive duration, such as `90d`".to_owned())
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {

@@ -1,4 +1,5 @@
-//! The pipeline file of a server, which runs it, reads it again, draws it and shows it.
+//! The pipeline file of a server: reads it again after changes, draws its graph, renders its
+//! e-mails, and collects its findings for the console.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

@@ -192,8 +192,8 @@ impl Stack {
         let mut held = held.len();
         runtime::current_thread()?.block_on(async {
             // Dead letters are deleted first, because a handler may park an order again at once,
-            // with a new dead letter. If this call ends in between, the notes still show what is
-            // parked.
+            // with a new dead letter. If this call ends in between, the notes still show which
+            // orders are parked.
             for (handler, objects) in &letters {
                 self.delete_dead_letters(handler, objects).await?;
             }

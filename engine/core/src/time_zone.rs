@@ -66,7 +66,7 @@ impl TimeZone {
     /// are accepted too.
     ///
     /// # Errors
-    /// If the database does not have the name.
+    /// Returns an error if the database does not have the name.
     pub fn named(name: &str) -> Result<Self, UnknownTimeZone> {
         let unknown = || UnknownTimeZone { name: name.to_owned() };
         let zone = TimeZoneDatabase::bundled().get(name).map_err(|_| unknown())?;

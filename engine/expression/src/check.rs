@@ -415,7 +415,7 @@ pub(super) fn record(fields: Vec<(&str, Checked)>) -> (Node, Type) {
     (Node::Record(Arc::clone(&ty), nodes), Type::of(Shape::Record(ty)))
 }
 
-/// Converts integers to decimals in a value of type `found` where `wanted` has decimals.
+/// Converts integers to decimals in a value of type `found` where `expected` has decimals.
 /// Returns the resulting type.
 pub(super) fn coerce(node: Node, found: &Type, expected: &Type) -> (Node, Type) {
     match widen::coercion(found, expected) {

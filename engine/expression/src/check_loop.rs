@@ -10,8 +10,8 @@ use super::problem::Weight;
 use super::syntax::{Expr, ExprKind};
 use super::{ELEMENTS_MAX, hints, widen};
 
-/// The maximum nesting of loops. A list has up to 10,000 elements, so a third level could run for a
-/// day.
+/// The maximum nesting of loops. Two levels over lists of a thousand elements already reach the
+/// limit of visits in one evaluation, so a third level would fail for most lists.
 const LOOPS_MAX: usize = 2;
 
 /// Returns the message and the help for a list that may have more elements than can be processed.

@@ -103,8 +103,9 @@ impl Checker<'_> {
             _ => None,
         };
         if kept.is_none() && places.ty.is_some() {
-            let message = format!("the number of decimal places must be from 0 to {PLACES_MAX}");
-            self.report(codes::EXPRESSION_TYPE, places.span, message, "must be a constant number");
+            let message =
+                format!("the number of decimal places must be a constant from 0 to {PLACES_MAX}");
+            self.report(codes::EXPRESSION_TYPE, places.span, message, "invalid number of places");
         }
         let rounding = mode.constant_text().and_then(|text| text.parse::<Rounding>().ok());
         if rounding.is_none() && mode.ty.is_some() {

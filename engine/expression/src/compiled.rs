@@ -149,7 +149,7 @@ impl Compiled {
         pieces::text_around(&self.pieces, path)
     }
 
-    /// Returns the paths whose whole text is in its text.
+    /// Returns the paths of the values that its text contains as a whole.
     pub fn readable_paths(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {
             Piece::Path(path) => Some(path.as_str()),

@@ -1,4 +1,4 @@
-//! What is known about a single value: whether it is null, its possible constants, and its bounds.
+//! The known properties of a single value: whether it is null, its possible constants, its bounds.
 
 use std::cmp::Ordering;
 
@@ -60,12 +60,12 @@ impl Domain {
         Self { null: Some(null), ..Self::default() }
     }
 
-    /// Returns the domain of a value that is one of some constants.
+    /// Returns the domain of a value that equals one of these constants.
     pub(super) fn one_of(values: Vec<Value>) -> Self {
         Self { null: Some(false), only: Some(values), ..Self::default() }
     }
 
-    /// Returns the domain of a value that is none of some constants.
+    /// Returns the domain of a value that equals none of these constants.
     pub(super) fn none_of(values: Vec<Value>) -> Self {
         Self { never: values, ..Self::default() }
     }

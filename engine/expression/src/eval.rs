@@ -21,7 +21,7 @@ use super::syntax::Operator;
 pub const ELEMENTS_MAX: usize = 10_000;
 
 /// The maximum number of element visits in one evaluation. It is enough for nested loops over two
-/// lists of a thousand elements, and limits the duration to some tens of milliseconds.
+/// lists of almost a thousand elements, and limits the duration to some tens of milliseconds.
 pub(super) const VISITS_MAX: usize = 1_000_000;
 /// The number of text bytes that count as one visit.
 const BYTES_PER_VISIT: usize = 64;

@@ -86,7 +86,7 @@ impl Facts {
         self.known.get(path).map_or(interval, |known| known.narrow(interval))
     }
 
-    /// Returns what is known if both hold.
+    /// Returns the facts that hold if both of these hold.
     #[must_use]
     pub fn and(mut self, other: &Self) -> Self {
         for (subject, domain) in &other.known {
@@ -98,7 +98,7 @@ impl Facts {
         self
     }
 
-    /// Returns what is known if at least one of the two holds.
+    /// Returns the facts that hold if at least one of these holds.
     #[must_use]
     pub(super) fn or(&self, other: &Self) -> Self {
         if self.is_impossible() {

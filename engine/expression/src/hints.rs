@@ -35,7 +35,7 @@ pub(super) fn function(name: &str, operands: &[&str], alone: bool) -> Option<Str
         }
         "int" | "integer" | "parseint" | "parsefloat" | "number" | "tonumber" | "double" | "float"
         | "uint" | "todecimal" | "bigdecimal" => Some(format!(
-            "convert a text with a fallback: `decimal({first}, …)`"
+            "convert text with a fallback: `decimal({first}, …)`"
         )),
         "touppercase" | "toupper" | "ucase" | "uppercase" | "upcase" => write(format!("upper({first})")),
         "tolowercase" | "tolower" | "lcase" | "lowercase" | "downcase" => {
@@ -47,11 +47,11 @@ pub(super) fn function(name: &str, operands: &[&str], alone: bool) -> Option<Str
             write(if operands.len() > 1 { parts } else { "a + b".to_owned() })
         }
         "format" | "sprintf" | "printf" | "interpolate" => Some(
-            "put the values into the text, `\"… ${{ value }} …\"`, or join texts with `+` and `string(value)`"
+            "put the values into the text, `\"… ${{ value }} …\"`, or join text with `+` and `string(value)`"
                 .to_owned(),
         ),
         "includes" | "include" | "has_key" | "indexof" | "instr" => Some(format!(
-            "write `contains({first}, {part})` for a text, or `{} in {}` for a list",
+            "write `contains({first}, {part})` for text, or `{} in {}` for a list",
             operand(&or("part"), Level::Sum),
             as_first(Level::Sum),
             part = or("part"),
@@ -123,14 +123,14 @@ pub(super) fn part_of_date(name: &str, written: &str) -> Option<String> {
     let name = name.to_ascii_lowercase();
     is_part_of_date(&name).then(|| {
         format!(
-            "use `string({written})` for a text such as `2025-12-31`; there is no function for parts of a date"
+            "use `string({written})` for text such as `2025-12-31`; there is no function for parts of a date"
         )
     })
 }
 
 fn part_of_timestamp(written: &str) -> String {
     format!(
-        "use `date({written})` for the calendar date, or `string(date({written}))` for a text such as `2025-12-31`; there is no function for parts of a date"
+        "use `date({written})` for the calendar date, or `string(date({written}))` for text such as `2025-12-31`; there is no function for parts of a date"
     )
 }
 

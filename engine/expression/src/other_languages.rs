@@ -81,7 +81,7 @@ fn operator(text: &str, tokens: &Tokens<'_>, position: usize) -> Option<SyntaxEr
         ("&", _) => Some(not_an_operator("&", range).help(ampersand(tokens, position))),
         ("^", _) => Some(not_an_operator("^", range).help("use multiplication; there is no power operator")),
         ("`", _) => Some(
-            SyntaxError::new(range, "a text must be in quotes, not in backticks", "here").help(
+            SyntaxError::new(range, "text must be in quotes, not in backticks", "here").help(
                 "write `\"text\" + string(value)`, or put the text around `${{ }}`: `text ${{ value }}`",
             ),
         ),
@@ -97,7 +97,7 @@ fn operator(text: &str, tokens: &Tokens<'_>, position: usize) -> Option<SyntaxEr
     }
 }
 
-/// Returns a suggestion for a single `&`, which joins texts in some languages.
+/// Returns a suggestion for a single `&`, which joins text in some languages.
 fn ampersand(tokens: &Tokens<'_>, position: usize) -> &'static str {
     let compares = |at: usize| matches!(tokens.text(at), "==" | "!=" | "<" | "<=" | ">" | ">=");
     let is_text = |at: usize| {
@@ -107,9 +107,9 @@ fn ampersand(tokens: &Tokens<'_>, position: usize) -> &'static str {
     if (0..tokens.list().len()).any(compares) {
         "write `&&`"
     } else if is_joined {
-        "write `+` to join texts"
+        "write `+` to join text"
     } else {
-        "write `&&`, or `+` to join texts"
+        "write `&&`, or `+` to join text"
     }
 }
 

@@ -1,4 +1,4 @@
-//! The names that an expression can use, and what is known about them.
+//! The names that an expression can use, with their types and the facts about them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

@@ -78,7 +78,7 @@ pub(super) fn from_parser(
         return SyntaxError::new(range, "the number is too large", "too large");
     }
     if first.msg.contains("invalid string literal") {
-        return SyntaxError::new(range, "unknown escape sequence in a text", "in this text")
+        return SyntaxError::new(range, "unknown escape sequence in a string", "in this text")
             .help("write a backslash as `\\\\`");
     }
     if first.msg.contains("reserved identifier") {

@@ -110,7 +110,7 @@ pub(super) fn join(a: &Type, b: &Type) -> Option<Type> {
     Some(joined)
 }
 
-/// Returns the conversion that gives a value of type `found` decimals wherever `wanted` has them,
+/// Returns the conversion that gives a value of type `found` decimals wherever `expected` has them,
 /// and the resulting type. Returns `None` if no conversion is necessary.
 pub(super) fn coercion(found: &Type, expected: &Type) -> Option<(Coercion, Type)> {
     let (coercion, shape) = match (&found.shape, &expected.shape) {

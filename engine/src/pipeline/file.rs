@@ -12,9 +12,8 @@ use super::sections::{RatesSection, TableSection};
 use super::step::StepSection;
 
 /// A pipeline: a graph of typed steps that describes what happens to an order.
-///
-/// Only the schema of this type is used. The sections are read one by one, so that a fault in one
-/// section does not hide faults in others.
+// Only the schema of this type is used. The sections are read one by one, so that a fault in one
+// section does not hide faults in others.
 #[derive(JsonSchema)]
 #[schemars(deny_unknown_fields, title = "oms pipeline")]
 #[expect(dead_code, reason = "the fields exist for the generated schema")]
@@ -22,13 +21,13 @@ pub(super) struct PipelineFile {
     /// The version of the file format. Always 1.
     #[schemars(extend("const" = 1))]
     oms: u32,
-    /// The name of the pipeline. It is the name of the state directory. Together with an order's
+    /// The name of the pipeline, and by default of its state directory. Together with an order's
     /// key, it identifies a run.
     #[schemars(regex(pattern = r"^[a-z][a-z0-9-]{0,62}$"))]
     name: String,
     /// A description of the pipeline for its readers.
     description: Option<String>,
-    /// The time zone that decides on which day a timestamp falls: in `date(t)`, in `{{date t}}` in
+    /// The time zone that determines the date of a timestamp: in `date(t)`, in `{{date t}}` in
     /// e-mails, and for the rates of `money.convert`. A name in the IANA time zone database, such
     /// as `Europe/Berlin`.
     #[schemars(extend("default" = "UTC", "examples" = COMMON))]
@@ -118,12 +117,12 @@ pub struct IntakeSection {
     /// The path for `PUT` requests. Its last part is `{key}`, as in `/order/{key}`.
     #[schemars(regex(pattern = r"^(/[A-Za-z0-9._~-]+)*/\{key\}$"))]
     pub path: String,
-    /// What accepts orders on AWS. It has no effect elsewhere.
+    /// The component that accepts orders on AWS. It has no effect elsewhere.
     #[serde(default)]
     pub mode: IntakeMode,
 }
 
-/// What accepts orders on AWS.
+/// The component that accepts orders on AWS.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum IntakeMode {

@@ -16,7 +16,8 @@ pub struct MailSection {
     /// translation for the reader's locale.
     #[serde(default = "locale_default")]
     pub locale: String,
-    /// The SMTP server that `--mail smtp` uses. Without `--mail smtp`, e-mails stay in the outbox.
+    /// The SMTP server that `--mail smtp` uses. By default, e-mails stay in the outbox, and with
+    /// `--target aws`, SES sends them.
     pub smtp: Option<SmtpSection>,
 }
 

@@ -27,7 +27,8 @@ pub struct TableSection {
 pub struct ColumnSection {
     /// The type as written.
     pub ty: String,
-    /// Whether the column contains personal data, which stays out of logs.
+    /// Whether the column contains personal data, which is masked in logs, in the console and in
+    /// `oms runs show`.
     pub pii: bool,
     /// Whether the column identifies the customer to whom a row belongs.
     pub customer: bool,
@@ -76,7 +77,7 @@ impl JsonSchema for ColumnSection {
                 "type": { "type": "string", "description": "The column's type.", "examples": examples },
                 "pii": {
                     "type": "boolean",
-                    "description": "Whether the column contains personal data, which stays out of logs and terminal output.",
+                    "description": "Whether the column contains personal data. `oms` masks it in logs, in the console and in `oms runs show`, and `oms forget` erases it.",
                 },
                 "customer": {
                     "type": "boolean",
@@ -109,7 +110,7 @@ pub struct RatesSection {
     pub base: Option<String>,
     /// For `fixed`: the direction in which the rates are quoted.
     pub quote: Option<FixedQuote>,
-    /// For `fixed`: the rates by currency, as texts.
+    /// For `fixed`: the rates by currency, as quoted text.
     pub table: Option<BTreeMap<String, String>>,
     /// The rounding of amounts to the currency's minor units.
     #[serde(default = "rounding_default")]

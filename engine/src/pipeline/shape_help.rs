@@ -4,8 +4,8 @@ use jiff::SignedDuration;
 use oms_core::diagnostic::{Route, Segment};
 use serde_json::{Value as Json, json};
 
-/// Returns the help text for a setting whose value has the wrong shape. `wanted` are the allowed
-/// JSON types.
+/// Returns the help text for a setting whose value has the wrong shape. `expected` contains the
+/// allowed JSON types.
 pub(super) fn value_help(route: &Route, expected: &[&str], found: &Json) -> Option<String> {
     let key = match route.segments().last()? {
         Segment::Key(key) => key.as_str(),

@@ -13,7 +13,8 @@ pub struct StepSection {
     /// The kind's settings. `${{ }}` contains an expression (CEL).
     #[serde(default)]
     pub with: Json,
-    /// Steps that must have run before. A reference to `steps.x` in an expression implies this.
+    /// Steps that must end before this step starts. A reference to `steps.x` in an expression
+    /// implies this.
     #[serde(default)]
     pub needs: Vec<NeedSection>,
     /// A condition. If it is false, the step and the steps that need it are skipped.
@@ -25,7 +26,7 @@ pub struct StepSection {
     /// The timeout of an attempt in seconds.
     #[schemars(range(min = 1, max = 86400))]
     pub timeout_seconds: Option<u32>,
-    /// The step that runs if this one fails for good, that is, after its last attempt.
+    /// The catch step that runs if this step fails permanently.
     pub on_failure: Option<Catch>,
 }
 
@@ -87,7 +88,7 @@ pub enum Allow {
     /// The step was skipped without a failure: its `when` was false, or it needs a step that was
     /// skipped for this reason.
     Skipped,
-    /// The step failed for good, or was skipped because another step failed.
+    /// The step failed permanently, or was skipped because another step failed.
     Failed,
 }
 
@@ -169,7 +170,7 @@ pub enum Jitter {
     None,
 }
 
-/// The step that runs if a step fails for good.
+/// The step that runs if a step fails permanently.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Catch {

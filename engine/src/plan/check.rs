@@ -63,7 +63,7 @@ impl Checker {
     /// Creates a checker for pipelines with these kinds.
     ///
     /// # Errors
-    /// If the settings of a kind result in an invalid JSON Schema.
+    /// Returns an error if the settings of a kind result in an invalid JSON Schema.
     pub fn new(registry: Registry) -> Result<Self, InvalidKindSchema> {
         let schema = pipeline_schema(&registry.schemas());
         let validator = jsonschema::draft202012::new(&schema)

@@ -48,7 +48,7 @@ impl Plan {
         self.description.as_deref()
     }
 
-    /// Returns the time zone that decides on which day an instant falls.
+    /// Returns the time zone that determines the date of a timestamp.
     pub const fn time_zone(&self) -> &TimeZone {
         &self.time_zone
     }
@@ -84,8 +84,9 @@ impl Plan {
         self.tables.iter().map(used).collect()
     }
 
-    /// Returns whether the keys of objects in a bucket may contain personal data. They do not if no
-    /// step stores objects in the bucket under a key with personal data.
+    /// Returns whether the keys of objects in a bucket may contain personal data. Returns false
+    /// only if the order key is not personal data and steps store objects in the bucket, all of
+    /// them under keys without personal data.
     pub fn has_personal_keys(&self, bucket: &str) -> bool {
         let stores = |effect: &Effect| {
             effect.port == Port::Objects && effect.verb == Verb::Put && *effect.resource == *bucket
@@ -195,7 +196,7 @@ pub struct PlannedStep {
     pub retry: Retry,
     /// The timeout of an attempt.
     pub timeout: Option<Duration>,
-    /// The catch step that runs if this step fails for good.
+    /// The catch step that runs if this step fails permanently.
     pub caught_by: Option<usize>,
     /// If this is a catch step, the step whose failure it catches.
     pub catches: Option<usize>,

@@ -61,8 +61,8 @@ pub(super) fn dependent_upserts(steps: &[PlannedStep]) -> Vec<DependentUpsert> {
 }
 
 /// Finds rows that may be overwritten with outdated data: between the read and the upsert, a step
-/// has an effect outside this process. The run cannot repeat the read after that, although another
-/// run may have changed the row.
+/// has an external effect. The run cannot repeat the read after that, although another run may have
+/// changed the row.
 pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
     let sends = plan.mail().is_some_and(|mail| mail.smtp.is_some());
     let reaches_out = |effect: &Effect| match effect.port {

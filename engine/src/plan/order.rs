@@ -51,7 +51,7 @@ pub enum KeyError {
 /// neither `.` nor `..`.
 ///
 /// # Errors
-/// If the key is invalid.
+/// Returns an error if the key is invalid.
 pub fn valid_key(key: &str) -> Result<(), KeyError> {
     if key.is_empty() {
         return Err(KeyError::Empty);
@@ -108,7 +108,7 @@ impl OrderPlan {
     /// Computes the key of an order that was received under a name.
     ///
     /// # Errors
-    /// If the result is not a valid key.
+    /// Returns an error if the result is not a valid key.
     pub fn key(&self, order: &Parsed, name: &str) -> Result<Arc<str>, KeyError> {
         let intake = Record::new(Arc::clone(&self.intake), vec![Value::text(name)]);
         let env = Env {
@@ -184,7 +184,7 @@ pub(super) fn check(
     if let Some(fault) = fault {
         sink.add(
             Finding::error(codes::ORDER_KEY, Place::value(place), format!("the order key {fault}"))
-                .help(expression.unwrap_or_else(|| "use a required text or integer of the order that is unique for each order, or `${{ intake.name }}`".to_owned())),
+                .help(expression.unwrap_or_else(|| "use a required field of the order that is text or an integer and unique for each order, or `${{ intake.name }}`".to_owned())),
         );
         return None;
     }

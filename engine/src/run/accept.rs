@@ -123,7 +123,7 @@ pub fn resume(
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResumeError {
     /// The order does not fit the plan's schema.
-    #[error("the stored order does not fit the order schema of this pipeline")]
+    #[error("the stored order does not match the order schema of this pipeline")]
     Order,
     /// The journal does not fit the plan.
     #[error(transparent)]

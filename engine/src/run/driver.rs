@@ -31,8 +31,8 @@ pub struct Run {
     pub info: Arc<RunInfo>,
     /// Its state.
     pub scheduler: Scheduler,
-    /// Claimed attempts with effects outside this process. Their claims are among the events that
-    /// the driver returned last. They begin when it is called again.
+    /// Claimed attempts with external effects. Their claims are among the events that the driver
+    /// returned last. They begin when it is called again.
     pub(super) claimed: Vec<Attempt>,
     /// Attempts that wait until the ends of claimed attempts are durable, or for permission.
     pub(super) next: Vec<Attempt>,
@@ -48,7 +48,7 @@ pub(super) struct Attempt {
     call: Call,
     number: u32,
     input: Value,
-    /// The permission for an effect outside this process, once granted.
+    /// The permission for an external effect, once granted.
     permit: Option<Permit>,
 }
 
@@ -59,7 +59,7 @@ impl Run {
         self.scheduler.restrict_to(steps);
     }
 
-    /// Writes the note that the handler is done with the order. It is written together with the
+    /// Makes the driver write the note that the handler is done with the order, together with the
     /// effect of `step`.
     pub fn write_done_note(&mut self, step: usize, mark: Arc<DoneNote>) {
         self.done_note = Some((step, mark));
@@ -119,10 +119,10 @@ struct EndedAttempt {
 /// Runs every step that can run now and every step that follows, until the run ends, has to wait,
 /// or must be made durable before it continues.
 ///
-/// An attempt with an effect outside this process ([`Effects::outside`]) begins in the call after
-/// the one that returned its [`Event::Claimed`]. That call runs nothing else, so the end of the
-/// attempt is durable before any later step can block another run. An attempt is claimed only when
-/// it has permission to start immediately. Earlier events do not wait for the permission.
+/// An attempt with an external effect ([`Effects::outside`]) begins in the call after the one that
+/// returned its [`Event::Claimed`]. That call runs nothing else, so the end of the attempt is
+/// durable before any later step can block another run. An attempt is claimed only when it has
+/// permission to start immediately. Earlier events do not wait for the permission.
 pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
     let plan = Arc::clone(run.scheduler.plan());
     let outside = effects.outside();
@@ -325,7 +325,7 @@ async fn acquire_permit(
     }
 }
 
-/// Returns whether a step has an effect outside this process that is not safe to repeat.
+/// Returns whether a step has an external effect that is not safe to repeat.
 fn must_be_claimed(planned: &PlannedStep, outside: Outside) -> bool {
     planned.effects.iter().any(|effect| {
         effect.on_unknown().is_some()

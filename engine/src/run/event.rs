@@ -45,8 +45,8 @@ pub enum Event {
         /// When the next attempt begins; `None` if there is no retry.
         retry_at: Option<Timestamp>,
     },
-    /// An attempt with an effect outside this process is about to begin. Its outcome is unknown
-    /// until its end is journaled.
+    /// An attempt with an external effect is about to begin. Its outcome is unknown until its end
+    /// is journaled.
     Claimed {
         /// The step's id.
         step: Arc<str>,

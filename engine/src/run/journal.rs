@@ -150,8 +150,8 @@ fn write(event: &Event) -> StoredEvent<'_, &Value> {
     }
 }
 
-/// Decodes events, with outputs by the types of the plan. The output of a step that the plan does
-/// not have is [`Value::Missing`].
+/// Decodes events. The types of the plan determine how outputs are read. The output of a step that
+/// the plan does not have is [`Value::Missing`].
 ///
 /// # Errors
 /// Returns an error if the text is damaged or does not fit the plan.

@@ -47,8 +47,8 @@ struct DeterminedRun<'a> {
 }
 
 impl DeterminedRun<'_> {
-    /// Returns for each step whether it runs unless another step fails, and whether its own failure
-    /// would park the run.
+    /// Returns for each step whether it is certain to run unless another step fails, and would park
+    /// the run if it failed.
     fn certain_steps(&self) -> Vec<bool> {
         let own = |step: &PlannedStep| {
             let is_true = |when: &Compiled| {

@@ -139,7 +139,7 @@ impl Scheduler {
     }
 }
 
-/// Records an event's result in the known past of its step.
+/// Records the result of an event in the past states of its step.
 fn record_past(
     states: &mut [PastStates],
     event: &Event,

@@ -299,7 +299,8 @@ impl Scheduler {
     /// Returns the input of an attempt of a step, or of one of its elements.
     ///
     /// # Errors
-    /// Returns an error if a number is out of range.
+    /// Returns an error if the input cannot be computed, for example because a number is out of
+    /// range.
     pub(super) fn input_of(&self, step: usize, element: Option<u32>) -> Result<Value, EvalError> {
         let item = element.and_then(|element| self.items(step)?.get(element as usize));
         self.input_for(step, element, item)
@@ -397,8 +398,7 @@ impl Scheduler {
     /// Applies an event. Applying a journal to a new run rebuilds its state.
     ///
     /// # Errors
-    /// Returns an error if the event is impossible in the current state. The state is unchanged
-    /// then.
+    /// Returns an error if the event is impossible in the current state.
     pub fn apply(&mut self, event: &Event) -> Result<(), IllegalEvent> {
         let retries = matches!(event, Event::Retried { .. });
         match event {

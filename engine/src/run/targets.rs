@@ -2,7 +2,7 @@
 //! overwrite the same row or object unnoticed.
 //!
 //! The check is here and not in the ports, so it is the same for every storage. It runs when an
-//! attempt starts and not when a journal is applied: what a run has done stays done.
+//! attempt starts and not when a journal is applied, because completed steps stay completed.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -45,7 +45,7 @@ impl Targets {
     }
 
     /// Returns the failure of an attempt whose target another step or element has written, unless
-    /// it may replace it.
+    /// the attempt may replace that row.
     pub(super) fn conflict(&self, plan: &Plan, writer: Writer, target: &Target) -> Option<Failure> {
         let (step, element) = writer;
         let planned = plan.steps().get(step)?;

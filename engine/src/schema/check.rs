@@ -286,9 +286,9 @@ impl Checker<'_, '_> {
                 is_possible(map, "number") || (in_texts() && is_possible(map, "string")),
                 "decimals",
             ),
-            Constrains::Texts => (is_possible(map, "string"), "texts"),
+            Constrains::Texts => (is_possible(map, "string"), "text"),
             Constrains::Dates => {
-                (format == Some("date") && is_possible(map, "string"), "texts of `format: date`")
+                (format == Some("date") && is_possible(map, "string"), "text with `format: date`")
             }
             Constrains::Arrays => (is_possible(map, "array"), "arrays"),
             Constrains::Objects => (is_possible(map, "object"), "objects"),

@@ -38,7 +38,8 @@ pub(super) struct Compilation {
     pub(super) problems: Vec<SchemaProblem>,
 }
 
-/// Compiles the schema of an order, which is an object. The `broken` parts are not compiled.
+/// Compiles the schema of an order, which is an object. Parts in `broken` have no type, unless they
+/// are records or lists whose own parts have types.
 pub(super) fn compile<'s>(
     index: &Index<'s>,
     root: &'s Json,

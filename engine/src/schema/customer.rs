@@ -57,7 +57,7 @@ impl CustomerMembers {
             _ => {
                 return Some((
                     SchemaProblemKind::Invalid,
-                    "`x-customer` can only mark a text, an integer or an e-mail address",
+                    "`x-customer` can only mark text, an integer or an e-mail address",
                 ));
             }
         }

@@ -144,8 +144,7 @@ const fn rank(kind: &Kind) -> Rank {
     }
 }
 
-/// Reports the faults of the only alternative that can be meant, or else that no alternative
-/// matches.
+/// Reports the faults of the only plausible alternative, or else that no alternative matches.
 fn alternatives(
     error: &ValidationError<'_>,
     context: &[Vec<ValidationError<'static>>],
@@ -153,7 +152,7 @@ fn alternatives(
     faults: &mut Vec<Fault>,
 ) {
     let here = error.instance_path();
-    // An alternative with another type, constant or tag is not meant.
+    // An alternative with another type, constant or tag is not plausible.
     let other = |error: &ValidationError<'_>| match error.kind() {
         Kind::Type { .. } | Kind::Enum { .. } | Kind::FalseSchema => error.instance_path() == here,
         Kind::Constant { .. } => true,

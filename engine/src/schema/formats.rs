@@ -50,7 +50,7 @@ pub(super) fn expected(format: &str) -> String {
     }
     let known = FORMATS.iter().find(|(name, _)| *name == format);
     known.map_or_else(
-        || format!("a text of the format `{format}`"),
+        || format!("text of the format `{format}`"),
         |(_, expected)| (*expected).into(),
     )
 }

@@ -54,7 +54,7 @@ pub(crate) const fn type_name(value: &Json) -> &'static str {
 /// Returns the name of a type in words.
 pub(crate) fn type_description(name: &str) -> &'static str {
     match name {
-        "null" => "empty",
+        "null" => "an empty value",
         "boolean" => "true or false",
         "integer" => "an integer",
         "number" => "a number",

@@ -123,8 +123,8 @@ impl PlanContext<'_> {
         self.value(field, &Route::root().key(field), expr.raw(), T::ty().as_ref())
     }
 
-    /// Compiles a setting as a date field of the step's input. The setting is a date or an instant.
-    /// An instant is converted to its day in the pipeline's time zone.
+    /// Compiles a setting as a date field of the step's input. The setting is a date or a
+    /// timestamp. A timestamp is converted to its day in the pipeline's time zone.
     pub fn day(&mut self, field: &str, expr: &Expr<Value>) -> Option<Compiled> {
         let route = Route::root().key(field);
         let compiled = oms_expression::compile_value(expr.raw(), None, self.scope);
@@ -449,7 +449,8 @@ impl InputPlan {
     /// Computes the input.
     ///
     /// # Errors
-    /// If a number is out of range.
+    /// Returns an error if an expression cannot be evaluated, for example because a number is out
+    /// of range.
     pub fn eval(&self, env: &Env<'_>) -> Result<Value, EvalError> {
         let values = self.fields.iter().map(|field| field.eval(env)).collect::<Result<_, _>>()?;
         Ok(Value::Record(Arc::new(Record::new(Arc::clone(&self.ty), values))))

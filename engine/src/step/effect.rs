@@ -1,5 +1,5 @@
-//! The effects of a planned step, as data. They are used for checking retries, for IAM permissions,
-//! fault points, costs and documentation.
+//! The effects of a planned step, as data. They are used to check retries and conflicts between
+//! steps, to divide a plan into handlers, to grant permissions, and to display steps.
 
 use std::sync::Arc;
 

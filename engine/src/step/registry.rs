@@ -20,7 +20,7 @@ impl Registry {
     /// Creates a registry of kinds.
     ///
     /// # Errors
-    /// If two kinds have the same name.
+    /// Returns an error if two kinds have the same name.
     pub fn new(kinds: impl IntoIterator<Item = StepKind>) -> Result<Self, DuplicateKind> {
         let mut known = BTreeMap::new();
         for kind in kinds {

@@ -19,7 +19,7 @@ pub(super) enum Attribute {
 }
 
 /// Schemes that are allowed in links. Other schemes can run code in a webmail client or do not work
-/// in mails.
+/// in e-mails.
 pub(super) const LINK_SCHEMES: [&str; 4] = ["http:", "https:", "mailto:", "tel:"];
 /// Schemes that are allowed for resources. `cid:` refers to a part of the e-mail (RFC 2392). A URL
 /// without a scheme does not load in an e-mail and is harmless.
@@ -53,7 +53,7 @@ impl Attribute {
 }
 
 /// Returns whether the HTML source of an `href` value is an allowed link: it has one of
-/// [`LINK_SCHEMES`] or points to an anchor in the mail.
+/// [`LINK_SCHEMES`] or points to an anchor in the e-mail.
 pub(super) fn is_link(value: &str) -> bool {
     let start = url_start(value);
     start.starts_with('#') || has_scheme(&start, &LINK_SCHEMES)

@@ -1,4 +1,4 @@
-//! Walks the syntax tree of a template and reports what is invalid for data of a given type.
+//! Walks the syntax tree of a template and reports its problems with data of a given type.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;

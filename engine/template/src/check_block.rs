@@ -32,7 +32,7 @@ impl<'t> Checker<'t> {
         for (key, value) in &tag.call.named {
             let flag = matches!(cursor.text(&value.span), "true" | "false");
             if !(matches!(name, "if" | "unless") && cursor.text(key) == "includeZero" && flag) {
-                let message = format!("invalid setting `{}` for `{name}`", cursor.text(key));
+                let message = format!("invalid option `{}` for `{name}`", cursor.text(key));
                 self.report(cursor, Fault::new(codes::TEMPLATE_HELPER, key.clone(), message));
             }
         }

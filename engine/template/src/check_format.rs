@@ -54,7 +54,7 @@ impl<'t> Checker<'t> {
         valid.then(|| Type::text().with_pii(pii))
     }
 
-    /// Checks the named settings of a helper. Only `date` has a setting.
+    /// Checks the options of a helper. Only `date` has an option.
     pub(super) fn settings(
         &mut self,
         name: &str,
@@ -65,14 +65,14 @@ impl<'t> Checker<'t> {
         for (position, (key, value)) in at.named.iter().enumerate() {
             let setting = cursor.text(key);
             let fault = if name != DATE {
-                let message = format!("`{name}` has no setting `{setting}`");
+                let message = format!("`{name}` has no option `{setting}`");
                 Fault::new(codes::TEMPLATE_HELPER, key.clone(), message)
             } else if setting != ZONE {
-                let message = format!("`{name}` has no setting `{setting}`");
+                let message = format!("`{name}` has no option `{setting}`");
                 Fault::new(codes::TEMPLATE_HELPER, key.clone(), message)
                     .help(format!("to set the time zone, write `{ZONE}=\"Europe/Berlin\"`"))
             } else if position > 0 {
-                let message = format!("duplicate setting `{ZONE}`");
+                let message = format!("duplicate option `{ZONE}`");
                 Fault::new(codes::TEMPLATE_HELPER, key.clone(), message)
             } else {
                 match zone(call.hash.get(ZONE)) {

@@ -178,7 +178,7 @@ impl Checker<'_> {
         }
         let name = cursor.text(&tag.call.name);
         let message = format!("`{name}` is at the start of a link and can be any URL: {LINK_RULE}");
-        let help = "write the start of the URL in the template, such as `https://shop.example/orders/{{…}}`, or accept the warning at the step's `template` with `# oms: allow OMS0517`";
+        let help = "write the start of the URL in the template, such as `https://shop.example/orders/{{…}}`, or allow the warning at the step's `template` with `# oms: allow OMS0517`";
         let fault = Fault::new(codes::TEMPLATE_LINK_TARGET, tag.call.name.clone(), message);
         self.report(cursor, fault.warning().help(help.to_owned()));
     }

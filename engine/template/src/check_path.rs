@@ -95,7 +95,7 @@ impl Scopes {
         assumed
     }
 
-    /// Undoes every assumption made since the mark.
+    /// Undoes the assumptions since the call of [`Self::assume`] that returned `assumed`.
     pub(super) fn restore(&mut self, assumed: usize) {
         self.present.truncate(assumed);
     }

@@ -92,7 +92,7 @@ pub(super) fn low_contrast(text: &str) -> Vec<LowContrast> {
     found
 }
 
-/// Maximum depth of nested elements that are checked. A typical mail has about thirty.
+/// Maximum depth of nested elements that are checked. A typical e-mail has about thirty.
 const DEPTH_MAX: usize = 500;
 impl TextStyle {
     fn with(&self, text: &str, name: &str, element: &Element) -> Self {

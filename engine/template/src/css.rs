@@ -99,8 +99,8 @@ static SUPPORT: LazyLock<HashMap<&str, &str>> = LazyLock::new(|| {
 /// Properties that an e-mail does not depend on.
 const OPTIONAL: [&str; 3] = ["color-scheme", "hyphens", "overflow-wrap"];
 
-/// Minimum number of clients that must drop a declaration before it is reported. A single client is
-/// common: Outlook on Windows drops most of CSS.
+/// Minimum number of clients that must drop a declaration before it is reported. Many declarations
+/// are dropped by a single client: Outlook on Windows drops most of CSS.
 const CLIENTS_MIN: usize = 3;
 /// A client that is reported even if no other client drops the declaration.
 const GMAIL: &str = "Gmail";

@@ -20,7 +20,7 @@ pub(super) const CALLS: [&str; 15] = [
     "number", "or", "plural",
 ];
 
-/// The helper that formats a date, and its setting for a time zone.
+/// The helper that formats a date, and its option for a time zone.
 pub(super) const DATE: &str = "date";
 pub(super) const ZONE: &str = "zone";
 

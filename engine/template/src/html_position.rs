@@ -117,8 +117,9 @@ impl HtmlPosition {
         }
     }
 
-    /// Returns the number of bytes of a fixed text that must be read one by one and the position at
-    /// its end, if they are known for this position.
+    /// Returns the number of bytes of a fixed text that must be read before the rest can be
+    /// skipped, and the position at the end of the text. Returns `None` if the effect of the text
+    /// at the current position is not known.
     pub(super) fn shortcut<'p>(&self, effect: &'p FixedTextEffect) -> Option<&'p (usize, Self)> {
         match self.state {
             State::Content => effect.content.as_ref(),
@@ -319,11 +320,12 @@ const TITLE: &str = "title";
 const TITLE_END: &str = "</title>";
 
 /// The effect of a fixed text on the position, computed once when the template is loaded. Most
-/// texts start between tags or within an attribute.
+/// texts start between tags or within an attribute. A field is `None` if the text, read from the
+/// position of the field, has an attribute that is not allowed.
 #[derive(Debug)]
 pub(super) struct FixedTextEffect {
-    /// The number of bytes to read one by one and the end position, if the text starts between
-    /// tags. All three fields are `None` if the text has an attribute that is not allowed.
+    /// The number of bytes to read before the rest is skipped, and the end position, if the text
+    /// starts between tags.
     content: Option<(usize, HtmlPosition)>,
     /// The same if the text starts in a double-quoted value: the length including the closing
     /// quote, and the end position.

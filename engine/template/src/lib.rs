@@ -1,4 +1,4 @@
-//! Mail templates: folders of Handlebars files that are loaded once, checked against the type of
+//! E-mail templates: folders of Handlebars files that are loaded once, checked against the type of
 //! their data, and rendered.
 //!
 //! A [`Template`] is the folder `<templates>/<name>/`. It contains `subject.hbs` and `body.mjml`

@@ -157,7 +157,7 @@ fn length(variant: &Variant) -> Vec<TemplateProblem> {
     let bytes = variant.html.rendered().text.len();
     if bytes > HTML_BYTES_SHOWN {
         let message = format!(
-            "the HTML has {} KB without its values, and Gmail clips e-mails after {} KB",
+            "the HTML is {} KB without its values, and Gmail clips e-mails after {} KB",
             bytes / 1024,
             HTML_BYTES_SHOWN / 1024
         );

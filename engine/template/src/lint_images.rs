@@ -24,7 +24,7 @@ pub(super) struct Alts {
 }
 
 impl Alts {
-    /// Collects the defaults from the files of a mail.
+    /// Collects the defaults from the files of an e-mail.
     pub(super) fn of<'p>(parts: impl IntoIterator<Item = &'p Part>) -> Self {
         let mut alts = Self::default();
         for part in parts.into_iter().filter(|part| part.text.contains(DEFAULTS)) {

@@ -100,7 +100,7 @@ pub(super) fn masked(text: &str) -> String {
     Masks::default().mask(text)
 }
 
-/// Maximum depth of nested elements in one MJML file. A typical mail has about fifteen, and each
+/// Maximum depth of nested elements in one MJML file. A typical e-mail has about fifteen, and each
 /// inclusion adds its own.
 const DEPTH_MAX: usize = 50;
 

@@ -1,5 +1,5 @@
 //! Checks of MJML 4 elements and attributes. The parser treats unknown elements as HTML and ignores
-//! unknown attributes, so without this check a typo would only show up in the mail.
+//! unknown attributes, so without this check a typo would only show up in the e-mail.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::LazyLock;
@@ -113,7 +113,7 @@ fn attribute(
     let value = slice(text, &found.value);
     if owner == "mj-style" && name == "inline" && value == "inline" {
         let fault = Fault::new(codes::TEMPLATE_MJML, found.name.clone(), NOT_INLINED).warning();
-        let help = "write the declarations into `style` attributes, or remove `inline`: the rules then stay in the style sheet of the e-mail";
+        let help = "move the declarations to `style` attributes, or remove `inline` to keep the rules in the style sheet of the e-mail";
         return Some(fault.help(help.to_owned()));
     }
     if let Some(number) = without_unit(kind, value) {

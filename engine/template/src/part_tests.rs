@@ -214,6 +214,6 @@ fn an_error_contains_the_position_but_no_data() {
     let error = template.render(&data, None).unwrap_err().to_string();
     assert_eq!(
         error,
-        "the data does not fit `mail/t/body.txt.hbs` at line 2: `order.amount` is missing"
+        "the data does not match `mail/t/body.txt.hbs` at line 2: `order.amount` is missing"
     );
 }

@@ -58,7 +58,7 @@ pub enum TemplateError {
         path: String,
     },
     /// The data is not of the type that the template was checked for.
-    #[error("the data does not fit `{path}` at line {line}: {cause}")]
+    #[error("the data does not match `{path}` at line {line}: {cause}")]
     Mismatch {
         /// The path of the file.
         path: String,
@@ -91,7 +91,7 @@ impl Template {
     /// Renders only the HTML.
     ///
     /// # Errors
-    /// As [`Template::render`].
+    /// Returns the same errors as [`Template::render`].
     pub fn render_html(&self, data: &Value, locale: Option<&str>) -> Result<String, TemplateError> {
         let (variant, formats) = self.variant_and_formats(locale);
         self.context(variant, &formats).rendered(variant.html.rendered(), data, Escape::Html)
@@ -101,7 +101,7 @@ impl Template {
     /// attachment.
     ///
     /// # Errors
-    /// As [`Template::render`].
+    /// Returns the same errors as [`Template::render`].
     pub fn attachment(
         &self,
         name: &str,

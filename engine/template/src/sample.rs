@@ -1,4 +1,4 @@
-//! The sample data of a template, which previews use if no order reaches its mail.
+//! The sample data of a template, which previews use if no order leads to its e-mail.
 
 use oms_core::diagnostic::codes;
 use oms_core::value::{JsonNode, ProblemKind, Type, Value, read_json};
@@ -31,7 +31,7 @@ impl Template {
                 let end = text.ceil_char_boundary(at + 1);
                 let message = format!("{what} {}", problem.message);
                 let fault = Fault::new(codes::TEMPLATE_SAMPLE, at..end, message);
-                let help = "write the sample in the form of the step's `data`, or remove the file so that previews use only orders";
+                let help = "change the sample so that it matches the step's `data`, or remove the file so that previews use only orders";
                 fault.warning().help(help.to_owned()).in_file(path)
             };
             problems.into_iter().map(problem).collect::<Vec<_>>()

@@ -147,14 +147,14 @@ fn a_confirmation_shows_the_items_and_the_usd_figure_with_rate_and_date() {
     assert_eq!(
         plain(&mail.text),
         "Dear Mário & Söhne,\n\n\
-         Your order NW-10250 is confirmed. This is what we have noted.\n\n\
+         Your order NW-10250 is confirmed. Here are the details.\n\n\
          12 × Jack's New England Clam Chowder\n    NW-001, R$7.70\n\
          12 × Jack's New England Clam Chowder\n    NW-002, R$7.70\n\n\
          Total: R$1,552.60\n\
          Billed in US dollars: $284.24\n1 BRL = 0.183074 USD, reference rate of July 8, 2024 (ECB)\n\n\
          Ordered on July 8, 2024\n\
          Shipping to Brazil\n\n\
-         If something is not right, just reply to this mail. We are glad to help.\n"
+         If anything is wrong, just reply to this e-mail. We are happy to help.\n"
     );
     for part in [
         "<html lang=\"en\" dir=\"ltr\"",
@@ -207,7 +207,7 @@ fn a_confirmation_uses_the_language_and_formats_of_its_locale() {
     }
 }
 
-/// Size up to which Gmail shows a mail. It hides the rest behind a link (102 KB).
+/// Size up to which Gmail shows an e-mail. It hides the rest behind a link (102 KB).
 const GMAIL_CLIP: usize = 102 * 1024;
 
 #[test]
@@ -242,7 +242,7 @@ fn the_original_mail_has_its_typo_corrected() {
     assert_eq!(mail.subject, "Order Confirmation");
     assert_eq!(
         mail.text.trim_end(),
-        "Your order has been received and is now being processed. Please feel free to reach out to \
-         our customer support team for any queries."
+        "Your order has been received and is now being processed. If you have any questions, \
+         please contact our customer support team."
     );
 }

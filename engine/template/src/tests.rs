@@ -211,7 +211,7 @@ fn every_fault_is_reported_at_its_position() {
         (505, "{{default}}", "default", "requires a value", "{{this.default}}"),
         (505, "{{eq name}}", "eq", "expects 2 values, found 1 value", ""),
         (505, "{{#if name order.id}}x{{/if}}", "if", "expects 1 value, found 2 values", ""),
-        (505, "{{#with order key=1}}{{id}}{{/with}}", "key", "invalid setting `key`", ""),
+        (505, "{{#with order key=1}}{{id}}{{/with}}", "key", "invalid option `key`", ""),
         (505, "{{#if name as |x|}}y{{/if}}", "if", "does not support", "{{#each"),
         (505, "{{> lne}}", "lne", "unknown partial `lne`", "`line`"),
         (505, "{{> line order.items order}}", "line", "at most one record", ""),

@@ -1,5 +1,5 @@
-//! The texts of a mail: `texts.yaml` maps names to texts, with one file per locale. Texts may use
-//! the same tags and data as the mail.
+//! The texts of an e-mail: `texts.yaml` maps names to texts, with one file per locale. Texts may
+//! use the same tags and data as the e-mail.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -65,7 +65,7 @@ record! {
     pub(crate) struct Output {
         /// The number of the reservation.
         pub(crate) number: Arc<str>,
-        /// The description of the reservation by the warehouse.
+        /// The warehouse's description of the reservation.
         pub(crate) reserved: Arc<str>,
     }
 }

@@ -125,7 +125,7 @@ fn the_shipped_example_is_valid_and_its_kinds_have_pages() {
 }
 
 #[test]
-fn settings_of_an_own_kind_are_checked_at_their_place() {
+fn an_error_in_a_setting_of_a_custom_kind_has_its_line() {
     let place = Place::new("checked");
     place.edit("pieces: ${{ order.pieces }}", "pieces: ${{ order.article }}");
     let output = place.call(&["validate", "fulfilment.yaml", "--format", "json"]);
@@ -139,7 +139,7 @@ fn settings_of_an_own_kind_are_checked_at_their_place() {
 }
 
 #[test]
-fn an_unsafe_kind_takes_no_retry() {
+fn retries_of_an_unsafe_kind_are_rejected() {
     let place = Place::new("unsafe");
     place.edit("    uses: label.print\n", "    uses: label.print\n    retry: { attempts: 2 }\n");
     let output = place.call(&["validate", "fulfilment.yaml"]);
@@ -150,7 +150,7 @@ fn an_unsafe_kind_takes_no_retry() {
 }
 
 #[test]
-fn an_order_is_reserved_once_however_often_it_comes() {
+fn a_repeated_order_is_reserved_once() {
     let place = Place::new("once");
     let first = place.run(&[]);
     assert_eq!((&first["accepted"], &first["completed"]), (&1.into(), &1.into()), "{first}");
@@ -165,7 +165,7 @@ fn an_order_is_reserved_once_however_often_it_comes() {
 }
 
 #[test]
-fn an_order_at_fault_is_parked_without_a_second_attempt() {
+fn a_permanent_failure_parks_the_run_without_a_retry() {
     let place = Place::new("permanent");
     let sample = place.folder.join("fulfilment/samples/F-1.json");
     fs::write(sample, r#"{ "id": "F-1", "article": "TEA-500", "pieces": 0 }"#).unwrap();
@@ -177,7 +177,7 @@ fn an_order_at_fault_is_parked_without_a_second_attempt() {
 }
 
 #[test]
-fn a_closed_warehouse_is_tried_again_until_it_opens() {
+fn a_reservation_is_retried_until_the_warehouse_opens() {
     let place = Place::new("retried");
     place.close_warehouse();
     let mut background = place.start();
@@ -188,7 +188,7 @@ fn a_closed_warehouse_is_tried_again_until_it_opens() {
 }
 
 #[test]
-fn a_killed_run_goes_on_with_the_settings_it_began_with() {
+fn a_killed_run_resumes_with_its_original_settings() {
     let place = Place::new("killed");
     place.close_warehouse();
     let background = place.start();

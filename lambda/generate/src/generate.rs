@@ -19,7 +19,7 @@ pub struct Origin {
     /// The path from the generated folder to the workspace with the crates, or `None` to use the
     /// registry.
     pub crates: Option<String>,
-    /// Whether exchange rates are updated after the handlers were built. Otherwise the rates of the
+    /// Whether exchange rates are updated after the handlers are built. Otherwise, the rates of the
     /// pipeline's file apply.
     pub refresh: bool,
     /// The name and the bytes of a sample order for test events.

@@ -61,7 +61,7 @@ pub(crate) fn of_intake(bucket: &str, store: &str, rates: bool) -> Vec<Statement
         Statement::new("CompareDigest", &compare, &["s3:GetObject"], objects(bucket)),
     ];
     if rates {
-        let reason = "find the version that an order is accepted with";
+        let reason = "find the version with which an order is accepted";
         statements.push(Statement::new("FindRates", reason, &["s3:GetObject"], rates_object()));
         statements.push(Statement::new(
             "MissRates",
@@ -141,7 +141,7 @@ pub(crate) fn of_branch(uses: &ServiceUses<'_>) -> Vec<Statement> {
         Statement::new("MissOrder", DELETED_ORDER, &["s3:ListBucket"], arn(uses.bucket)),
     ];
     if uses.rates {
-        let reason = "read the version that an order was accepted with";
+        let reason = "read the version with which an order was accepted";
         statements.push(Statement::new(
             "ReadRates",
             reason,

@@ -39,7 +39,7 @@ pub struct BranchHandler {
 pub enum Outcome {
     /// All steps of the branch are completed.
     Done,
-    /// A temporary failure. The order must be tried again.
+    /// A temporary failure. The order must be processed again.
     Retry {
         /// The cause.
         cause: String,
@@ -140,7 +140,7 @@ impl BranchHandler {
         }
         match message.note {
             None => {}
-            Some(Note::Test) => self.log("info", "received a test event of S3", &[]),
+            Some(Note::Test) => self.log("info", "received a test event from S3", &[]),
             Some(Note::Deleted) => self.log("info", "ignored the deletion of an object", &[]),
             Some(Note::Unreadable) => {
                 self.log("error", "received a message that is not an S3 notification", &[]);

@@ -13,7 +13,7 @@ pub struct Bundle {
     pub pipeline: &'static str,
     /// All files by their paths relative to the pipeline, including the pipeline file itself.
     pub files: &'static [(&'static str, &'static [u8])],
-    /// The paths of the files with exchange rates that are updated after the handler was built.
+    /// The paths of the files with exchange rates that are updated after the handler is built.
     pub rates: &'static [&'static str],
     /// Tables that steps of the whole pipeline both read and write, in any handler.
     pub contended: &'static [&'static str],

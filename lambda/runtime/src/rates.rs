@@ -59,7 +59,7 @@ pub struct Plans {
 }
 
 impl Plans {
-    /// Creates the plans of a bundle.
+    /// Creates an empty cache for the plans of a bundle.
     pub fn new(bundle: Bundle, file: Arc<dyn RateFile>) -> Self {
         Self { bundle, file, known: Mutex::default() }
     }
@@ -74,11 +74,11 @@ impl Plans {
             return Ok(plan);
         }
         let Some(rates) = self.file.read(version).await? else {
-            let message = "the exchange rates that the order was accepted with no longer exist";
+            let message = "the exchange rates with which the order was accepted no longer exist";
             return Err(StepError::permanent(cause::NO_RATE, message));
         };
         let (plan, _) = self.bundle.plan_with(Some(&rates)).map_err(|error| {
-            let message = "the exchange rates that the order was accepted with are invalid";
+            let message = "the exchange rates with which the order was accepted are invalid";
             StepError::permanent(cause::NO_RATE, message).caused_by(error)
         })?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);

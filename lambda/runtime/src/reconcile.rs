@@ -52,8 +52,8 @@ pub struct Comparison {
     /// Number of missing notes, counted for each handler. Each of these orders was sent to its
     /// handler again.
     pub missing: u64,
-    /// Whether all orders were compared. If not, the next comparison continues after the last
-    /// order.
+    /// Whether this comparison covered all orders. It did not if it stopped early, or if it
+    /// continued an earlier comparison.
     pub all: bool,
 }
 

@@ -104,9 +104,10 @@ impl Permits {
         Arc::clone(&self.driving).try_acquire_owned().ok().map(Permit::Drive)
     }
 
-    /// Waits for a permit to process an order. While fewer than [`BACKLOG_MAX`] orders are queued,
-    /// also grants permits to only accept an order. It does so when the runs are stalled, and once
-    /// for every [`RUNS_PER_ORDER`] runs that were started from the queue.
+    /// Waits for a permit to process an order. With `accepts_while_stalled`, and while fewer than
+    /// [`BACKLOG_MAX`] orders are queued, also grants permits to only accept an order. It does so
+    /// when the runs are stalled, and once for every [`RUNS_PER_ORDER`] runs that were started from
+    /// the queue.
     pub(crate) async fn for_order(&self, queued: usize) -> Option<Permit> {
         let drive = Arc::clone(&self.driving).acquire_owned();
         if !self.accepts_while_stalled || queued >= BACKLOG_MAX {

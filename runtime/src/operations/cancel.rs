@@ -33,7 +33,7 @@ impl Runner {
     /// Cancels a run that waits or is parked. Completed steps stay completed; no further step runs.
     ///
     /// # Errors
-    /// When the run cannot be cancelled, or the database fails.
+    /// Returns an error if the run cannot be cancelled, or the database fails.
     pub async fn cancel(&self, row: &RunRow) -> Result<Settled, CancelError> {
         let Some(_lock) = self.run_locks.try_lock(row.id) else {
             return Err(CancelError::Refused(NotCancelled::UnderWay(row.key.clone())));

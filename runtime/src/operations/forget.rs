@@ -48,7 +48,7 @@ pub struct Candidate {
     pub order: Option<String>,
 }
 
-/// What is erased for a customer.
+/// The data that is erased for a customer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forgotten {
     /// The customer's ids.

@@ -40,7 +40,7 @@ pub enum NotRetried {
         /// The reason.
         why: String,
     },
-    /// The outcome of a step other than an e-mail is unknown.
+    /// The outcome of a step that sends no e-mail is unknown, so it cannot be marked as sent.
     #[error(
         "`{key}` is held: `{step}` sends no e-mail, so it cannot be marked as sent; use `--held resend` to run it again"
     )]
@@ -76,7 +76,7 @@ pub enum NotRetried {
 /// Why a retry failed.
 pub type RetryError = OperationError<NotRetried>;
 
-/// A user's decision about the steps of a held run, whose outcome is unknown.
+/// A user's decision about the steps of a held run that have an unknown outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Held {
@@ -95,7 +95,7 @@ impl Runner {
     /// `held`.
     ///
     /// # Errors
-    /// When the run cannot be retried, or the database fails.
+    /// Returns an error if the run cannot be retried, or the database fails.
     pub async fn retry(&self, row: &RunRow, held: Option<Held>) -> Result<Settled, RetryError> {
         let Some(_lock) = self.run_locks.try_lock(row.id) else {
             return Err(RetryError::Refused(NotRetried::UnderWay(row.key.clone())));

@@ -59,7 +59,7 @@ pub enum StepStatus {
     Pending,
     /// It waits for its next attempt.
     Waiting,
-    /// An attempt with an effect outside this process has begun, and its outcome is unknown.
+    /// An attempt with an external effect has begun, and its outcome is unknown.
     Claimed,
     /// It is in progress.
     Running,
@@ -115,7 +115,7 @@ pub enum StepEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         input: Option<Json>,
     },
-    /// An attempt with an effect outside this process began.
+    /// An attempt with an external effect began.
     Claimed {
         /// The element, in a step with `for_each`.
         element: Option<u32>,
@@ -194,7 +194,8 @@ impl StepEvent {
         }
     }
 
-    /// Returns the element and the number of the attempt. Other events have none.
+    /// Returns the element and the number of the attempt, or `None` if the event does not belong to
+    /// an attempt.
     pub const fn attempt(&self) -> Option<(Option<u32>, u32)> {
         match self {
             Self::Succeeded { element, attempt, .. }

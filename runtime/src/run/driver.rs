@@ -52,7 +52,7 @@ pub(crate) struct StretchStart {
     /// The position of a new order in the input. `None` after its first packet is committed.
     pub(crate) turn: Option<Turn>,
     pub(crate) refusals: Refusals,
-    /// Whether any part of the run is durable.
+    /// Whether a packet was committed since the start, so that a refused stretch continues from it.
     pub(crate) durable: bool,
     /// Writes that were staged before the stretch and are not durable yet.
     pub(crate) writes: Vec<Write>,
@@ -173,8 +173,8 @@ impl Driver {
 
     /// Drives a run until it ends or has to wait, and commits its progress: once at the end, and
     /// also before and after each step with external effects. Returns the outcome of the last
-    /// commit. If a commit is refused before any part of the run is durable, the refusal is
-    /// recorded and the caller has to start again.
+    /// commit. If the first commit is refused, the refusal is recorded, and the caller has to start
+    /// again.
     pub(crate) async fn advance(
         &self,
         run: &mut Run,
@@ -213,7 +213,7 @@ impl Driver {
         }
     }
 
-    /// Prevents further external effects.
+    /// Prevents new claims of external effects. Runs stop at their next commit.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::SeqCst);
         if let Some(mailer) = &self.mailer {

@@ -1,4 +1,4 @@
-//! A run's view of the embedded world. Writes are staged until the run has to stop. Reads see
+//! A run's view of the state directory. Writes are staged until the stretch is committed. Reads see
 //! staged writes before committed data.
 
 use std::collections::HashMap;

@@ -19,7 +19,7 @@ const OUT: &str = "out";
 const OUTBOX: &str = "outbox";
 
 /// Returns the mailer to use, and stores the choice. Without a choice, e-mails stay in the outbox.
-/// But if a mail server sent e-mails before, a missing choice is an error, because sending would
+/// But if the stored choice is a mail server, a missing choice is an error, because sending would
 /// otherwise stop unnoticed.
 pub(crate) fn settle(
     setup: &Setup<'_>,

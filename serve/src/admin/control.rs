@@ -25,7 +25,7 @@ const REQUEST_MAX: u64 = 32 << 20;
 const CLIENT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of concurrent clients. Others wait in the socket's backlog.
 const CLIENTS_MAX: usize = 64;
-/// Delay after a failed `accept`, such as without free file descriptors.
+/// Delay after a failed `accept`, for example because no file descriptor is free.
 const ACCEPT_DELAY: Duration = Duration::from_millis(50);
 
 /// Listens on the socket of a state directory.

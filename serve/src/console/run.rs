@@ -296,7 +296,7 @@ fn event_data(event: &StepEvent) -> Json {
             format!("next attempt at {}", format::instant(*retry_at))
         }
         StepEvent::Skipped { why, .. } => why.clone(),
-        StepEvent::ReadAgain { .. } => "other runs may have changed it".to_owned(),
+        StepEvent::ReadAgain { .. } => "other runs may have changed the rows".to_owned(),
     };
     json!({ "at": format::instant(event.at()), "what": event.name(), "detail": detail })
 }

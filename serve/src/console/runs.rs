@@ -112,7 +112,8 @@ fn counts(reader: &Reader) -> Result<Vec<(RunState, i64)>, oms_sqlite::Error> {
     Ok(counts)
 }
 
-/// Returns the totals of a customer search, including what it left out.
+/// Returns the totals of a customer search, including the total number of matching customers if the
+/// search did not cover all of them.
 fn customer_data(found: &CustomerRuns) -> Json {
     let count = |count: usize| format::count(i64::try_from(count).unwrap_or(i64::MAX));
     let (shown, more) = (found.page.runs.len(), found.runs > found.page.runs.len());

@@ -20,11 +20,12 @@ const MIN_IDLE: Duration = Duration::from_millis(100);
 /// Delay between two attempts to close an idle connection.
 const CLOSE_INTERVAL: Duration = Duration::from_millis(20);
 
-/// The time since which a connection waits for its peer, either to send more of a request or to
-/// read a response. While the server works on a request, the connection does not wait.
+/// How long a connection has been waiting for its peer, either to send more of a request or to read
+/// a response. While the server works on a request, the connection does not wait.
 pub(crate) struct IdleTime {
     begun: Instant,
-    /// Milliseconds since `begun` plus one, or 0 while the connection does not wait.
+    /// The start of the wait in milliseconds after `begun`, plus one. 0 while the connection does
+    /// not wait.
     since: AtomicU64,
 }
 

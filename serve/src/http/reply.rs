@@ -33,7 +33,8 @@ pub(crate) fn respond(reply: &Reply) -> Response {
     (status, headers, reply.body.to_string()).into_response()
 }
 
-/// Returns a problem without a type of its own: its status describes it (RFC 9457, section 4.2.1).
+/// Returns a problem of the type `about:blank`, which only its status describes (RFC 9457, section
+/// 4.2.1).
 pub(crate) fn status_problem(status: StatusCode) -> Reply {
     let title = status.canonical_reason().unwrap_or_default();
     let mut reply = Reply::problem(status.as_u16(), "", title);

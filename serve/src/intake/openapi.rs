@@ -1,5 +1,6 @@
-//! The OpenAPI 3.1 document of the server. The paths and the schemas of orders come from the pipelines. The statuses are listed here: update them
-//! together with the table in `docs/serve.md` if a response changes.
+//! The OpenAPI 3.1 document of the server. The paths and the schemas of orders come from the
+//! pipelines. The statuses are listed here: update them together with the table in `docs/serve.md`
+//! if a response changes.
 
 use std::sync::Arc;
 

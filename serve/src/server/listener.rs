@@ -43,7 +43,7 @@ const HEADER_COUNT_MAX: usize = 64;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
 /// Timeout for open requests during shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(20);
-/// Delay after a failed `accept`, such as without free file descriptors.
+/// Delay after a failed `accept`, for example because no file descriptor is free.
 const ACCEPT_DELAY: Duration = Duration::from_millis(50);
 
 /// Listens on an address. Connections that are not accepted at once wait in the system's backlog.

@@ -1,4 +1,4 @@
-//! The middleware of all requests: an id, response headers, a count, and a line in the log.
+//! The middleware of all requests: an id, response headers, a count, and a line in the access log.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,7 +17,7 @@ use crate::state::site::Site;
 use crate::telemetry::log::timestamp;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-/// Maximum length of an id that is taken over from the client.
+/// Maximum length of an id that is accepted from the client.
 const ID_CHARS_MAX: usize = 64;
 
 static NEXT_NUMBER: AtomicU64 = AtomicU64::new(1);

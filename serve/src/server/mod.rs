@@ -1,4 +1,4 @@
-//! The server: its listener, its routes and its middleware. It may use all other rooms.
+//! The server: its listener, its routes and its middleware. It may use all other modules.
 
 pub(crate) mod listener;
 mod middleware;

@@ -1,4 +1,4 @@
-//! Why a server does not start or stops.
+//! Why a server does not start, or why it stops with an error.
 
 use std::path::PathBuf;
 

@@ -25,7 +25,7 @@ pub(crate) struct Indexing {
 }
 
 impl Indexing {
-    /// Starts the writer.
+    /// Starts the thread.
     pub(crate) fn start(runner: Arc<Runner>, recent: Arc<RecentOrders>) -> io::Result<Self> {
         let (stop, stopped) = channel();
         let (running, ended) = oneshot::channel::<()>();

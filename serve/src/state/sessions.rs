@@ -23,7 +23,8 @@ const IDLE_TIMEOUT: Duration = KeptSessions::IDLE_TIMEOUT;
 const CHECK_INTERVAL: Duration = Duration::from_mins(10);
 /// How long revealed personal data is shown.
 const REVEAL_TIMEOUT: Duration = Duration::from_mins(15);
-/// Maximum number of sessions. If there are more, the session that has been idle longest ends.
+/// Maximum number of sessions. A further session replaces the one that has been idle longest.
+/// Sessions without a login are replaced first.
 const SESSIONS_MAX: usize = KeptSessions::MAX as usize;
 /// Maximum number of searches that a session remembers.
 const SEARCHES_MAX: usize = 50;

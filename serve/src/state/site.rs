@@ -34,7 +34,7 @@ pub struct Site {
     pub(crate) metrics: Metrics,
     /// Whether only this machine can connect.
     pub(crate) loopback: bool,
-    /// The request log, if enabled.
+    /// The access log, if enabled.
     pub(crate) log: Option<Log>,
     pub(crate) sessions: Sessions,
     /// Permits for rendering pages of the console. Each page needs a thread and a connection to the

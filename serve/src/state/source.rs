@@ -19,7 +19,7 @@ pub trait Source: Send + Sync {
     /// Reads the pipeline again.
     ///
     /// # Errors
-    /// Returns a description of the errors in the pipeline.
+    /// Returns an error if the pipeline file is invalid.
     fn reload(&self) -> Result<Reloaded, InvalidPipeline>;
 
     /// Returns the name of the file as it is shown to users.

@@ -1,4 +1,4 @@
-//! The request log: lines of JSON on standard error. A separate thread writes them, so that a slow
+//! The access log: lines of JSON on standard error. A separate thread writes them, so that a slow
 //! reader does not delay requests.
 
 use std::io::Write as _;

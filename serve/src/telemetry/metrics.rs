@@ -81,7 +81,11 @@ impl Metrics {
             "Completed runs with a failure that a catch step handled",
             metrics.caught.clone(),
         );
-        registry.register("runs_open", "Runs that have not ended, by state", metrics.open.clone());
+        registry.register(
+            "runs_open",
+            "Runs that are in progress, waiting or parked, by state",
+            metrics.open.clone(),
+        );
         registry.register("orders_queued", "Queued orders", metrics.queued.clone());
         registry.register(
             "acceptance_seconds",
@@ -115,7 +119,7 @@ impl Metrics {
         self.queued.get_or_create(&of).set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    /// Sets the number of runs in a state that have not ended.
+    /// Sets the number of runs that have not ended, for one of their states.
     pub(crate) fn set_open(&self, pipeline: &str, state: RunState, count: i64) {
         let of = StateLabels { pipeline: pipeline.to_owned(), state: state.as_str() };
         self.open.get_or_create(&of).set(count);

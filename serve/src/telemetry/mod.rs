@@ -1,4 +1,4 @@
-//! Metrics, traces and the request log.
+//! Metrics, traces and the access log.
 
 pub(crate) mod log;
 pub(crate) mod metrics;

@@ -101,9 +101,9 @@ pub enum Error {
         /// The requested target.
         now: &'static str,
     },
-    /// A mail server sent e-mails before, and the delivery is not configured now.
+    /// The state was last used with a mail server, and now no choice is made.
     #[error(
-        "e-mails of this state were sent by a mail server; use `--mail smtp` to continue sending, or `--mail outbox` to keep e-mails in the outbox"
+        "this state was last used with a mail server; use `--mail smtp` to continue sending e-mails, or `--mail outbox` to keep them in the outbox"
     )]
     MailUnsaid,
     /// This program cannot make a plan from a stored bundle.

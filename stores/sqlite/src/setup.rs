@@ -93,8 +93,8 @@ impl<'c> Setup<'c> {
         seeds::load(self.0, seeds)
     }
 
-    /// Stores the greatest row that a run ever had, if an earlier version of the program did not
-    /// store it.
+    /// Stores the highest row number that a run ever had, if an earlier version of the program did
+    /// not store it.
     ///
     /// # Errors
     /// Returns an error if the database fails.

@@ -9,11 +9,11 @@ pub(super) struct Damaged {
     pub(super) at: usize,
 }
 
-/// Number of sorts of faults.
+/// Number of different faults.
 const SORTS: usize = 10;
 
-/// Puts a fault of a random sort into a random line, or into the next line that allows it. Returns
-/// `None` if no line allows any fault.
+/// Puts a random fault into a random line, or into the next line that allows it. Returns `None` if
+/// no line allows any fault.
 pub(super) fn damage(lines: &[String], chance: &mut Chance) -> Option<Damaged> {
     let first = chance.below(lines.len());
     let sort = chance.below(SORTS);

@@ -44,7 +44,8 @@ impl<'w> FaultyWorld<'w> {
     }
 
     fn works(&self) -> Result<(), StepError> {
-        // This is called before and after each act, so each call has half of the probability.
+        // This is called before and after each port call, so each of the two checks has half of the
+        // probability.
         if self.chance.lock().unwrap().one_in(self.rarity * 2) {
             return Err(StepError::transient(cause::UNAVAILABLE, "injected fault"));
         }

@@ -70,7 +70,7 @@ impl DataApi {
     /// Listens on a loopback port; 0 selects a free one.
     ///
     /// # Errors
-    /// When the port is in use.
+    /// Returns an error if the port is in use.
     pub async fn listen(settings: Settings, port: u16) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
             settings,

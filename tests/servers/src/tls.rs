@@ -20,7 +20,7 @@ impl Tls {
     /// Listens and forwards connections. The certificate is self-signed.
     ///
     /// # Errors
-    /// When no port is free, or the certificate cannot be written.
+    /// Returns an error if no port is free, or the certificate cannot be written.
     pub async fn in_front_of(server: SocketAddr) -> std::io::Result<Self> {
         let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]);
         let made = made.map_err(std::io::Error::other)?;

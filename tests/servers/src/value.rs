@@ -70,7 +70,7 @@ pub(crate) fn parameter(given: &Json) -> Result<(Type, Text), (&'static str, Str
 /// Converts a column to JSON.
 ///
 /// # Errors
-/// When the Data API does not support its type.
+/// Returns an error if the Data API does not support its type.
 pub(crate) fn field(row: &Row, at: usize) -> Result<Json, String> {
     let Some(column) = row.columns().get(at) else { return Err("no such column".to_owned()) };
     let unread = |error: tokio_postgres::Error| error.to_string();

@@ -29,7 +29,7 @@ pub trait Files {
     /// Returns a file's bytes.
     ///
     /// # Errors
-    /// If the file cannot be read.
+    /// Returns an error if the file cannot be read.
     fn read(&self, path: &str) -> Result<Arc<[u8]>, FileError>;
 
     /// Returns the sorted names in a folder, without those in its subfolders. Names of subfolders

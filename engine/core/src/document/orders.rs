@@ -51,7 +51,7 @@ type Each<'e> = dyn FnMut(OrderText) -> bool + 'e;
 /// passed on too, so that the parser of orders reports the fault.
 ///
 /// # Errors
-/// If the text cannot be read.
+/// Returns an error if the text cannot be read.
 pub fn read_orders(
     input: &mut dyn BufRead,
     form: OrderForm,

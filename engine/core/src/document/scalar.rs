@@ -55,7 +55,7 @@ impl Decoded {
         self.from.extend(std::iter::repeat_n(from, letter.len_utf8()));
     }
 
-    /// Removes trailing white space, but keeps the first `keep` bytes.
+    /// Removes trailing white space, but keeps the first `min_len` bytes.
     fn trim_blanks(&mut self, min_len: usize) {
         while self.text.len() > min_len && self.text.ends_with([' ', '\t']) {
             self.text.pop();

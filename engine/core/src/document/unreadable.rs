@@ -125,7 +125,7 @@ impl YamlError {
                 return Self { code, message, span, help: Some(help) };
             }
             if let Some((span, help)) = joined_texts(text, at) {
-                let message = "`+` joins texts only within an expression".to_owned();
+                let message = "`+` joins text only within an expression".to_owned();
                 return Self { code, message, span, help: Some(help) };
             }
         }

@@ -34,7 +34,7 @@ pub mod cause {
     pub const NO_ROW: &str = "no_row";
     /// No object with this key.
     pub const NO_OBJECT: &str = "no_object";
-    /// Another run wrote a row or an object with this key.
+    /// Another run, or another step or element of this run, wrote a row or an object with this key.
     pub const CONFLICT: &str = "conflict";
     /// A value is outside the range of a column, an e-mail or an operation.
     pub const OUT_OF_RANGE: &str = "out_of_range";
@@ -55,13 +55,14 @@ pub mod cause {
     pub const ENVIRONMENT: &str = "environment";
     /// A template could not be rendered.
     pub const TEMPLATE: &str = "template";
-    /// The plan of the run can no longer be made.
+    /// The plan of the run can no longer be created.
     pub const PLAN: &str = "plan";
     /// The step panicked, which is a bug in its kind.
     pub const PANIC: &str = "panic";
     /// The stored data of the run is damaged.
     pub const DAMAGED: &str = "damaged";
-    /// The run was in progress at the time of the backup from which the state was restored.
+    /// The run was in progress or waiting at the time of the backup from which the state was
+    /// restored.
     pub const RESTORED: &str = "restored";
 }
 
@@ -86,7 +87,7 @@ impl StepError {
         }
     }
 
-    /// Creates a failure whose effect may have happened nevertheless.
+    /// Creates a failure of an attempt that may have had its effect nevertheless.
     pub fn unknown(message: impl Into<String>) -> Self {
         Self {
             class: Class::Unknown,

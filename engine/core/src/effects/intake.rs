@@ -104,7 +104,7 @@ pub trait Queue: Send + Sync {
 
 /// A file of exchange rates that is refreshed regularly. All its versions are kept.
 pub trait RateFile: Send + Sync {
-    /// Returns the current version; `None` if there is none yet.
+    /// Returns the current version; `None` if no version exists yet.
     fn version(&self) -> Io<'_, Option<String>>;
 
     /// Returns the bytes of a version; `None` if it no longer exists.

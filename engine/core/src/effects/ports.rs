@@ -48,7 +48,7 @@ pub struct Call {
     pub key: Arc<str>,
     /// Whether the effect may be repeated if its outcome is unknown (`on_unknown: resend`).
     pub may_resend: bool,
-    /// Whether an effect outside this process may already have happened.
+    /// Whether an external effect may already have happened.
     pub outcome_unknown: OutcomeUnknown,
     /// What the stretch has read so far.
     pub reads: Arc<Reads>,
@@ -56,7 +56,7 @@ pub struct Call {
     pub done_note: Option<Arc<DoneNote>>,
 }
 
-/// Whether an attempt that is interrupted now may have had an effect outside this process.
+/// Whether an attempt that is interrupted now may have had an external effect.
 #[derive(Clone, Debug, Default)]
 pub struct OutcomeUnknown(Arc<AtomicBool>);
 
@@ -95,7 +95,7 @@ pub trait ObjectStore: Send + Sync {
     /// Stores an object. The same content under the same key changes nothing.
     ///
     /// # Errors
-    /// `conflict` if another run stored other content there.
+    /// Returns an error with the cause `conflict` if another run stored other content there.
     fn put<'a>(&'a self, call: &'a Call, object: Put) -> Io<'a, ()>;
 
     /// Returns an object's bytes, or `None` if it does not exist.
@@ -134,7 +134,8 @@ pub trait Tables: Send + Sync {
     /// Inserts a row. A repetition by the same run has no effect.
     ///
     /// # Errors
-    /// `conflict` if another run wrote a row with this key, or this one wrote a different row.
+    /// Returns an error with the cause `conflict` if another run wrote a row with this key, or this
+    /// run wrote a different row.
     fn insert<'a>(
         &'a self,
         call: &'a Call,
@@ -208,7 +209,7 @@ pub trait Effects: Send + Sync {
     /// Randomness.
     fn random(&self) -> &dyn Random;
     /// Reports the end of the attempt behind a call. Its staged writes are kept for the step's
-    /// event if `keep` is true, and discarded otherwise.
+    /// event if `keep_writes` is true, and discarded otherwise.
     fn settle(&self, call: &Call, keep_writes: bool);
     /// Returns which parts of the world are outside this process.
     fn outside(&self) -> Outside;

@@ -196,8 +196,8 @@ impl Mail {
     }
 
     /// Rejects values that are not allowed in a header. The values were already checked at their
-    /// source. This check guarantees that no value can add a header, at the place where headers are
-    /// written.
+    /// source. This check, at the place where headers are written, guarantees that no value can add
+    /// a header.
     fn check_headers(&self) -> Result<(), MailError> {
         let from_name = self.from.name.as_deref().unwrap_or_default();
         for (header, value) in [

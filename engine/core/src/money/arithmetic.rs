@@ -38,8 +38,8 @@ impl Decimal {
 
     /// Returns the exact product, or `None` if it does not fit.
     ///
-    /// Its scale is the sum of both scales. Trailing zero decimals are dropped if the product fits
-    /// without them.
+    /// Its scale is the sum of both scales. If the product does not fit with this scale, trailing
+    /// zero decimals are dropped.
     pub fn checked_mul(self, other: Self) -> Option<Self> {
         let scale = self.scale() + other.scale();
         match self.mantissa().checked_mul(other.mantissa()) {
@@ -72,7 +72,7 @@ impl Decimal {
 
     /// Returns the value with exactly `places` decimals, rounded or padded with zeros.
     ///
-    /// If so many decimals do not fit, it is padded as far as possible. Its value stays exact.
+    /// If that many decimals do not fit, it is padded as far as possible. Its value stays exact.
     #[must_use]
     pub fn round(self, places: u32, mode: Rounding) -> Self {
         if places < self.scale() {

@@ -26,17 +26,18 @@ pub struct Currency(&'static Entry);
 pub(super) const EXPECTED_CODE: &str =
     "an ISO 4217 currency code (three uppercase letters, such as `EUR`)";
 
-/// The reason why a text is not a [`Currency`]. Messages never repeat the text.
+/// The reason why a text is not a [`Currency`]. Messages never repeat the text. They complete the
+/// sentence "… is".
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CurrencyError {
     /// The text is neither a code of list one nor the code of a currency that the euro replaced.
     #[error("not {EXPECTED_CODE}")]
     Unknown,
     /// The code stands for a metal, a unit of account, a test or no currency.
-    #[error("the ISO 4217 code has no minor units, so no amount can have it")]
+    #[error("an ISO 4217 code without minor units, so no amount can have this currency")]
     NoMinorUnits,
     /// The code is correct except for its case.
-    #[error("the currency code must be in uppercase: `{code}`")]
+    #[error("not an uppercase currency code; write `{code}`")]
     NotUpperCase {
         /// The code in uppercase.
         code: Currency,
@@ -311,7 +312,7 @@ mod tests {
         }
         let lower = Currency::parse("eUr").unwrap_err();
         assert_eq!(lower, CurrencyError::NotUpperCase { code: Currency::parse("EUR").unwrap() });
-        assert_eq!(lower.to_string(), "the currency code must be in uppercase: `EUR`");
+        assert_eq!(lower.to_string(), "not an uppercase currency code; write `EUR`");
         assert!(!Currency::parse("BTC").unwrap_err().to_string().contains("BTC"));
     }
 

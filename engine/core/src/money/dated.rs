@@ -97,7 +97,7 @@ impl Dated {
         self.overridden.insert((date, at));
     }
 
-    /// Returns whether the table quotes a currency.
+    /// Returns whether a row quotes the currency, or a fixed changeover rate applies to it.
     pub(super) fn has_currency(&self, currency: Currency) -> bool {
         self.column(currency).is_ok() || self.changeovers && changeover(currency).is_some()
     }

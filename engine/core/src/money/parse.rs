@@ -172,7 +172,7 @@ fn digits(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at(end)
 }
 
-/// Parses the exponent of a JSON number, saturating. Returns 0 if there is none, and `None` if the
+/// Parses the exponent of a JSON number, saturating. Returns 0 for an empty text, and `None` if the
 /// text is not an exponent.
 fn exponent(text: &[u8]) -> Option<i64> {
     let text = match text {

@@ -114,7 +114,7 @@ pub enum RateFileCause {
 const EXPECTED_DATE: &str = "a date, such as `2026-10-30` or `30 October 2026`";
 
 impl RateFileCause {
-    /// Returns what the cell should contain, if the cause is that it contains something else. It
+    /// Returns the expected content of the cell, if the cause is a cell with other content. It
     /// completes the sentence "… is not".
     pub fn expected(&self) -> Option<Cow<'static, str>> {
         match self {

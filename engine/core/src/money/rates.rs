@@ -219,7 +219,8 @@ impl RateTable {
         }
     }
 
-    /// Returns whether any row quotes the currency. The base always counts as quoted.
+    /// Returns whether the table has rates for the currency. The base always has a rate. With
+    /// changeovers, a currency that the euro replaced needs no row.
     pub fn has_currency(&self, currency: Currency) -> bool {
         match &self.quotes {
             Quotes::Dated(dated) => dated.has_currency(currency),
@@ -227,7 +228,7 @@ impl RateTable {
         }
     }
 
-    /// Returns every currency that some row quotes, and the base, ordered by code.
+    /// Returns every currency for which [`Self::has_currency`] is true, ordered by code.
     pub fn currencies(&self) -> Vec<Currency> {
         Currency::all().filter(|currency| self.has_currency(*currency)).collect()
     }

@@ -74,7 +74,7 @@ impl ColumnShape {
     /// Parses a column type. Returns it with whether the column may be null.
     ///
     /// # Errors
-    /// If the text is not a valid column type.
+    /// Returns an error if the text is not a valid column type.
     pub fn parse(text: &str) -> Result<(Self, bool), ColumnTypeError> {
         let (text, nullable) = match text.strip_suffix('?') {
             Some(text) => (text, true),

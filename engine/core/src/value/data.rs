@@ -83,7 +83,7 @@ impl Value {
         matches!(self, Self::Missing | Self::Null)
     }
 
-    /// Returns the text of a text node.
+    /// Returns the text if it is one.
     pub fn as_text(&self) -> Option<&Arc<str>> {
         match self {
             Self::Text(text) => Some(text),

@@ -143,7 +143,8 @@ impl Reader<'_> {
         }
     }
 
-    /// Reports a value that does not fit and skips it.
+    /// Reports a value that does not fit and skips it. If the document was accepted before, keeps
+    /// the value as JSON instead.
     fn reject_value(&mut self, peek: Peek, message: &str) -> ReadResult<Value> {
         let offset = self.json.current_index();
         let value = self.any(peek)?;

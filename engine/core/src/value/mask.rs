@@ -6,8 +6,8 @@ use super::data::Value;
 use super::json_write::to_json;
 use super::types::{Shape, Type};
 
-/// Returns a value as JSON. A mark such as `«email»` replaces every part that is personal data by
-/// its type.
+/// Returns a value as JSON. A mark such as `«email»` replaces every part whose type is personal
+/// data.
 pub fn masked(value: &Value, ty: &Type) -> Json {
     if value.is_null() {
         return Json::Null;

@@ -1,6 +1,6 @@
 //! The values that flow between steps, and their static types. A [`Value`] is exact: it has
-//! decimals and no floats. A [`Type`] describes what is known about a value before a run. The order
-//! schema, tables and steps create both.
+//! decimals and no floats. A [`Type`] describes the properties of a value that are known before a
+//! run. The order schema, tables and steps create both.
 
 mod compatibility;
 mod count;

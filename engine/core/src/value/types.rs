@@ -1,4 +1,5 @@
-//! Static types: what is known about an expression, a column or an output before a run.
+//! Static types: the properties of an expression, a column or an output that are known before a
+//! run.
 
 use std::fmt;
 use std::sync::Arc;
@@ -508,7 +509,7 @@ impl fmt::Display for Shape {
             Self::Int => f.write_str("an integer"),
             Self::Decimal { .. } => f.write_str("a decimal"),
             Self::Text { values: Some(values), .. } => {
-                f.write_str("one of the texts ")?;
+                f.write_str("one of the values ")?;
                 for (position, value) in values.iter().enumerate() {
                     let comma = if position == 0 { "" } else { ", " };
                     write!(f, "{comma}`{value}`")?;
@@ -523,7 +524,7 @@ impl fmt::Display for Shape {
             Self::Timestamp => f.write_str("a timestamp"),
             Self::List(_) => f.write_str("a list"),
             Self::Record(_) => f.write_str("a record"),
-            Self::Json => f.write_str("JSON without a known type"),
+            Self::Json => f.write_str("JSON of unknown type"),
             Self::Broken => f.write_str("a value of unknown type"),
         }
     }

@@ -27,9 +27,9 @@ fn syntax() {
     check("order.gift or true", 402, "`or` is not an operator", "or", Some("write `||`"));
     check("not order.gift", 402, "`not` is not an operator", "not", Some("write `!`"));
     for (text, help) in [
-        ("order.gift & true", "write `&&`, or `+` to join texts"),
+        ("order.gift & true", "write `&&`, or `+` to join text"),
         ("order.count > 0 & true", "write `&&`"),
-        ("order.order_id & 'x'", "write `+` to join texts"),
+        ("order.order_id & 'x'", "write `+` to join text"),
     ] {
         check(text, 402, "`&` is not an operator", "&", Some(help));
     }
@@ -172,7 +172,7 @@ fn names() {
         403,
         "unknown function `int`",
         "int",
-        Some("convert a text with a fallback: `decimal(order.order_id, …)`"),
+        Some("convert text with a fallback: `decimal(order.order_id, …)`"),
     );
 }
 
@@ -256,7 +256,7 @@ fn operands() {
     check(
         "round(order.amount, 13, 'up')",
         404,
-        "the number of decimal places must be from 0 to 12",
+        "the number of decimal places must be a constant from 0 to 12",
         "13",
         None,
     );

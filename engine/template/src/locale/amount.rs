@@ -115,7 +115,7 @@ impl CldrFormat {
         number.char_indices().map(own).collect()
     }
 
-    /// Replaces the separators in an amount by those of the locale's amounts.
+    /// Replaces the separators in an amount with those of the locale's amounts.
     fn with_separators(self, number: &str, has_fraction: bool) -> String {
         let number =
             if self.threes { grouped_by_three(number, has_fraction) } else { number.to_owned() };

@@ -187,8 +187,8 @@ impl Index {
     }
 
     /// Finds runs, newest first. A run matches if its order contains all words of the text, or the
-    /// id of a customer whose row in a table contains the text. With `before`, returns only runs
-    /// older than that row.
+    /// id of a customer whose row in a table contains the text. With `query.before`, returns only
+    /// runs older than that row.
     ///
     /// # Errors
     /// Returns an error if the index or the database cannot be read.

@@ -350,7 +350,7 @@ impl StoredRun {
             Ok(journal) => Ok(Self { row, body: Arc::from(body), digest, journal }),
             // Only the pages of this run may be damaged, so other runs can continue.
             Err(error) if concerns_content(&error) => {
-                Err(Error::Damaged { key: row.key, why: format!("its journal: {error}") })
+                Err(Error::Damaged { key: row.key, why: format!("invalid journal: {error}") })
             }
             Err(error) => Err(error.into()),
         }

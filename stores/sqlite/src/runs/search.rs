@@ -47,7 +47,8 @@ pub struct Search {
 pub struct Page {
     /// The runs.
     pub runs: Vec<RunRow>,
-    /// Whether there are more runs after the last.
+    /// Whether there are more runs in the direction of the search: newer ones with
+    /// [`after`](Search::after), otherwise older ones.
     pub more: bool,
     /// Whether the latest orders may be missing, because they are not in the search index yet.
     pub partial: bool,

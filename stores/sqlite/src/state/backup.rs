@@ -19,7 +19,9 @@ pub fn backup(directory: &Path, copy: &Path) -> Result<(), Error> {
     let path = readable(directory)?;
     // Only the partial file of an interrupted backup is overwritten.
     if copy.symlink_metadata().is_ok() {
-        return Err(Error::directory(copy)(std::io::ErrorKind::AlreadyExists.into()));
+        let exists = "the file already exists; choose another name";
+        let error = std::io::Error::new(std::io::ErrorKind::AlreadyExists, exists);
+        return Err(Error::directory(copy)(error));
     }
     let mut part = copy.as_os_str().to_owned();
     part.push(".part");

@@ -139,7 +139,7 @@ pub(crate) fn check_file(directory: &Path, marker: Option<&Marker>) -> Result<()
     }
     match is_whole(&directory.join(DATABASE_FILE)) {
         Ok(false) => Err(not_the_state(directory, "`oms.db` is truncated")),
-        // SQLite reports what is wrong with the file.
+        // SQLite reports the fault of the file.
         Ok(true) | Err(_) => Ok(()),
     }
 }

@@ -22,15 +22,17 @@ const NEXT: &str = "restoring.db";
 /// The result of a restore.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Restored {
-    /// Number of runs that were in progress at the time of the backup and are parked now.
+    /// Number of runs that were in progress or waiting at the time of the backup, and are parked
+    /// now.
     pub parked: usize,
     /// The folder with the previous files, if there were any.
     pub before: Option<PathBuf>,
 }
 
 /// Checks that a backup belongs to `pipeline`, and replaces the state in a directory with it. The
-/// previous files are moved to a folder. Runs that were in progress at the time of the backup are
-/// parked, because their e-mails may have been sent since then. Revoked keys stay revoked.
+/// previous files are moved to a folder. Runs that were in progress or waiting at the time of the
+/// backup are parked, because their e-mails may have been sent since then. Revoked keys stay
+/// revoked.
 ///
 /// # Errors
 /// Returns an error if the backup is invalid, damaged or from another pipeline, if another process

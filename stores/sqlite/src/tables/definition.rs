@@ -18,7 +18,8 @@ const RUN: &str = "oms_run";
 enum Difference {
     /// `oms db migrate` can remove the difference and keep the rows.
     Migratable(String),
-    /// The existing rows lack the values that the declaration requires.
+    /// `oms db migrate` cannot remove the difference: a type or the primary key differs, or a
+    /// required column is missing.
     Final(String),
 }
 
@@ -110,8 +111,8 @@ pub(crate) fn ensure(connection: &Connection, table: &TableDef) -> Result<(), Er
 /// undeclared columns are kept. Undeclared columns become nullable.
 ///
 /// # Errors
-/// Returns an error if a table has a difference that requires new values in its rows, or if the
-/// database fails.
+/// Returns an error if a table has a difference that a migration cannot remove, if a column that
+/// must not be null contains null, or if the database fails.
 pub fn migrate(database: &Database, tables: &[Arc<TableDef>]) -> Result<Vec<String>, Error> {
     let connection = database.connect()?;
     let transaction = connection.unchecked_transaction()?;

@@ -206,7 +206,7 @@ impl Writer {
         self.route.send(Request::Packet(packet)).await
     }
 
-    /// Lets the orders after a turn continue without a packet for it.
+    /// Ends a turn without a packet, so that the packets of later turns can be committed.
     ///
     /// # Errors
     /// Returns an error if the writer has stopped.

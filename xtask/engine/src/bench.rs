@@ -14,8 +14,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 
-use crate::workspace::{command, root, run as execute, say, scratch};
 use material::Material;
+use xtask::workspace::{root, say, scratch};
 
 /// Measure runs of many orders and of single orders, and the limits of the machine
 #[derive(clap::Args)]
@@ -23,30 +23,14 @@ pub(crate) struct Args {
     /// Orders per pipeline
     #[arg(long, default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1..))]
     orders: u32,
-    /// Measure with the programs beside this one instead of building optimized ones
-    #[arg(long, hide = true)]
-    measure: bool,
 }
 
 /// The measured pipelines.
 const PIPELINES: [&str; 2] = ["order-management", "storefront"];
 
+/// Measures the optimized programs in the folder of this one.
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
-    if args.measure {
-        return measure(args.orders as usize);
-    }
-    execute("cargo", &["build", "--release", "-p", "oms", "-p", "xtask"])?;
-    let orders = args.orders.to_string();
-    let again = ["run", "--quiet", "--release", "-p", "xtask", "--"];
-    let status = command("cargo", &again)
-        .args(["bench", "--measure", "--orders", &orders])
-        .status()
-        .context("`cargo` cannot be started")?;
-    anyhow::ensure!(status.success(), "the measurement failed");
-    Ok(())
-}
-
-fn measure(orders: usize) -> anyhow::Result<()> {
+    let orders = args.orders as usize;
     let here = std::env::current_exe().context("the path of this program is unknown")?;
     let program = here.with_file_name(format!("oms{}", std::env::consts::EXE_SUFFIX));
     anyhow::ensure!(program.exists(), "`{}` is not built", program.display());

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use super::stopwatch::Stopwatch;
-use crate::workspace::root;
+use xtask::workspace::root;
 
 /// The template, its language, and the step that sends it.
 const TEMPLATE: &str = "order-confirmation";

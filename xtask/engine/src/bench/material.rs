@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::{Value as Json, json};
 
-use crate::workspace::{copy, root, variable};
+use xtask::workspace::{copy, root, variable};
 
 /// A pipeline and its orders.
 pub(crate) struct Material {

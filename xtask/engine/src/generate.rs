@@ -11,7 +11,7 @@ use oms_engine::step::Registry;
 use serde_json::Value as Json;
 use similar::TextDiff;
 
-use crate::workspace::{root, say};
+use xtask::workspace::{root, say};
 
 /// Write the generated files: `schema/` and `docs/steps/`
 #[derive(clap::Args)]
@@ -31,7 +31,7 @@ const FOLDERS: [&str; 2] = ["docs/steps", "schema"];
 const DIFFERENCE_LINES: usize = 24;
 
 /// Fails if a committed file is not up to date.
-pub(crate) fn check() -> anyhow::Result<()> {
+fn check() -> anyhow::Result<()> {
     let files = files()?;
     let mut stale = 0_usize;
     for (path, wanted) in &files {

@@ -27,7 +27,7 @@ pub(crate) struct Single {
     acknowledged_and_complete: Spread,
 }
 
-/// Runs orders one by one on the embedded world.
+/// Runs orders one by one in a state directory.
 pub(crate) fn measure(material: &Material, state: &Path) -> anyhow::Result<Single> {
     let Prepared { checker, plan, files, name } = prepare(material)?;
     let settings = Settings { concurrency: 1_024, ..Settings::new(SystemClock) };

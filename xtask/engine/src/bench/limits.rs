@@ -17,7 +17,7 @@ use super::stopwatch::Stopwatch;
 const ORDERS_MAX: usize = 20_000;
 /// Orders per commit: the maximum number of concurrent runs, which fills a batch.
 const BATCH: usize = 1_024;
-/// Number of created files, and of those that are synced one by one.
+/// Number of files that are created without syncing, and of files that are synced one by one.
 const FILES: [usize; 2] = [5_000, 500];
 /// Size of each file in bytes: about one order.
 const FILE_BYTES: usize = 512;

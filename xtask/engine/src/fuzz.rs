@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use oms_fuzz_targets::{ALL, Target};
 
-use crate::workspace::{root, say};
+use xtask::workspace::{root, say};
 
 /// Run every fuzz target for a few seconds
 #[derive(clap::Args)]
@@ -34,10 +34,6 @@ const INPUT_MAX: usize = 16 << 10;
 const HANG: Duration = Duration::from_secs(20);
 /// Folders with additional inputs for a target, relative to the project.
 const MORE: &[(&str, &str)] = &[("pipeline", "tests/diagnostics"), ("pipeline", "pipelines")];
-
-pub(crate) fn check() -> anyhow::Result<()> {
-    run(&Args { seconds: SECONDS, seed: 1, targets: Vec::new() })
-}
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     for name in &args.targets {

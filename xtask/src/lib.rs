@@ -1,0 +1,4 @@
+//! What `cargo xtask` shares with its program `xtask-engine`.
+
+pub mod python;
+pub mod workspace;
