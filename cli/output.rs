@@ -1,6 +1,7 @@
 //! Output. Results go to standard output, messages to standard error.
 
 use std::io::{self, IsTerminal as _, Write as _};
+use std::path::Path;
 
 use oms_engine::value::format_quantity;
 
@@ -86,6 +87,11 @@ pub(crate) fn export(directory: std::path::PathBuf) -> oms_runtime::Export {
 /// Warns that an object or an e-mail was not exported.
 pub(crate) fn not_exported(failed: &oms_runtime::NotExported) {
     message(&format!("warning: {failed}; correct the cause, then run the command again"));
+}
+
+/// Prints the number of files that an export has written.
+pub(crate) fn written(count: u64, noun: &str, directory: &Path) {
+    message(&format!("{} written to {}", format_quantity(count, noun), directory.display()));
 }
 
 /// Returns the exit code of an export, and prints the number of missing files.

@@ -79,7 +79,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         (Some(certificate), Some(key)) => Some(Tls::read(certificate, key)?),
         _ => None,
     };
-    let checker = check::checker(kinds)?;
+    let checker = check::checker_for(kinds, args.options.target.target())?;
     let mut checked = Vec::new();
     for pipeline in &args.pipelines {
         let pipeline = check::check_and_print(&checker, pipeline)?;

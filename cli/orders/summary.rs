@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use oms_engine::diagnostic::quote;
 use oms_engine::effects::cause::UNKNOWN_OUTCOME;
 use oms_engine::plan::Plan;
 use oms_engine::value::{format_count, format_quantity};
@@ -12,7 +13,6 @@ use oms_sqlite::{MailRow, ObjectRow, Reader, count_rows};
 use crate::orders::tally::Tally;
 use crate::render;
 use crate::targets::effect_target::ExternalTables;
-use crate::targets::state::quote;
 
 /// The place of the state, and the arguments for commands on it.
 pub(crate) struct State<'a> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use clap::Args;
+use oms_engine::diagnostic::quote;
 use oms_engine::document::Files as _;
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::step::StepKind;
@@ -137,16 +138,6 @@ pub(crate) fn argument(pipeline: Option<&Path>, directory: Option<&Path>) -> Str
     pipeline.into_iter().chain(directory).collect::<Vec<_>>().join(" ")
 }
 
-/// Quotes an argument for a shell.
-pub(crate) fn quote(text: &str) -> String {
-    let is_plain = |letter: char| letter.is_alphanumeric() || "-_./=:,+@".contains(letter);
-    if !text.is_empty() && text.chars().all(is_plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', "'\\''"))
-    }
-}
-
 impl StateReader {
     /// Returns the latest plan.
     ///
@@ -199,14 +190,6 @@ mod tests {
         let error = state.first_argument("specify the key").unwrap_err();
         assert!(error.is::<Usage>());
         assert_eq!(error.to_string(), "specify the key");
-    }
-
-    #[test]
-    fn plain_arguments_are_not_quoted() {
-        for plain in ["a", "orders/NW-1.json", "a=b,c@d:e+f"] {
-            assert_eq!(quote(plain), plain);
-        }
-        assert_eq!(["", "a b", "$x", "it's"].map(quote), ["''", "'a b'", "'$x'", r"'it'\''s'"]);
     }
 
     #[test]

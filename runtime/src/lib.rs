@@ -25,7 +25,7 @@ pub use operations::{
 };
 pub use run::{
     HeldMail, NextAttempt, PersonalData, StepDetails, StepEvent, StepStatus, events, held_mails,
-    resume, steps,
+    only_mails_are_held, resume, steps,
 };
 pub use runner::Runner;
 pub use targets::{Listener, MailDelivery, Remote};

@@ -18,7 +18,7 @@ mod telemetry;
 pub use console::assets::PALETTE;
 pub use http::origin::names_this_machine;
 pub use http::tls::{Tls, TlsError};
-pub use server::listener::{bind, listen};
+pub use server::listener::{Routes, bind, listen};
 pub use state::error::{ServeError, StartError};
 pub use state::flow::Opened;
 pub use state::site::Site;

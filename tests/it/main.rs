@@ -15,6 +15,7 @@ mod console;
 mod crash;
 mod customer;
 mod diagnostics;
+mod documents;
 mod durability;
 mod export;
 mod generate;

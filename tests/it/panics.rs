@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use oms_clock::SystemClock;
 use oms_engine::document::MemoryFiles;
 use oms_engine::effects::memory::MemoryWorld;
 use oms_engine::effects::{Clock as _, StepError};
-use oms_engine::plan::Checker;
+use oms_engine::plan::{Checker, Plan};
 use oms_engine::record;
 use oms_engine::run::{self, RunState, StepState};
 use oms_engine::step::{
@@ -13,8 +14,13 @@ use oms_engine::step::{
     StepKind, Verb,
 };
 use oms_engine::value::{NoOutput, Type, Typed};
+use oms_runtime::{HeldDecision, Order, Runner, Settings, Work, only_mails_are_held};
+use oms_sqlite::StoredRun;
 use schemars::JsonSchema;
 use serde::Deserialize;
+use tokio::sync::{mpsc, watch};
+
+use crate::harness::Scratch;
 
 /// A step kind that panics.
 #[derive(Deserialize, JsonSchema)]
@@ -79,13 +85,20 @@ steps:
     with: { begun: "${{ order.begun }}" }
 "#;
 
-#[test]
-fn a_step_that_panics_fails_and_is_held_if_its_call_had_begun() {
+fn checker() -> Checker {
     let kinds = oms_steps::ALL.iter().copied().chain([StepKind::of::<Panicking>()]);
-    let checker = Checker::new(Registry::new(kinds).unwrap()).unwrap();
+    Checker::new(Registry::new(kinds).unwrap()).unwrap()
+}
+
+fn plan(checker: &Checker) -> (Arc<Plan>, MemoryFiles) {
     let files = MemoryFiles::new([("p.yaml".to_owned(), Arc::from(PIPELINE.as_bytes()))]);
     let checked = checker.check("p.yaml", &files);
-    let plan = Arc::new(checked.plan.unwrap_or_else(|| panic!("{:?}", checked.report)));
+    (Arc::new(checked.plan.unwrap_or_else(|| panic!("{:?}", checked.report))), files)
+}
+
+#[test]
+fn a_step_that_panics_fails_and_is_held_if_its_call_had_begun() {
+    let (plan, _) = plan(&checker());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for (begun, cause) in [(false, "panic"), (true, "unknown_outcome")] {
         let world = MemoryWorld::new();
@@ -103,4 +116,33 @@ fn a_step_that_panics_fails_and_is_held_if_its_call_had_begun() {
         assert_eq!(failure.cause, cause);
         assert_eq!(failure.message, "the step panicked; this is a bug in its kind");
     }
+}
+
+#[test]
+fn a_held_step_that_sends_no_mail_cannot_be_marked_as_sent() {
+    let scratch = Scratch::new();
+    let checker = Arc::new(checker());
+    let (plan, files) = plan(&checker);
+    let settings = Settings::new(SystemClock);
+    let state = scratch.path("state");
+    let runner = Runner::open(&state, &plan, &checker, "p.yaml", &files, settings).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let (orders, queue) = mpsc::channel(1);
+        let body = br#"{"id":"A","begun":true}"#.to_vec();
+        let order = Order { name: "A".to_owned(), body, named: false, reply: None };
+        orders.send(Work::Order(order)).await.unwrap();
+        drop(orders);
+        let (settled, _outcomes) = mpsc::unbounded_channel();
+        let (_stop, stopped) = watch::channel(false);
+        let runner = Arc::new(runner);
+        runner.run(Vec::new(), queue, &settled, stopped).await.unwrap();
+        let row = runner.find("A").unwrap().unwrap();
+        assert_eq!(row.cause.as_deref(), Some("unknown_outcome"));
+        let offered =
+            runner.read(|reader, _| only_mails_are_held(&StoredRun::load(reader, row.id)?, &plan));
+        assert!(!offered.unwrap(), "the console must not offer it");
+        let refused = runner.retry(&row, Some(HeldDecision::Sent)).await.unwrap_err().to_string();
+        assert!(refused.contains("sends no e-mail"), "{refused}");
+    });
 }

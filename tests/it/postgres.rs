@@ -228,6 +228,18 @@ fn a_missing_or_invalid_database_address_is_an_error() {
 }
 
 #[test]
+fn run_and_serve_check_a_pipeline_for_the_target() {
+    let scratch = Scratch::new();
+    let pipeline = root().join("tests/diagnostics/OMS0706-two-writes-of-one-read.yaml");
+    let site = TestPipeline { pipeline, state: scratch.path("state") };
+    let words = ["--target", "postgres", "--database", "postgres://localhost:1/none"];
+    for command in ["run", "serve"] {
+        let checked = site.call(&[command], &words).exits(1);
+        assert!(checked.stderr.contains("OMS0706"), "{}", checked.stderr);
+    }
+}
+
+#[test]
 fn forget_has_the_same_result_on_postgresql_as_locally() {
     let scratch = Scratch::new();
     let Some(shop) = Shop::open(&scratch) else { return };

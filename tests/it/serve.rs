@@ -54,6 +54,7 @@ fn an_order_is_stored_before_the_reply_and_each_fault_gets_its_status() {
     server.call("PUT", &format!("/storefront/order/{key}"), &kind, &bytes(&order)).is(415);
     let large = server.put("x", &vec![b' '; 300_000]).is(413);
     assert_eq!(large.header("connection"), Some("close"));
+    assert_eq!(large.json()["detail"], "the maximum size of an order is 262144 bytes");
     server.call("DELETE", &format!("/storefront/order/{key}"), &[], b"").is(405);
     server.get("/nothing").is(404);
     for key in ["%2e%2e", "a%2fb", "%00", "%ff", "a%20b", &"x".repeat(4_096)] {
@@ -101,6 +102,10 @@ fn a_key_is_required_once_one_exists_and_revoked_keys_are_rejected() {
     let beyond = site().call(&["serve"], &["--listen", "0.0.0.0:0"]).exits(4);
     let command = format!("oms keys add {} --state-dir ", site().pipeline.display());
     assert!(beyond.stderr.contains(&command), "{}", beyond.stderr);
+    let spaced = TestPipeline::storefront(scratch.path("a state"));
+    let beyond = spaced.call(&["serve"], &["--listen", "0.0.0.0:0"]).exits(4);
+    let quoted = format!("--state-dir '{}' shop", spaced.state.display());
+    assert!(beyond.stderr.contains(&quoted), "{}", beyond.stderr);
     let server = Server::start(site(), &[]);
     let (key, order) = order();
     let path = format!("/storefront/order/{key}");
@@ -110,7 +115,9 @@ fn a_key_is_required_once_one_exists_and_revoked_keys_are_rejected() {
     };
     assert_eq!(send(&[]), 201, "without keys, local requests need none");
     let elsewhere = format!("GET {path} HTTP/1.1\r\nhost: shop.example.com\r\n\r\n");
-    server.raw(elsewhere.as_bytes()).is(421);
+    let misdirected = server.raw(elsewhere.as_bytes()).is(421).json();
+    let detail = misdirected["detail"].as_str().unwrap_or_default();
+    assert!(detail.contains("oms keys add"), "{misdirected}");
     let made = server.site.call(&["keys", "add"], &["shop"]).exits(0);
     let secret = made.stdout.trim().to_owned();
     let until = |expected: u16, headers: &[&str]| {

@@ -492,6 +492,7 @@ fn the_console_shows_the_message_id_of_a_held_mail() {
         page.body
     );
     assert!(page.body.contains("<dt>Recipient</dt><dd><bdi>«email»</bdi></dd>"), "{}", page.body);
+    assert!(page.body.contains(">Mark as sent</a>"), "{}", page.body);
     assert!(!page.body.contains(ONE[0].1), "{}", page.body);
     let cookie = page.header("set-cookie").and_then(|cookie| cookie.split(';').next()).unwrap();
     let csrf =

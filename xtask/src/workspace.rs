@@ -51,8 +51,8 @@ pub fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All features: the failpoints of tests, and AWS.
-pub const FEATURES: [&str; 2] = ["--features", "oms/failpoints,oms/aws"];
+/// All features: the failpoints of tests, AWS, and the refresh of exchange rates on AWS Lambda.
+pub const FEATURES: [&str; 2] = ["--features", "oms/failpoints,oms/aws,oms-lambda/refresh"];
 
 /// Builds the whole workspace, always with the same features, so that no crate is built twice.
 /// Returns the path of the program.

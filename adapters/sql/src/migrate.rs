@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use oms_core::effects::StepError;
-use oms_core::table::{Column, ColumnShape, TableDef};
+use oms_core::table::{Column, ColumnShape, ExistingColumn, TableDef};
 
 use crate::database::Database;
 use crate::row::{ORDER, RUN};
@@ -91,34 +91,14 @@ async fn ensure(database: &dyn Database, table: &TableDef) -> Result<(), Migrate
     let differs =
         |difference: String| MigrateError::Differs { table: table.name.to_string(), difference };
     for (at, column) in table.columns.iter().enumerate() {
-        match there.get(column.name.as_ref()) {
-            Some((sql_type, not_null, key)) => {
-                if *sql_type != type_of(column.shape) {
-                    let expected = type_of(column.shape);
-                    return Err(differs(format!(
-                        "`{}` is {sql_type} in the database and {expected} in the pipeline",
-                        column.name
-                    )));
-                }
-                if *not_null == column.nullable {
-                    let may = if *not_null { "must not" } else { "may" };
-                    return Err(differs(format!(
-                        "`{}` {may} be null in the database",
-                        column.name
-                    )));
-                }
-                if *key != table.key.iter().position(|key| *key == at) {
-                    return Err(differs("its primary key differs".to_owned()));
-                }
-            }
-            None if column.nullable => {
-                let statement = Statement::default().sql("alter table ").name(&table.name);
-                let statement = declared(statement.sql(" add column if not exists "), column);
-                database.run(&statement).await?;
-            }
-            None => {
-                return Err(differs(format!("the required column `{}` is missing", column.name)));
-            }
+        let existing = there.get(&*column.name);
+        if let Some(difference) = table.column_difference(at, &type_of(column.shape), existing) {
+            return Err(differs(difference.to_string()));
+        }
+        if existing.is_none() {
+            let statement = Statement::default().sql("alter table ").name(&table.name);
+            let statement = declared(statement.sql(" add column if not exists "), column);
+            database.run(&statement).await?;
         }
     }
     if !there.contains_key(RUN) || !there.contains_key(ORDER) {
@@ -155,9 +135,6 @@ fn type_of(shape: ColumnShape) -> String {
     }
 }
 
-/// An existing column: its type, whether it is `not null`, and its position in the key.
-type ExistingColumn = (String, bool, Option<usize>);
-
 async fn columns(
     database: &dyn Database,
     table: &TableDef,
@@ -178,7 +155,8 @@ async fn columns(
                 let not_null = not_null.as_deref() == Some("true");
                 // An `int2vector` counts from 0.
                 let position = position.as_deref().and_then(|position| position.parse().ok());
-                Some((name.clone(), (sql_type.clone(), not_null, position)))
+                let sql_type = sql_type.clone();
+                Some((name.clone(), ExistingColumn { sql_type, not_null, key: position }))
             }
             _ => None,
         })

@@ -48,11 +48,7 @@ impl Tables for SqlTables {
                     let message = format!("the row in `{}` belongs to another order", table.name);
                     Err(StepError::permanent(cause::CONFLICT, message))
                 }
-                _ => {
-                    let message =
-                        format!("another run wrote a row with this key to `{}`", table.name);
-                    Err(StepError::permanent(cause::CONFLICT, message))
-                }
+                _ => Err(StepError::row_of_another_run(&table.name)),
             }
         })
     }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use oms_engine::step::StepKind;
-use oms_engine::value::format_quantity;
 use oms_runtime::NotExported;
 use oms_sqlite::{StoredMail, private};
 
@@ -36,10 +35,6 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
         Ok(())
     })?;
-    output::message(&format!(
-        "{} written to {}",
-        format_quantity(count, "e-mail"),
-        directory.display()
-    ));
+    output::written(count, "e-mail", &directory);
     Ok(output::exported(failed, "e-mail"))
 }

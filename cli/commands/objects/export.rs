@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use oms_engine::step::StepKind;
-use oms_engine::value::format_quantity;
 use oms_runtime::NotExported;
 use oms_sqlite::{ObjectRow, private};
 
@@ -47,10 +46,6 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             }
         }
     }
-    output::message(&format!(
-        "{} written to {}",
-        format_quantity(written, "object"),
-        directory.display()
-    ));
+    output::written(written, "object", &directory);
     Ok(output::exported(failed, "object"))
 }

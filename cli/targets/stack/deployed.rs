@@ -206,9 +206,7 @@ impl Stack {
             Ok::<(), anyhow::Error>(())
         })?;
         match format {
-            Format::Json => {
-                output::json(&json!({ "format_version": 1, "told": count, "held": held }))?
-            }
+            Format::Json => output::json(&retry_summary(count, held))?,
             Format::Human => output::result(&format!(
                 "sent {} to the handlers again; `oms runs list` shows the outcome\n",
                 format_quantity(count, "order")
@@ -298,5 +296,22 @@ impl Stack {
             format!("the resources contain no queue for `{handler}` in `{name}`")
         })?;
         Ok(SqsQueue::new(&self.cloud.session, url))
+    }
+}
+
+/// Returns the JSON output of a retry. A member has the same name as in the output of a local retry
+/// if it has the same meaning.
+fn retry_summary(retried: u64, held: usize) -> Json {
+    json!({ "format_version": 1, "retried": retried, "held": held })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_retry_on_lambda_counts_like_a_local_retry() {
+        let expected = json!({ "format_version": 1, "retried": 2, "held": 1 });
+        assert_eq!(retry_summary(2, 1), expected);
     }
 }

@@ -61,6 +61,9 @@ impl Reply {
         let code = rejection.code;
         let status = if code == codes::ORDER_TOO_LARGE { 413 } else { 400 };
         let mut reply = Self::problem(status, &code.to_string(), code.title());
+        if let (413, Some(problem)) = (status, rejection.problems.first()) {
+            reply = reply.detailed(&format!("the order {}", problem.message));
+        }
         if let Some(members) = reply.body.as_object_mut().filter(|_| !problems.is_empty()) {
             members.insert("problems".to_owned(), Json::from(problems));
         }
@@ -110,5 +113,26 @@ impl Reply {
             429 | 503 => Some(RETRY_AFTER_SECONDS),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oms_core::value::{JsonProblem, ProblemKind};
+
+    use super::*;
+
+    #[test]
+    fn the_reply_to_an_order_that_is_too_large_contains_the_limit() {
+        let problem = JsonProblem {
+            kind: ProblemKind::Shape,
+            pointer: String::new(),
+            offset: 0,
+            message: "is larger than 10 bytes".to_owned(),
+        };
+        let rejection = Rejection { code: codes::ORDER_TOO_LARGE, problems: vec![problem] };
+        let reply = Reply::rejected(&rejection, b"");
+        assert_eq!(reply.status, 413);
+        assert_eq!(reply.body["detail"], "the order is larger than 10 bytes");
     }
 }

@@ -1,13 +1,10 @@
 //! The members of an order that identify its customer (`x-customer`), and a reader for them.
 
-use std::borrow::Cow;
-use std::fmt;
+use std::fmt::Display;
 use std::sync::Arc;
 
 use oms_core::table::Identity;
-use oms_core::value::Shape;
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use oms_core::value::{JsonVisitor, Shape, walk_json};
 
 use super::problem::SchemaProblemKind;
 
@@ -70,96 +67,48 @@ impl CustomerMembers {
     /// Reads the identity of an order's customer. Only accepted orders are read, so errors in the
     /// JSON are ignored.
     pub fn read(&self, order: &[u8]) -> Identity {
-        let mut identity = Identity::default();
-        let paths = self.id.iter().map(|path| (path.as_slice(), true));
-        let paths: Vec<(&[Arc<str>], bool)> =
-            paths.chain(self.emails.iter().map(|path| (path.as_slice(), false))).collect();
-        let reader = Reader { paths, identity: &mut identity };
-        let _unread = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
-        identity
+        let mut reader = Reader { members: self, path: Vec::new(), identity: Identity::default() };
+        walk_json(order, &mut reader);
+        reader.identity
+    }
+
+    /// Returns the paths of the marked members.
+    fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.id.iter().chain(&self.emails)
     }
 }
 
-/// Reads the members at `paths` and skips the others. The flag of a path is true for the customer's
-/// id.
+/// Reads the marked members and skips the others.
 struct Reader<'a> {
-    paths: Vec<(&'a [Arc<str>], bool)>,
-    identity: &'a mut Identity,
+    members: &'a CustomerMembers,
+    /// The path of the current member.
+    path: Path,
+    identity: Identity,
 }
 
-impl Reader<'_> {
-    fn value(self, value: impl fmt::Display) {
-        for (path, is_id) in &self.paths {
-            match (path, is_id) {
-                ([], true) => self.identity.set_id(value.to_string()),
-                ([], false) => self.identity.add_email(&value.to_string()),
-                _ => {}
-            }
+impl JsonVisitor for Reader<'_> {
+    fn enter(&mut self, name: Option<&str>) -> bool {
+        let Some(name) = name else { return false };
+        let depth = self.path.len();
+        let leads_on = |marked: &&Path| {
+            marked.starts_with(&self.path) && marked.get(depth).is_some_and(|next| **next == *name)
+        };
+        let Some(marked) = self.members.paths().find(leads_on) else { return false };
+        self.path.push(Arc::clone(&marked[depth]));
+        true
+    }
+
+    fn leave(&mut self) {
+        self.path.pop();
+    }
+
+    fn value(&mut self, value: &dyn Display) {
+        if self.members.id.as_ref() == Some(&self.path) {
+            self.identity.set_id(value.to_string());
         }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Reader<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Reader<'_> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        while let Some(name) = members.next_key::<Cow<'de, str>>()? {
-            let below = self.paths.iter().filter_map(|(path, is_id)| match path {
-                [first, rest @ ..] if **first == *name => Some((rest, *is_id)),
-                _ => None,
-            });
-            let paths: Vec<(&[Arc<str>], bool)> = below.collect();
-            if paths.is_empty() {
-                members.next_value::<IgnoredAny>()?;
-            } else {
-                members.next_value_seed(Reader { paths, identity: &mut *self.identity })?;
-            }
+        if self.members.emails.contains(&self.path) {
+            self.identity.add_email(&value.to_string());
         }
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        while elements.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.value(text);
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
-        self.value(number);
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
-        self.value(number);
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
     }
 }
 

@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use oms_engine::effects::Class;
 use oms_engine::plan::Plan;
 use oms_engine::run::{ElementState, Event, Run, RunState, StepState, assume_done};
-use oms_engine::step::Port;
 use oms_sqlite::{Error, Outcome, RunRef, RunRow, StoredRun};
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +15,7 @@ use crate::operations::OperationError;
 use crate::run::driver::StretchStart;
 use crate::run::journal::{events, resume_to};
 use crate::run::refusals::Refusals;
+use crate::run::sends_only_mail;
 use crate::run::stage::Stage;
 use crate::runner::Runner;
 
@@ -155,7 +155,7 @@ impl Runner {
         }
         unknown.retain(|(step, _)| current.step(step).is_some());
         if let (Some((step, _)), Some(HeldDecision::Sent)) =
-            (unknown.iter().find(|(step, _)| !is_mail(&current, step)), held)
+            (unknown.iter().find(|(step, _)| !sends_only_mail(&current, step)), held)
         {
             let (key, step) = (row.key.clone(), step.to_string());
             return Err(RetryError::Refused(NotRetried::NotMail { key, step }));
@@ -260,12 +260,6 @@ fn reason(error: Error) -> String {
         Error::Damaged { why, .. } => why,
         error => error.to_string(),
     }
-}
-
-/// Returns whether a step only sends an e-mail.
-fn is_mail(plan: &Plan, step: &str) -> bool {
-    let planned = plan.step(step).and_then(|at| plan.steps().get(at));
-    planned.is_some_and(|planned| planned.effects.iter().all(|effect| effect.port == Port::Mail))
 }
 
 /// Checks that the completed steps of a run have the same meaning in both plans. Steps that never

@@ -356,6 +356,23 @@ pub fn held_mails(
     Ok(held)
 }
 
+/// Returns whether all steps of a run with an unknown outcome only send e-mails, so that a user can
+/// mark them as sent.
+///
+/// # Errors
+/// Returns an error if the journal does not fit the plan.
+pub fn only_mails_are_held(stored: &StoredRun, plan: &Arc<Plan>) -> Result<bool, Error> {
+    let run = journal::resume(stored, plan)?;
+    let mut held = run.scheduler.unknown_outcomes();
+    Ok(held.all(|(step, _)| sends_only_mail(plan, step)))
+}
+
+/// Returns whether a step only sends an e-mail.
+pub(crate) fn sends_only_mail(plan: &Plan, step: &str) -> bool {
+    let planned = plan.step(step).and_then(|at| plan.steps().get(at));
+    planned.is_some_and(|planned| planned.effects.iter().all(|effect| effect.port == Port::Mail))
+}
+
 /// Adds the input of each element to the element's last event.
 fn add_inputs(events: &mut [StepEvent], inputs: &[Option<Value>], shown: impl Fn(&Value) -> Json) {
     let mut seen = vec![false; inputs.len()];

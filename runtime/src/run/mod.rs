@@ -8,6 +8,10 @@ pub(crate) mod refusals;
 pub(crate) mod run_locks;
 pub(crate) mod stage;
 
-pub use details::{HeldMail, PersonalData, StepDetails, StepEvent, StepStatus, held_mails, steps};
+pub(crate) use details::sends_only_mail;
+pub use details::{
+    HeldMail, PersonalData, StepDetails, StepEvent, StepStatus, held_mails, only_mails_are_held,
+    steps,
+};
 pub use journal::{events, resume};
 pub use next_attempt::NextAttempt;

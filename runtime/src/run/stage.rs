@@ -159,9 +159,7 @@ impl ObjectStore for Stage<'_> {
             let wanted = body.as_deref().unwrap_or(&call.run.body);
             match stored {
                 Ok(Some(content)) if content != wanted => {
-                    let message =
-                        format!("another run stored an object with this key in `{bucket}`");
-                    return done(Err(StepError::permanent(cause::CONFLICT, message)));
+                    return done(Err(StepError::object_of_another_run(&bucket)));
                 }
                 Ok(_) => {}
                 Err(error) => return done(Err(error)),
@@ -227,11 +225,7 @@ impl Tables for Stage<'_> {
                 Ok(Some((owner, stored))) if owner.is_some() && owner == self.run => {
                     return done(repeated(table, &stored, &row));
                 }
-                Ok(Some(_)) => {
-                    let message =
-                        format!("another run wrote a row with this key to `{}`", table.name);
-                    return done(Err(StepError::permanent(cause::CONFLICT, message)));
-                }
+                Ok(Some(_)) => return done(Err(StepError::row_of_another_run(&table.name))),
                 Ok(None) => {}
                 Err(error) => return done(Err(error)),
             }
@@ -271,8 +265,7 @@ fn repeated(table: &TableDef, existing: &Value, row: &Value) -> Result<InsertRes
     if existing == row {
         return Ok(InsertResult::Repeated);
     }
-    let message = format!("this run wrote another row with this key to `{}`", table.name);
-    Err(StepError::permanent(cause::CONFLICT, message))
+    Err(StepError::other_row_of_this_run(&table.name))
 }
 
 impl Mailer for Stage<'_> {

@@ -5,13 +5,15 @@ use std::sync::Arc;
 use axum::extract::Path;
 use axum::http::StatusCode;
 use axum::response::Response;
+use oms_engine::diagnostic::quote;
 use oms_engine::effects::cause;
 use oms_engine::plan::Plan;
 use oms_engine::run::{Event, RunState, run_id};
 use oms_engine::step::{Port, Verb};
 use oms_engine::value::{Shape, Type, masked_text};
 use oms_runtime::{
-    Bundles, HeldMail, PersonalData, StepDetails, StepEvent, events, held_mails, resume, steps,
+    Bundles, HeldMail, PersonalData, StepDetails, StepEvent, events, held_mails,
+    only_mails_are_held, resume, steps,
 };
 use oms_sqlite::{Error, Reader, RunRow, StoredMail, StoredRun, row_like};
 use serde_json::{Value as Json, json};
@@ -134,6 +136,7 @@ impl RunPage<'_> {
             true => held_mails(&stored, &plan, shown)?.iter().map(held_mail).collect(),
             false => Vec::new(),
         };
+        let can_be_marked = held && only_mails_are_held(&stored, &plan)?;
         let base = format!("/console/{}/runs/{}", plan.name(), format::part(&row.key));
         let duration = row.updated_at.as_millisecond() - row.accepted_at.as_millisecond();
         let open = parked || row.state == RunState::Waiting;
@@ -166,7 +169,7 @@ impl RunPage<'_> {
             "revealed": revealed,
             "reproduce": self.reproduction(&plan),
             "link": base,
-            "actions": { "retry": row.can_be_retried() && !held, "sent": held, "resend": held, "cancel": open },
+            "actions": { "retry": row.can_be_retried() && !held, "sent": can_be_marked, "resend": held, "cancel": open },
         }))
     }
 
@@ -232,9 +235,10 @@ impl RunPage<'_> {
         let bucket = bucket.map(|effect| effect.resource.to_string()).unwrap_or_default();
         let around = step.input.field("key").and_then(|key| key.text_around("run.key"));
         let Some((before, after)) = around else { return String::new() };
-        let (file, key) = (self.flow.source.name(), &self.row.key);
+        let (file, key) = (quote(&self.flow.source.name()), &self.row.key);
+        let object = quote(&format!("{bucket}/{before}{key}{after}"));
         format!(
-            "oms objects get {file} {bucket}/{before}{key}{after} > ./{key}.json && oms run {file} --input ./{key}.json --state-dir again"
+            "oms objects get {file} {object} > ./{key}.json && oms run {file} --input ./{key}.json --state-dir again"
         )
     }
 }

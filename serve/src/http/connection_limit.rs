@@ -30,7 +30,7 @@ pub(crate) struct IdleTime {
 }
 
 impl IdleTime {
-    pub(super) fn start() -> Self {
+    pub(crate) fn start() -> Self {
         Self { begun: Instant::now(), since: AtomicU64::new(1) }
     }
 

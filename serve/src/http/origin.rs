@@ -43,6 +43,12 @@ fn reject_forwarded() -> Reply {
     status_problem(StatusCode::FORBIDDEN).detailed(detail)
 }
 
+/// Returns the response to a request for another host if the server has no API keys.
+fn misdirected() -> Reply {
+    let detail = "a server without API keys accepts only requests for `localhost` or a loopback address; create a key with `oms keys add PIPELINE NAME`";
+    status_problem(StatusCode::MISDIRECTED_REQUEST).detailed(detail)
+}
+
 /// Rejects a request that a server without API keys does not accept: one that a proxy forwarded, or
 /// one for a host other than this machine.
 pub(crate) fn require_this_machine(headers: &HeaderMap) -> Result<(), Reply> {
@@ -51,7 +57,7 @@ pub(crate) fn require_this_machine(headers: &HeaderMap) -> Result<(), Reply> {
     }
     match names_this_machine(headers) {
         true => Ok(()),
-        false => Err(status_problem(StatusCode::MISDIRECTED_REQUEST)),
+        false => Err(misdirected()),
     }
 }
 

@@ -104,6 +104,7 @@ pub async fn listen(
                     // A response is one small packet, so Nagle's algorithm would only delay it.
                     let _works_without = stream.set_nodelay(true);
                     let (stream, peer) = share(stream);
+                    let peer = Some(peer);
                     match tls {
                         None => serve_connection(stream, peer, idle, router, watcher).await,
                         Some(Tls(acceptor)) => {
@@ -152,10 +153,27 @@ async fn accept(
     Ok((stream, limit.acquire().await))
 }
 
+/// The routes of a site, for connections that no listener has accepted.
+pub struct Routes(Router);
+
+impl Routes {
+    /// Returns the routes of a site.
+    pub fn of(site: &Arc<Site>) -> Self {
+        Self(routes(site))
+    }
+
+    /// Serves a connection on any stream, such as one in memory, and returns when it is closed. The
+    /// connection has no TLS, does not count as an open one, and does not end at a shutdown.
+    pub async fn serve_stream(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let (idle, graceful) = (Arc::new(IdleTime::start()), GracefulShutdown::new());
+        serve_connection(stream, None, idle, self.0.clone(), graceful.watcher()).await;
+    }
+}
+
 /// Serves the requests of a connection.
 async fn serve_connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    peer: Peer,
+    peer: Option<Peer>,
     idle: Arc<IdleTime>,
     router: Router,
     watcher: Watcher,
@@ -170,7 +188,9 @@ async fn serve_connection(
     let stream = ReplaceErrors::new(WriteTimeout::new(stream, WRITE_TIMEOUT, idle));
     let routes = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer.clone());
+        if let Some(peer) = &peer {
+            request.extensions_mut().insert(peer.clone());
+        }
         routes.call(request)
     });
     let connection = http.serve_connection(TokioIo::new(stream), service);

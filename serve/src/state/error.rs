@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use oms_engine::diagnostic::quote;
+
 use super::source::InvalidPipeline;
 
 /// Why a server does not start.
@@ -24,7 +26,9 @@ pub enum StartError {
     },
     /// Other machines can connect, and the pipeline has no API key.
     #[error(
-        "a server that other machines can reach requires API keys, and the pipeline `{pipeline}` has none; create a key: `oms keys add {file} --state-dir {directory} shop`"
+        "a server that other machines can reach requires API keys, and the pipeline `{pipeline}` has none; create a key: `oms keys add {} --state-dir {} shop`",
+        quote(file),
+        quote(directory)
     )]
     NoKeys {
         /// The pipeline.

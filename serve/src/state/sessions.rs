@@ -8,6 +8,7 @@ use std::time::Duration;
 use axum::http::HeaderMap;
 use axum::http::header::COOKIE;
 use oms_engine::value::Digest;
+use oms_sqlite::StoredSessions;
 use tokio::time::Instant;
 
 use super::notice::Notice;
@@ -15,8 +16,8 @@ use super::notice::Notice;
 /// The prefix of the cookie's name. The rest is the id of the state, because browsers send cookies
 /// to all ports of a host.
 const COOKIE_PREFIX: &str = "oms_session_";
-/// Idle timeout of a session.
-const IDLE_TIMEOUT: Duration = Duration::from_hours(12);
+/// Idle timeout of a session, stored or not.
+const IDLE_TIMEOUT: Duration = StoredSessions::IDLE_TIMEOUT;
 /// Time for which a session in memory is used without checking the database. The check also records
 /// the use.
 const CHECK_INTERVAL: Duration = Duration::from_mins(10);
@@ -24,7 +25,7 @@ const CHECK_INTERVAL: Duration = Duration::from_mins(10);
 const REVEAL_TIMEOUT: Duration = Duration::from_mins(15);
 /// Maximum number of sessions. A further session replaces the one that has been idle longest.
 /// Sessions without a login are replaced first.
-const SESSIONS_MAX: usize = 1_000;
+const SESSIONS_MAX: usize = StoredSessions::MAX as usize;
 /// Maximum number of searches that a session remembers.
 const SEARCHES_MAX: usize = 50;
 const TOKEN_BYTES: usize = 32;

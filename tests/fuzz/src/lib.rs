@@ -4,6 +4,7 @@
 //! them with a simple mutator on stable Rust.
 
 mod expression;
+mod http;
 mod order;
 mod pipeline;
 mod targets;

@@ -1,6 +1,6 @@
 //! The list of the targets.
 
-use crate::{expression, order, pipeline, template};
+use crate::{expression, http, order, pipeline, template};
 
 /// A fuzz target.
 #[derive(Clone, Copy)]
@@ -14,6 +14,7 @@ pub struct Target {
 /// All fuzz targets.
 pub const ALL: &[Target] = &[
     Target { name: "expression", run: expression::run },
+    Target { name: "http", run: http::run },
     Target { name: "order", run: order::run },
     Target { name: "pipeline", run: pipeline::run },
     Target { name: "template", run: template::run },

@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::clock::{Clock, Random};
-use super::error::{StepError, cause};
+use super::error::StepError;
 use super::ports::{
     Call, InsertResult, Io, Mailer, Message, ObjectStore, Put, Tables, Topic, World,
 };
@@ -93,10 +93,9 @@ impl ObjectStore for MemoryWorld {
         let key = (Arc::clone(&object.bucket), Arc::clone(&object.key));
         let result = match contents.objects.get(&key) {
             Some((body, _)) if *body == object.body => Ok(()),
-            Some((_, run)) if *run != call.run.id => Err(StepError::permanent(
-                cause::CONFLICT,
-                format!("another run stored an object with this key in `{}`", object.bucket),
-            )),
+            Some((_, run)) if *run != call.run.id => {
+                Err(StepError::object_of_another_run(&object.bucket))
+            }
             _ => {
                 contents.objects.insert(key, (object.body, Arc::clone(&call.run.id)));
                 Ok(())
@@ -132,14 +131,10 @@ impl Tables for MemoryWorld {
             Some((there, run)) if *run == call.run.id && *there == row => {
                 Ok(InsertResult::Repeated)
             }
-            Some((_, run)) if *run == call.run.id => Err(StepError::permanent(
-                cause::CONFLICT,
-                format!("this run wrote another row with this key to `{}`", table.name),
-            )),
-            Some(_) => Err(StepError::permanent(
-                cause::CONFLICT,
-                format!("another run wrote a row with this key to `{}`", table.name),
-            )),
+            Some((_, run)) if *run == call.run.id => {
+                Err(StepError::other_row_of_this_run(&table.name))
+            }
+            Some(_) => Err(StepError::row_of_another_run(&table.name)),
             None => {
                 contents.rows.insert(key, (row, Arc::clone(&call.run.id)));
                 Ok(InsertResult::New)

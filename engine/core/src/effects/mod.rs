@@ -6,6 +6,7 @@
 //! through [`Effects::finish_attempt`].
 
 mod clock;
+mod conflict;
 mod erase;
 mod error;
 mod intake;

@@ -31,7 +31,10 @@ async fn an_order_is_stored_once_and_every_reply_has_its_status() {
         assert_eq!(intake.put(hostile, &body).await.status, 400, "{hostile:?}");
     }
     let large = format!("{{\"order_id\": \"{}\"}}", "x".repeat(6 << 20));
-    assert_eq!(intake.put("large", large.as_bytes()).await.status, 413);
+    let large = intake.put("large", large.as_bytes()).await;
+    assert_eq!(large.status, 413);
+    let detail = large.body["detail"].as_str().unwrap_or_default();
+    assert!(detail.starts_with("the order is larger than "), "{}", large.body);
     let listed = shop.s3.list_objects_v2().bucket("shop-orders").send().await.unwrap();
     assert_eq!(listed.key_count(), Some(1), "rejected orders are not stored");
 }

@@ -7,4 +7,6 @@ mod branch;
 mod events;
 mod intake;
 mod reconcile;
+#[cfg(feature = "refresh")]
+mod refresh;
 mod shop;

@@ -13,12 +13,8 @@ use crate::error::Error;
 use crate::state::database::Database;
 use crate::state::readers::Reader;
 
-/// Idle time after which a session expires.
-const IDLE: Duration = Duration::from_hours(12);
 /// Minimum time between updates of `used_at`, because each update needs a transaction.
 const UPDATE_INTERVAL: Duration = Duration::from_mins(10);
-/// Maximum number of sessions per state. A further session replaces the least recently used one.
-const SESSIONS_MAX: u32 = 1_000;
 
 /// A stored session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +31,12 @@ pub struct StoredSessions {
 }
 
 impl StoredSessions {
+    /// Idle time after which a session expires.
+    pub const IDLE_TIMEOUT: Duration = Duration::from_hours(12);
+    /// Maximum number of sessions per state. A further session replaces the least recently used
+    /// one.
+    pub const MAX: u16 = 1_000;
+
     /// Returns the sessions of a state directory without opening it.
     pub fn of(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
@@ -62,7 +64,7 @@ impl StoredSessions {
             .execute("delete from oms_sessions where used_at <= ?1", [expired_before(now)])?;
         transaction.execute(
             "delete from oms_sessions where digest in (select digest from oms_sessions order by used_at desc limit -1 offset ?1)",
-            [SESSIONS_MAX - 1],
+            [Self::MAX - 1],
         )?;
         transaction.execute(
             "insert into oms_sessions (digest, key_id, used_at) values (?1, ?2, ?3) on conflict (digest) do nothing",
@@ -118,7 +120,7 @@ fn millis(duration: Duration) -> i64 {
 
 /// Returns the latest `used_at` of an expired session, in milliseconds since 1970.
 fn expired_before(now: Timestamp) -> i64 {
-    now.as_millisecond() - millis(IDLE)
+    now.as_millisecond() - millis(StoredSessions::IDLE_TIMEOUT)
 }
 
 #[cfg(test)]

@@ -1,32 +1,26 @@
 //! The search terms of an order: the texts and numbers by which the search index finds its
 //! customer.
 
-use std::borrow::Cow;
-use std::fmt::{self, Display, Write as _};
+use std::fmt::{Display, Write as _};
 
-use oms_core::value::{Field, Shape, Type};
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use oms_core::value::{JsonVisitor, Shape, Type, walk_json};
 
 /// Writes the search terms of an order, one value per line. Unreadable content is ignored, because
 /// orders were validated when they were accepted.
 pub(crate) fn order_lines(ty: &Type, order: &[u8], lines: &mut String) {
-    let reader = OrderReader { ty, listed: false, to: lines };
-    let _ignored = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
+    walk_json(order, &mut OrderReader { at: vec![(ty, false)], to: lines });
 }
 
 /// Writes the personal data of an order, one value per line.
 pub fn personal_lines(ty: &Type, order: &[u8], lines: &mut String) {
-    let reader = OrderReader { ty, listed: true, to: lines };
-    let _ignored = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
+    walk_json(order, &mut OrderReader { at: vec![(ty, true)], to: lines });
 }
 
 /// Returns the values that [`order_lines`] writes, in the same sequence, each with the path of its
 /// member.
 pub(crate) fn places(ty: &Type, order: &[u8]) -> Vec<Place> {
     let mut places = Places::default();
-    let reader = OrderReader { ty, listed: false, to: &mut places };
-    let _ignored = reader.deserialize(&mut serde_json::Deserializer::from_slice(order));
+    walk_json(order, &mut OrderReader { at: vec![(ty, false)], to: &mut places });
     places.found
 }
 
@@ -92,95 +86,41 @@ fn is_searched(ty: &Type) -> bool {
 /// Reads the search terms of an order, and skips all other members. In lists, only personal data is
 /// read, because the other values describe articles.
 struct OrderReader<'a, S> {
-    ty: &'a Type,
-    listed: bool,
+    /// The types of the current member and of those around it, and whether only personal data is
+    /// read there.
+    at: Vec<(&'a Type, bool)>,
     to: &'a mut S,
 }
 
-impl<S: Sink> OrderReader<'_, S> {
-    fn line(self, value: impl Display) {
-        if is_searched(self.ty) && (!self.listed || self.ty.pii) {
-            self.to.add(self.ty, &value);
-        }
-    }
-}
-
-impl<'de, S: Sink> DeserializeSeed<'de> for OrderReader<'_, S> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, S: Sink> Visitor<'de> for OrderReader<'_, S> {
-    type Value = ();
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("JSON")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
-        while let Some(name) = members.next_key::<Cow<'de, str>>()? {
-            match self.ty.as_record().and_then(|record| record.field(&name)) {
-                Some(Field { ty, .. }) => {
-                    self.to.enter(Some(&name));
-                    members.next_value_seed(OrderReader {
-                        ty,
-                        listed: self.listed,
-                        to: &mut *self.to,
-                    })?;
-                    self.to.leave();
-                }
-                None => drop(members.next_value::<IgnoredAny>()?),
+impl<S: Sink> JsonVisitor for OrderReader<'_, S> {
+    fn enter(&mut self, name: Option<&str>) -> bool {
+        let Some((ty, listed)) = self.at.last() else { return false };
+        let below = match (name, &ty.shape) {
+            (Some(name), _) => {
+                let field = ty.as_record().and_then(|record| record.field(name));
+                field.map(|field| (&field.ty, *listed))
             }
-        }
-        Ok(())
+            (None, Shape::List(element)) if element.contains_pii() => Some((&**element, true)),
+            (None, _) => None,
+        };
+        let Some(below) = below else { return false };
+        self.at.push(below);
+        self.to.enter(name);
+        true
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        let personal = match &self.ty.shape {
-            Shape::List(element) if element.contains_pii() => Some(element),
-            _ => None,
-        };
-        let Some(ty) = personal else {
-            while elements.next_element::<IgnoredAny>()?.is_some() {}
-            return Ok(());
-        };
-        self.to.enter(None);
-        while elements
-            .next_element_seed(OrderReader { ty, listed: true, to: &mut *self.to })?
-            .is_some()
-        {}
+    fn leave(&mut self) {
+        self.at.pop();
         self.to.leave();
-        Ok(())
     }
 
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.line(text);
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<(), E> {
-        self.line(number);
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<(), E> {
-        self.line(number);
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
+    fn value(&mut self, value: &dyn Display) {
+        if let Some((ty, listed)) = self.at.last()
+            && is_searched(ty)
+            && (!listed || ty.pii)
+        {
+            self.to.add(ty, value);
+        }
     }
 }
 

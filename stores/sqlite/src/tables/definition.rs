@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use oms_core::table::TableDef;
+use oms_core::table::{ColumnDifference, ExistingColumn, TableDef};
 use rusqlite::Connection;
 
 use crate::error::Error;
@@ -13,15 +13,6 @@ use crate::tables::column::sql_type;
 
 /// The column with the run that wrote a row.
 const RUN: &str = "oms_run";
-
-/// A column in the database.
-struct ExistingColumn {
-    /// The SQL type.
-    sql: String,
-    /// The position in the key, from 1; 0 if the column is not part of the key.
-    key: usize,
-    not_null: bool,
-}
 
 /// A difference between a column in the database and its declaration.
 enum Difference {
@@ -40,50 +31,36 @@ fn existing_columns(
     let mut statement =
         connection.prepare("select name, type, pk, \"notnull\" from pragma_table_info(?1)")?;
     let columns = statement.query_map([table.name.as_ref()], |row| {
-        let key = usize::try_from(row.get::<_, i64>(2)?).unwrap_or(0);
-        Ok((row.get(0)?, ExistingColumn { sql: row.get(1)?, key, not_null: row.get(3)? }))
+        // SQLite counts from 1, and 0 means that the column is not part of the key.
+        let key = usize::try_from(row.get::<_, i64>(2)?).unwrap_or(0).checked_sub(1);
+        Ok((row.get(0)?, ExistingColumn { sql_type: row.get(1)?, key, not_null: row.get(3)? }))
     })?;
     Ok(columns.collect::<Result<_, _>>()?)
 }
 
 /// Returns the first difference that cannot be removed by adding columns.
 fn difference(table: &TableDef, existing: &BTreeMap<String, ExistingColumn>) -> Option<Difference> {
-    for (index, column) in table.columns.iter().enumerate() {
-        let name = &column.name;
-        let key = table.key.iter().position(|key| *key == index).map_or(0, |position| position + 1);
-        match existing.get(name.as_ref()) {
-            Some(existing) if !existing.sql.eq_ignore_ascii_case(sql_type(column.shape)) => {
-                return Some(Difference::Final(format!(
-                    "`{name}` is {} in the database",
-                    existing.sql
-                )));
-            }
-            Some(existing) if existing.key != key => {
-                return Some(Difference::Final("its primary key differs".to_owned()));
-            }
-            Some(existing) if existing.not_null == column.nullable => {
-                let may = if existing.not_null { "must not" } else { "may" };
-                return Some(Difference::Migratable(format!(
-                    "`{name}` {may} be null in the database"
-                )));
-            }
-            Some(_) => {}
-            None if column.nullable => {}
-            None => {
-                let missing = format!("the required column `{name}` is missing");
-                return Some(Difference::Final(missing));
-            }
+    for (at, column) in table.columns.iter().enumerate() {
+        let found = existing.get(&*column.name);
+        if let Some(difference) = table.column_difference(at, sql_type(column.shape), found) {
+            let text = difference.to_string();
+            return Some(match difference {
+                ColumnDifference::NotNull(_) | ColumnDifference::Nullable(_) => {
+                    Difference::Migratable(text)
+                }
+                _ => Difference::Final(text),
+            });
         }
     }
-    let undeclared =
-        undeclared(table, existing).find(|(_, existing)| existing.not_null || existing.key > 0)?;
-    let (name, existing) = undeclared;
-    Some(if existing.key > 0 {
-        Difference::Final("its primary key differs".to_owned())
-    } else {
-        Difference::Migratable(format!(
-            "`{name}` must not be null in the database, and the pipeline does not declare it"
-        ))
+    let mut undeclared = undeclared(table, existing);
+    let (name, existing) =
+        undeclared.find(|(_, existing)| existing.not_null || existing.key.is_some())?;
+    Some(match existing.key {
+        Some(_) => Difference::Final(ColumnDifference::Key.to_string()),
+        None => Difference::Migratable(format!(
+            "{}, and the pipeline does not declare it",
+            ColumnDifference::NotNull(name.clone())
+        )),
     })
 }
 
@@ -164,8 +141,8 @@ fn recreate(
     existing: &BTreeMap<String, ExistingColumn>,
 ) -> Result<(), Error> {
     const NEXT: &str = "oms_next_table";
-    let kept =
-        undeclared(table, existing).map(|(name, existing)| (name.as_str(), existing.sql.as_str()));
+    let kept = undeclared(table, existing)
+        .map(|(name, existing)| (name.as_str(), existing.sql_type.as_str()));
     let columns: Vec<String> = existing.keys().map(|name| quoted(name)).collect();
     let (name, columns) = (quoted(&table.name), columns.join(", "));
     connection.execute_batch(&create(NEXT, table, kept))?;
