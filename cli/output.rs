@@ -86,7 +86,7 @@ pub(crate) fn export(directory: std::path::PathBuf) -> oms_runtime::Export {
 
 /// Warns that an object or an e-mail was not exported.
 pub(crate) fn not_exported(failed: &oms_runtime::NotExported) {
-    message(&format!("warning: {failed}; correct the cause, then run the command again"));
+    message(&format!("warning: {failed}; fix the cause, then run the command again"));
 }
 
 /// Prints the number of files that an export has written.

@@ -29,8 +29,10 @@ use crate::targets::state::{ResolvedState, StateArgs};
 /// Deletes the customer's completed and cancelled runs with their orders, journals, objects and
 /// e-mails. Keeps the keys, so that the same order is still recognized as a duplicate. Deletes the
 /// customer's rows in tables that no step writes to, and clears the `pii` columns of the other
-/// tables. Runs that are parked, waiting or in progress are kept until you retry or cancel them,
-/// and so are the customer's rows. If runs are kept, the exit code is 1.
+/// tables.
+///
+/// Keeps runs that are parked, waiting or in progress, and then also the customer's rows. In this
+/// case, the exit code is 1. When these runs are completed or cancelled, run the command again.
 ///
 /// Lists what it erases and asks for confirmation. Without a terminal, `--yes` is required.
 /// Exported files, seed files, backups and objects on S3 are not erased.
@@ -242,7 +244,7 @@ fn report_remaining(erased: &ErasedData, found: &ResolvedState) {
     }
     if !erased.kept.is_empty() {
         output::message(&format!(
-            "the customer's rows are kept until these runs have ended; use `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again",
+            "the customer's rows are kept until these runs are completed or cancelled; use `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again",
             shown = found.shown()
         ));
     }

@@ -28,8 +28,8 @@ pub(crate) struct Args {
     paths: Vec<PathBuf>,
     /// Target of the pipelines
     ///
-    /// With `postgres` and `aws`, also reports operations that are unsafe with tables in an
-    /// external database. With `lambda`, also reports features that AWS Lambda does not support.
+    /// With `postgres`, `aws` and `lambda`, also reports operations that are unsafe with tables in
+    /// an external database. With `lambda`, also reports features that AWS Lambda does not support.
     #[arg(long, value_enum, default_value = "local")]
     target: TargetArg,
     /// Also fail on these findings, not only on errors

@@ -41,7 +41,7 @@ pub(crate) enum EffectTarget {
     Postgres,
     /// Amazon S3, SNS, Aurora and SES
     Aws,
-    /// Handlers of `oms generate lambda` on AWS Lambda; only for `oms runs retry`
+    /// Handlers of `oms generate lambda`; only for `oms runs list`, `show` and `retry`
     Lambda,
 }
 
@@ -123,7 +123,7 @@ impl TargetOption {
             EffectTarget::Postgres => self.postgres().map(Some),
             EffectTarget::Aws => self.aws().map(Some),
             EffectTarget::Lambda => {
-                let message = "this command does not support `--target lambda`, because handlers on AWS Lambda receive orders through their API; use `--target aws` to run orders on this machine with the same services";
+                let message = "this command does not support `--target lambda`; use `--target aws` to run it on this machine with the same services";
                 Err(Usage(message.to_owned()).into())
             }
         }

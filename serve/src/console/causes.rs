@@ -8,7 +8,7 @@ pub(crate) fn explain(causes: &str) -> String {
         cause::NO_RATE => "The rate table has no usable exchange rate for the currency and day of the order. Add a rate to the table or its files.",
         cause::NO_ROW => "A row that a step reads does not exist. Add it to the table (oms db import).",
         cause::NO_OBJECT => "An object that a step reads does not exist.",
-        cause::CONFLICT => "Another run, or another step or element of this run, wrote a row or an object with the same key.",
+        cause::CONFLICT => "A row or an object with the same key already exists, from another run, another step or element of this run, a seed or an import.",
         cause::OUT_OF_RANGE => "A value exceeds the limit of its column, e-mail or operation.",
         cause::TIMEOUT => "The last attempt of a step exceeded the timeout.",
         cause::UNAVAILABLE => "A service was unavailable or busy on the last attempt.",

@@ -10,9 +10,11 @@ impl StepError {
         Self::permanent(cause::CONFLICT, message)
     }
 
-    /// Creates the error for a row whose key another run has used.
+    /// Creates the error for a row whose key is in use by a row that this run did not write.
     pub fn row_of_another_run(table: &str) -> Self {
-        let message = format!("another run wrote a row with this key to `{table}`");
+        let message = format!(
+            "a row with this key already exists in `{table}`, and this run did not write it"
+        );
         Self::permanent(cause::CONFLICT, message)
     }
 

@@ -34,7 +34,8 @@ pub mod cause {
     pub const NO_ROW: &str = "no_row";
     /// No object with this key.
     pub const NO_OBJECT: &str = "no_object";
-    /// Another run, or another step or element of this run, wrote a row or an object with this key.
+    /// A row or an object with this key already exists, from another run, another step or element
+    /// of this run, a seed or an import.
     pub const CONFLICT: &str = "conflict";
     /// A value is outside the range of a column, an e-mail or an operation.
     pub const OUT_OF_RANGE: &str = "out_of_range";

@@ -134,8 +134,8 @@ pub trait Tables: Send + Sync {
     /// Inserts a row. A repetition by the same run has no effect.
     ///
     /// # Errors
-    /// Returns an error with the cause `conflict` if another run wrote a row with this key, or this
-    /// run wrote a different row.
+    /// Returns an error with the cause `conflict` if the table has a row with this key that this
+    /// run did not write, or if this run wrote a different row.
     fn insert<'a>(
         &'a self,
         call: &'a Call,

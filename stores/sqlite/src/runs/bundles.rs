@@ -58,7 +58,7 @@ impl StoredBundle {
             .prepare("select pipeline_file, files, semantics from oms_bundles where id = ?1")?
             .query_row([id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .optional()?
-            .ok_or_else(|| damaged("it is missing"))?;
+            .ok_or_else(|| damaged("its record is missing"))?;
         let manifest: BTreeMap<String, String> =
             serde_json::from_str(&manifest).map_err(|_| damaged("its list of files is invalid"))?;
         let mut files = Vec::with_capacity(manifest.len());
