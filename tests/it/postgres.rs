@@ -230,7 +230,7 @@ fn a_missing_or_invalid_database_address_is_an_error() {
 #[test]
 fn run_and_serve_check_a_pipeline_for_the_target() {
     let scratch = Scratch::new();
-    let pipeline = root().join("tests/diagnostics/OMS0706-two-writes-of-one-read.yaml");
+    let pipeline = root().join("tests/diagnostics/OMS0706-two-writes-after-one-read.yaml");
     let site = TestPipeline { pipeline, state: scratch.path("state") };
     let words = ["--target", "postgres", "--database", "postgres://localhost:1/none"];
     for command in ["run", "serve"] {
