@@ -1,4 +1,4 @@
-//! The human-readable summary of a run: counts, places, and the next steps for parked runs.
+//! The human-readable summary of `oms run`: counts, places, and commands for parked runs.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -143,8 +143,8 @@ fn places(
     ]];
     for table in plan.tables() {
         let name = &table.name;
-        // The database is not queried: if it does not respond after the run, that must not change
-        // the outcome of the run.
+        // The database is not queried: if it does not respond after the runs, that must not change
+        // the exit code.
         if let Some(elsewhere) = &state.tables {
             rows.push(elsewhere.line(name));
             continue;

@@ -96,10 +96,12 @@ pub(crate) fn in_server_or_here<T>(
     }
 }
 
-/// Executes an operation and returns the outcome of each run. Prints the runs that were refused.
+/// Executes an operation and returns the result for each run. Prints an error for each run whose
+/// operation was refused.
 ///
 /// # Errors
-/// Returns an error if the connection to the server is lost, or the database fails.
+/// Returns an error if neither the server nor this process can execute the operation, or if the
+/// database of the target fails.
 pub(crate) fn operate(
     operation: Operation,
     directory: &Path,

@@ -83,7 +83,7 @@ fn every_object_key_has_its_own_file() {
 }
 
 #[test]
-fn a_failed_export_affects_one_object_and_is_repeated_by_the_next_run() {
+fn a_failed_export_affects_one_object_and_is_repeated_by_the_next_process() {
     let scratch = Scratch::new();
     let site = site(&scratch);
     let folder = scratch.path("files");

@@ -1,4 +1,4 @@
-"""Runs every command on damaged copies of a state: nothing panics or hangs. If only one run is damaged, the others complete.
+"""Runs commands and the server on damaged copies of a state: nothing panics or hangs. If only one run is damaged, the others complete.
 
     python damaged.py [--oms FILE] [--copies N] [--seed N]
 
@@ -75,7 +75,7 @@ class Damaged:
 
     def write(self, port: int) -> None:
         text = (CASE / "p.yaml").read_text().replace("port: 1,", f"port: {port},")
-        # Retry soon, and with practically no limit of attempts.
+        # Retry soon, and with practically no limit on the number of attempts.
         self.pipeline.write_text(text.replace("attempts: 5", "attempts: 99").replace("3600000", "1500"))
 
     def call(self, state: Path, *words) -> subprocess.CompletedProcess:

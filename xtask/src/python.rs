@@ -19,7 +19,7 @@ pub const SERVERS: Environment = Environment {
     requirements: &["tests/smtp/requirements.txt", "tests/emulator/requirements.txt"],
     purpose: "the tests of SMTP and AWS",
 };
-/// The test of the server against its OpenAPI description.
+/// The tests of `oms serve`.
 pub const SERVE: Environment = Environment {
     folder: "python-serve",
     requirements: &["tests/serve/requirements.txt"],
@@ -31,7 +31,7 @@ pub const SCHEMA: Environment = Environment {
     requirements: &["tests/schema/requirements.txt"],
     purpose: "the comparison of order schemas",
 };
-/// The time zone database for the comparison of days.
+/// The time zone database for the comparison of dates.
 pub const TIME_ZONES: Environment = Environment {
     folder: "python-time-zones",
     requirements: &["tests/time_zones/requirements.txt"],

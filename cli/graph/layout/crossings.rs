@@ -3,7 +3,8 @@
 
 use super::{Vertex, rounds};
 
-/// Minimum and maximum number of passes over the layers.
+/// Minimum and maximum number of passes over the layers. `order` makes fewer passes if no lines
+/// cross any more.
 const SWEEPS: (usize, usize) = (4, 24);
 
 /// Returns the vertices of each layer from left to right.
@@ -31,7 +32,7 @@ pub(super) fn order(vertices: &[Vertex]) -> Vec<Vec<usize>> {
     best
 }
 
-/// Starts with the order in which the vertices are reached from the top, so that connected vertices
+/// Returns the initial order: that of a depth-first search from the top, so that connected vertices
 /// are close together.
 fn depth_first(vertices: &[Vertex]) -> Vec<Vec<usize>> {
     let layers = vertices.iter().map(|vertex| vertex.layer + 1).max().unwrap_or(0);
@@ -74,8 +75,8 @@ fn sort(vertices: &[Vertex], row: &mut [usize], places: &mut [usize], downwards:
     number(row, places);
 }
 
-/// Counts the pairs of lines that cross, as inversions, with a tree of partial sums (Barth, Jünger,
-/// Mutzel 2002).
+/// Counts the pairs of lines that cross, as inversions, with a Fenwick tree (Barth, Jünger, Mutzel
+/// 2002).
 fn crossings(vertices: &[Vertex], rows: &[Vec<usize>], places: &[usize]) -> usize {
     let mut count = 0;
     for row in rows {
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn crossings_are_counted_like_in_a_comparison_of_all_pairs() {
+    fn the_count_of_crossings_matches_a_comparison_of_all_pairs() {
         let edges = [(0, 2), (0, 0), (1, 1), (1, 2), (2, 0), (2, 1), (3, 0), (3, 3)];
         let slow = edges
             .iter()

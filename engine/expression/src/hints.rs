@@ -175,8 +175,8 @@ pub(super) fn name(name: &str) -> Option<&'static str> {
     })
 }
 
-/// Returns the condition that is probably meant where a value of another type is used as a
-/// condition, or negated as one.
+/// Returns a suggestion for a value that is used as a condition but is not a boolean. `negated` is
+/// true if the value is the operand of `!`.
 pub(super) fn condition(written: &str, ty: &Type, negated: bool) -> Option<String> {
     let equal = if negated { "==" } else { "!=" };
     let compared = operand(written, Level::Sum);

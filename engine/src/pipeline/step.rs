@@ -17,7 +17,8 @@ pub struct StepSection {
     /// implies this.
     #[serde(default)]
     pub needs: Vec<NeedSection>,
-    /// A condition. If it is false, the step and the steps that need it are skipped.
+    /// A condition. If it is false, the step is skipped, and so are the steps that need it, unless
+    /// they allow `skipped`.
     pub when: Option<Json>,
     /// Runs the step for each element of a list.
     pub for_each: Option<ForEachSection>,
@@ -30,7 +31,7 @@ pub struct StepSection {
     pub on_failure: Option<Catch>,
 }
 
-/// A step that must have run before.
+/// A step that must end before this step starts.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(from = "NeedForm")]
 pub struct NeedSection {

@@ -22,7 +22,7 @@ impl RunLocks {
 }
 
 impl RunLock {
-    /// Returns the run's row.
+    /// Returns the run's row number.
     pub(crate) const fn id(&self) -> i64 {
         self.id
     }

@@ -20,7 +20,8 @@ use super::driver::{Driver, StretchStart};
 /// The staged writes and the reads of a run.
 pub(crate) struct Stage<'a> {
     driver: &'a Driver,
-    /// The run's row, if it has one. A row that the run itself wrote is not a conflict.
+    /// The run's row number, if it has one. A table row that the run itself wrote is not a
+    /// conflict.
     run: Option<i64>,
     /// Whether inserts first check the committed rows. The first execution does not: if a row
     /// conflicts, the writer refuses the packet, and the stretch is executed again with this check.

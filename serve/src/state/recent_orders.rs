@@ -39,8 +39,8 @@ impl RecentOrders {
         self.add(now, last, |last| RunRow::accepted_after(reader, last))
     }
 
-    /// Adds the orders after the last row that was counted. On the first call, `first` returns that
-    /// row for the oldest instant that is remembered.
+    /// Adds the orders after the last row that was counted. The first call starts after the row
+    /// that `first` returns for the start of the period.
     fn add(
         &self,
         now: Timestamp,

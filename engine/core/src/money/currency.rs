@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_currency_is_serialized_as_its_code() {
+    fn a_currency_is_deserialized_from_its_code() {
         let text: StrDeserializer<'_, Error> = "KWD".into_deserializer();
         assert_eq!(Currency::deserialize(text).unwrap().code(), "KWD");
         let bad: StrDeserializer<'_, Error> = "Ada Lovelace".into_deserializer();

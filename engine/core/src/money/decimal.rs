@@ -14,7 +14,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::DecimalError;
 
-/// The maximum number of digits of a [`Decimal`], and also of its decimals.
+/// The maximum number of digits of a [`Decimal`], and also of its decimal places.
 pub const DIGITS_MAX: u32 = 28;
 
 /// The first mantissa that has too many digits.
@@ -40,8 +40,8 @@ impl Decimal {
 
     /// Returns `mantissa` / 10^`scale`, or `None` if it does not fit.
     ///
-    /// Trailing zero decimals are dropped if the value fits without them. No other digit is
-    /// dropped.
+    /// Trailing zero decimals are dropped only if the value does not fit with them. No other digit
+    /// is dropped.
     pub fn from_parts(mantissa: i128, scale: u32) -> Option<Self> {
         let (mut mantissa, mut scale) = (mantissa, scale);
         while scale > DIGITS_MAX || mantissa.unsigned_abs() >= MANTISSA_LIMIT {

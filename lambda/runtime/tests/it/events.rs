@@ -52,9 +52,10 @@ fn special_messages_are_distinguished_from_unreadable_ones() {
     );
 }
 
-/// Parses recorded events from AWS's own libraries, if the large test data is available.
+/// Parses sample events from AWS's own libraries and events composed from them, if the large test
+/// data is available.
 #[test]
-fn recorded_events_are_understood() {
+fn sample_events_are_understood() {
     #[expect(clippy::disallowed_methods, reason = "the location of the large test data")]
     let Ok(shared) = std::env::var("OMS_SHARED") else {
         println!("skipped: recorded events, because OMS_SHARED is not set");

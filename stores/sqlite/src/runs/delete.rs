@@ -54,7 +54,7 @@ pub(crate) fn ended_before(
     Ok(Some((end, runs)))
 }
 
-/// Stores the greatest row that a run ever had.
+/// Stores the highest row number that any run ever had.
 fn keep_last(connection: &Connection, last: i64) -> Result<(), Error> {
     connection
         .prepare_cached("insert into oms_meta (name, value) values ('last_run', ?1) on conflict do update set value = excluded.value")?
@@ -62,8 +62,8 @@ fn keep_last(connection: &Connection, last: i64) -> Result<(), Error> {
     Ok(())
 }
 
-/// Determines and stores the greatest row that a run ever had, if a version that did not store it
-/// has deleted runs. The rows of tables still refer to the deleted runs.
+/// Determines and stores the highest row number that any run ever had, if a version that did not
+/// store it has deleted runs. The rows of tables still refer to the deleted runs.
 pub(crate) fn restore_last_run(
     connection: &Connection,
     tables: &[Arc<TableDef>],

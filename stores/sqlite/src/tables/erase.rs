@@ -230,7 +230,7 @@ pub(crate) fn of_customer(
     Ok(counts)
 }
 
-/// Returns the identities in the rows that name one of the customer's ids or addresses.
+/// Returns the identities in the rows that name one of the customer's ids or e-mail addresses.
 pub(crate) fn identities(
     connection: &Connection,
     tables: &[TableUse],

@@ -1,4 +1,4 @@
-//! Reads the effects of an erasure before it happens.
+//! Determines which rows and identities an erasure affects, before it happens.
 
 use oms_core::table::{Customer, EraseMode, Identity, RowCounts, TableUse};
 
@@ -6,7 +6,8 @@ use super::erase;
 use crate::error::Error;
 use crate::state::readers::Reader;
 
-/// Counts the rows that runs wrote and that name no customer.
+/// Counts the rows that an erasure would change, among those that runs wrote and that name no
+/// customer.
 ///
 /// # Errors
 /// Returns an error if the database cannot be read.
@@ -18,7 +19,7 @@ pub fn count_of_runs(
     erase::of_runs(reader.sql(), tables, runs, EraseMode::Count)
 }
 
-/// Counts the rows that belong to a customer.
+/// Counts the rows of a customer that an erasure would change or delete.
 ///
 /// # Errors
 /// Returns an error if the database cannot be read.
@@ -30,7 +31,7 @@ pub fn count_of_customer(
     erase::of_customer(reader.sql(), tables, customer, EraseMode::Count)
 }
 
-/// Returns the identities in the rows that name one of the customer's ids or addresses.
+/// Returns the identities in the rows that name one of the customer's ids or e-mail addresses.
 ///
 /// # Errors
 /// Returns an error if the database cannot be read.

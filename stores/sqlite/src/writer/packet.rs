@@ -75,7 +75,7 @@ pub enum RunRef {
     },
     /// A run that is in the database.
     Existing {
-        /// The run's row.
+        /// The run's row number.
         id: i64,
     },
 }
@@ -133,7 +133,7 @@ pub fn items(reads: &Reads, writes: &[Write]) -> Vec<Item> {
 pub enum Outcome {
     /// The packet is committed.
     Committed {
-        /// The run's row.
+        /// The run's row number.
         id: i64,
     },
     /// The same order already exists.

@@ -15,7 +15,7 @@ pub(crate) struct Recent {
     last: CommitNumber,
     /// For each item, the number of the commit that changed it last.
     newer: HashMap<Item, CommitNumber>,
-    /// The previous content of `newer`, from before it was full.
+    /// The content of `newer` when it was last full.
     older: HashMap<Item, CommitNumber>,
     /// The last commit whose changes may be missing from both maps.
     dropped_until: CommitNumber,
