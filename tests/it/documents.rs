@@ -9,7 +9,7 @@ use crate::harness::root;
 const PLACEHOLDERS: &[(&str, &str)] = &[
     ("noun_verb", "object_put"),
     ("noun.verb", "object.put"),
-    ("OMSnnnn-*.yaml", "OMS0706-two-writes-of-one-read.yaml"),
+    ("OMSnnnn-*.yaml", "OMS0706-two-writes-after-one-read.yaml"),
     ("OMSnnnn", "OMS0706"),
     ("OMS07nn", "OMS0706"),
     ("<mail>", "order-confirmation"),

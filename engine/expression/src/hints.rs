@@ -169,7 +169,8 @@ pub(super) fn name(name: &str) -> Option<&'static str> {
             "write `order` for the order"
         }
         "env" | "vars" | "secrets" => {
-            "use the order, the run or outputs of steps; expressions have no other data"
+            "use `order`, `run` or the outputs of steps; expressions cannot read environment \
+             variables or secrets"
         }
         _ => return None,
     })

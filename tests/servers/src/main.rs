@@ -40,9 +40,10 @@ async fn main() -> std::io::Result<()> {
     };
     let address = address.or_else(|| server.as_ref().map(Server::address));
     let address = address.ok_or_else(|| std::io::Error::other("PostgreSQL is not installed"))?;
-    // Lets tests access the database without this server.
+    let _listening =
+        DataApi::listen(Settings { address: address.clone(), cluster, secrets }, port).await?;
+    // The address lets tests access the database without this server.
     writeln!(std::io::stdout(), "ready {address}")?;
-    let _listening = DataApi::listen(Settings { address, cluster, secrets }, port).await?;
     // Either signal ends the process and the private database with it.
     let mut terminated = signal(SignalKind::terminate())?;
     tokio::select! {

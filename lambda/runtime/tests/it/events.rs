@@ -58,7 +58,7 @@ fn special_messages_are_distinguished_from_unreadable_ones() {
 fn sample_events_are_understood() {
     #[expect(clippy::disallowed_methods, reason = "the location of the large test data")]
     let Ok(shared) = std::env::var("OMS_SHARED") else {
-        println!("skipped: recorded events, because OMS_SHARED is not set");
+        println!("skipped: sample events, because OMS_SHARED is not set");
         return;
     };
     let folder = std::path::Path::new(&shared).join("data/events");
