@@ -33,7 +33,7 @@ use crate::targets::state;
 ///
 /// First resumes the runs that are in progress or waiting, then runs the orders of each input: one
 /// JSON document per file, or one per line (NDJSON). In a new state directory without input, runs
-/// the pipeline's samples. Ends when no run can continue.
+/// the pipeline's samples, unless e-mails are sent by SMTP or SES. Ends when no run can continue.
 ///
 /// Example: oms run pipelines/storefront.yaml --input orders.ndjson
 #[derive(clap::Args, Debug)]

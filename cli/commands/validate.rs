@@ -18,8 +18,8 @@ use crate::render::{self, FileSummary};
 
 /// Check pipeline files
 ///
-/// Reports all findings in all files at once, each with its location, code (see `oms explain`) and
-/// a fix.
+/// Reports all findings in all files at once, each with its location and code (see `oms explain`),
+/// and most of them with a fix.
 ///
 /// Example: oms validate pipelines/storefront.yaml
 #[derive(clap::Args, Debug)]

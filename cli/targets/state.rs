@@ -23,8 +23,10 @@ pub(crate) struct StateArgs {
     /// State directory, by default `.oms/<name>` next to the pipeline file
     #[arg(long, value_name = "DIR")]
     pub(crate) state_dir: Option<PathBuf>,
-    /// Pipeline file (optional with `--state-dir`), followed by the command's other arguments, as
-    /// in the example
+    /// Pipeline file, followed by the command's other arguments, as in the example
+    ///
+    /// With `--state-dir`, the pipeline file is optional, except for the commands that need the
+    /// current pipeline: `runs retry`, `runs cancel`, `runs prune`, `forget` and `db import`.
     #[arg(value_name = "PIPELINE")]
     arguments: Vec<String>,
 }

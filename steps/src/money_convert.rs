@@ -23,8 +23,8 @@ use serde::Deserialize;
 ///
 /// Some currencies were replaced by the euro after 1 January 1999. From the day of the replacement,
 /// a table of the European Central Bank uses the fixed conversion rate of the European Union for
-/// such a currency, and `rate_source` is `euro`. For a rate from the overrides file, it is
-/// `override`.
+/// such a currency, and `rate_source` contains `euro`. For a rate from the overrides file, it
+/// contains `override`.
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Config {

@@ -196,9 +196,9 @@ fn order_responses() -> Json {
     responses.extend(problems(&[
         ("400", "The order or its key is invalid."),
         ("401", "An API key is required."),
-        ("403", "The API key lacks the required scope, or a proxy forwarded the request to a server without API keys."),
+        ("403", "The server has no API keys, and a proxy forwarded the request or a page of another site sent it."),
         ("408", "The order was not received in time."),
-        ("409", "Another order has this key. The problem names its run and the members that differ."),
+        ("409", "Another order has this key. The problem names its run and up to 10 members that differ."),
         ("413", "The order is too large."),
         ("415", "The body is not `application/json`, or it is compressed."),
         ("421", "The request is for a host other than this machine."),
@@ -214,7 +214,7 @@ fn status_responses() -> Json {
     responses.extend(problems(&[
         ("400", "The key is invalid."),
         ("401", "An API key is required."),
-        ("403", "The API key lacks the required scope, or a proxy forwarded the request to a server without API keys."),
+        ("403", "The server has no API keys, and a proxy forwarded the request or a page of another site sent it."),
         ("404", "No order has this key."),
         ("421", "The request is for a host other than this machine."),
         ("503", "The order could not be read. Try again."),
