@@ -1,8 +1,8 @@
 //! The shared base of `oms`: findings, documents, values, money, tables, e-mails, and the port
 //! traits.
 //!
-//! Adapters depend on this crate alone, so that they link no expression language, no templates and
-//! no locale data.
+//! Of the crates of the engine, adapters depend only on this one, so that they link no expression
+//! language, no templates and no locale data.
 
 #![warn(missing_docs)]
 

@@ -353,8 +353,8 @@ impl Checker<'_> {
         Checked { if_true: holds, if_false: fails, ..Checked::new(node, ty, span) }
     }
 
-    /// Gives a literal text the type of the value that it is compared with: a currency, one of some
-    /// texts, a date.
+    /// Gives a literal text the type of the value that it is compared with: a currency, a date or a
+    /// timestamp. Reports a literal that the other value can never have.
     fn adopt_types(&mut self, left: Checked, right: Checked) -> (Checked, Checked) {
         match (left.constant_text().is_some(), right.constant_text().is_some()) {
             (true, false) => {

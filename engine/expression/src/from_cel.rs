@@ -41,7 +41,7 @@ impl Converter<'_> {
         Ok(match tree.expr {
             CelExpr::Literal(literal) => return self.literal(token, literal),
             CelExpr::Ident(name) => {
-                // A leading dot means the outermost scope, which is the only one here.
+                // In CEL, a leading dot means the outermost scope. It has no effect here.
                 let name = name.trim_start_matches('.').to_owned();
                 Expr { kind: ExprKind::Name(name), span: at.clone(), at }
             }

@@ -5,9 +5,9 @@ use oms_core::value::{Shape, Type};
 use super::check::Checked;
 use super::scope::{Root, Scope};
 
-/// Returns help for a place where the value `written`, or a part of it in `used`, may be missing.
-/// It prefers a condition of the step. It never suggests a number, because a missing amount is not
-/// zero.
+/// Returns help for a place where the value `written` may be missing. `used` is the expression that
+/// accesses a part of it. The help prefers a condition of the step. It never suggests a number,
+/// because a missing amount is not zero.
 pub(super) fn help(
     written: &str,
     checked: &Checked,

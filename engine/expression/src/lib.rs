@@ -4,7 +4,7 @@
 //! [`compile`] and [`compile_value`] check the text in a pipeline against a [`Scope`] and return a
 //! [`Compiled`], which is evaluated in an [`Env`]. A compiled expression can only fail because a
 //! number or a date is out of range, or because lists are too long. Every other possible failure is
-//! a [`Problem`] unless a guard excludes it. Code in this module must not use binary floating
+//! a [`Problem`] unless a guard excludes it. Code in this crate must not use binary floating
 //! point, the network, a clock, or the evaluator of the CEL parser.
 
 mod check;

@@ -12,7 +12,8 @@ pub(super) struct LiteralError {
     pub(super) help: Option<String>,
 }
 
-/// Parses a text as a value of the shape. Returns `None` if the shape accepts any text or no text.
+/// Parses a text as a value of the shape. Returns `None` if the shape is text, or is not written as
+/// text.
 pub(super) fn read(text: &str, shape: &Shape) -> Option<Result<Value, LiteralError>> {
     let line = text.trim_end_matches(['\n', '\r']);
     if line.len() < text.len() && matches!(read(line, shape), Some(Ok(_))) {

@@ -48,8 +48,8 @@ fn may_read_as_missing(record: &RecordType, position: usize) -> bool {
     with.len() > 1 && with.len() < cases.len() && !with.iter().all(in_one_form)
 }
 
-/// Returns the type of a value that has one of some types, in the layout of `merged`. If a case
-/// lacks the field, it may have any value there.
+/// Returns the type of a field that has one of the types in `cases`, in the layout of `merged`. If
+/// a case lacks the field, the field may have any value there.
 fn narrowed(merged: &Type, cases: &[Option<&Type>]) -> Type {
     let Some(known) = cases.iter().copied().collect::<Option<Vec<&Type>>>() else {
         return merged.clone();

@@ -11,7 +11,8 @@ pub(super) struct Expr {
     pub(super) kind: ExprKind,
     /// The byte range, without enclosing parentheses.
     pub(super) span: Range<usize>,
-    /// The range of its operator, field name or function name; the same as `span` for other nodes.
+    /// The range of its operator, field name, function name or opening bracket; the same as `span`
+    /// for names and literals.
     pub(super) at: Range<usize>,
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Serialize, Serializer};
 
 /// A numbered kind of finding, such as `OMS0303`. The first two digits are the phase: 01 document,
-/// 02 schema, 03 graph, 04 step and expression, 05 template, 06 run, 07 AWS Lambda.
+/// 02 schema, 03 graph, 04 step and expression, 05 template, 06 order, 07 AWS Lambda.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Code {
     number: u16,

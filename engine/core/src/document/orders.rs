@@ -1,9 +1,9 @@
 //! Splits a text into orders: a single JSON document, an array of documents, or a sequence of
 //! documents (NDJSON).
 //!
-//! The content decides which form it is. Files named `.ndjson` and `.jsonl` contain one order per
-//! line, so a malformed line never hides the next order. Only the order being read is kept in
-//! memory.
+//! The content decides which form it is. A file named `.ndjson` or `.jsonl` that does not begin
+//! with `[` contains one order per line, so a malformed line never hides the next order. Only the
+//! order being read is kept in memory.
 
 mod text;
 
@@ -14,7 +14,7 @@ use text::Text;
 /// The form of a text of orders, as far as it is known before reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrderForm {
-    /// One order per line.
+    /// One order per line, or an array.
     Lines,
     /// One or more orders.
     Documents,

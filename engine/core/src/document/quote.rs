@@ -198,7 +198,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_put_in_quotes_that_it_does_not_contain() {
+    fn a_text_with_double_quotes_is_put_in_single_quotes() {
         assert_eq!(quoted("${{ order.id }}"), r#""${{ order.id }}""#);
         assert_eq!(quoted(r#"${{ x == "a" }}"#), r#"'${{ x == "a" }}'"#);
         assert_eq!(quoted(r#"it's "x""#), r#"'it''s "x"'"#);

@@ -189,8 +189,8 @@ fn joined_texts(text: &str, at: usize) -> Option<(Range<usize>, String)> {
     ))
 }
 
-/// Finds the tab that indents the line of a place or the next such line, because the reader stops
-/// before the tab.
+/// Finds the first tab in the indentation of the line of a place or of a later line. The reader
+/// stops before that tab.
 fn indenting_tab(text: &str, at: usize) -> Option<Range<usize>> {
     let line = text.get(..at)?.rfind('\n').map_or(0, |end| end + 1);
     let mut start = line;

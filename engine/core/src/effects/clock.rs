@@ -15,7 +15,7 @@ pub trait Clock: Send + Sync {
     fn sleep(&self, duration: Duration) -> Io<'_, ()>;
 }
 
-/// Random numbers, used only for the jitter of retries.
+/// Random numbers for the jitter of retries and the ids of attempts to send an e-mail.
 pub trait Random: Send + Sync {
     /// Returns the next number, uniformly distributed over `u64`.
     fn next(&self) -> u64;

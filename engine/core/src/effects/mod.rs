@@ -1,9 +1,9 @@
 //! The ports: traits for everything that a step can touch.
 //!
-//! A world implements them: the embedded one, AWS, or one in memory for tests. [`Call::key`] is the
+//! A world implements them: the local one, AWS, or one in memory for tests. [`Call::key`] is the
 //! same on every attempt, so a repeated call has no further effect. Writes may be *staged*: they
-//! take effect together with the event that records the end of the step. The driver announces it
-//! through [`Effects::finish_attempt`].
+//! take effect together with the event that records the end of the step. The driver reports the end
+//! of each attempt through [`Effects::finish_attempt`].
 
 mod clock;
 mod conflict;

@@ -19,7 +19,7 @@ pub struct Reads {
 
 #[derive(Debug, Default)]
 struct State {
-    /// The version first read of each row.
+    /// The first version read of each row, plus the number of later writes in this stretch.
     versions: BTreeMap<String, i64>,
     rejected: bool,
 }
@@ -48,7 +48,7 @@ impl Reads {
         }
     }
 
-    /// Returns the rows that were read with their versions, ordered by name.
+    /// Returns the rows that were read, ordered by name, with their versions.
     pub fn versions(&self) -> BTreeMap<String, i64> {
         self.lock().versions.clone()
     }

@@ -20,7 +20,8 @@ pub enum MailboxError {
     Control,
 }
 
-/// The `specials` of RFC 5322. A name that has one must be quoted.
+/// The `specials` of RFC 5322, except the dot, which many names contain unquoted (`obs-phrase`). A
+/// name with any of these characters must be quoted.
 const SPECIALS: &[char] = &['(', ')', '<', '>', '[', ']', ':', ';', '@', '\\', ',', '"'];
 
 /// An address with or without a name.

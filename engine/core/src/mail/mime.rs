@@ -59,8 +59,8 @@ pub(super) fn bytes_max(body: &str) -> usize {
     match encoding_of(&unix_lines(body)) {
         ContentTransferEncoding::QuotedPrintable => {
             let plain = |byte: &u8| matches!(byte, b'\t' | b'\n' | b' '..=b'~') && *byte != b'=';
-            // An escaped byte takes three bytes, a space at the end of a line takes one more, and
-            // each soft line break takes three.
+            // An escaped byte takes two more bytes, and so does a space at the end of a line. Each
+            // soft line break takes three.
             let encoded = length + 2 * body.bytes().filter(|byte| !plain(byte)).count() + 2 * lines;
             encoded + 3 * (encoded / QUOTED_LINE_MIN + 1)
         }
@@ -80,12 +80,14 @@ pub(super) const fn base64_bytes_max(length: usize) -> usize {
 /// escape of three characters may not fit into 76.
 const QUOTED_LINE_MIN: usize = 72;
 
-/// The maximum number of characters of an unencoded line, including its end.
+/// The length at which a line is too long for 7bit, as in `lettre`. The length includes the line
+/// feed before the line, if there is one.
 const PLAIN_LINE_MAX: usize = 76;
 
-/// Returns the encoding of a body: none, or the one that takes fewer bytes. A body with control
-/// characters is always quoted-printable, because RFC 5322 does not allow them, nor a carriage
-/// return inside a line.
+/// Returns the encoding of a body: 7bit for short lines in ASCII, quoted-printable if at most a
+/// third of the bytes are not printable ASCII, and otherwise base64. This is the rule of `lettre`.
+/// In addition, a body with control characters is always quoted-printable, because 7bit does not
+/// allow NUL (RFC 2045, 2.7) and mail servers may change other control characters.
 fn encoding_of(body: &str) -> ContentTransferEncoding {
     let plain = |byte: u8| byte >= b' ' && byte != 0x7f || matches!(byte, b'\n' | b'\t');
     if !body.bytes().all(plain) {

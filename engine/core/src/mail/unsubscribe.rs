@@ -15,7 +15,8 @@ pub enum UnsubscribeError {
     /// It is not a URI.
     #[error("it is not a URI")]
     NotUri,
-    /// It is neither `https:` nor `mailto:`.
+    /// It is neither an `https:` address with a host nor a `mailto:` address, or it is a `mailto:`
+    /// address for one-click unsubscription.
     #[error("it must begin with `https://` or `mailto:`")]
     Scheme,
     /// It does not fit into a header.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Identity {
     id: Option<String>,
-    /// E-mail addresses in lower case, because mail servers ignore the case.
+    /// E-mail addresses in lower case, because most mail servers ignore the case.
     emails: Vec<String>,
 }
 

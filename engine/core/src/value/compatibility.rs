@@ -6,7 +6,8 @@ use super::types::{RecordType, Shape, Type};
 
 impl Type {
     /// Returns whether every value of an earlier version of this type is also a value of this type.
-    /// The type may allow more values, and records may have additional nullable members.
+    /// The type may allow more values, and records may have additional nullable members. Amounts
+    /// must have the same currency, and personal data must still be marked as such.
     /// [Limits](super::Limits) are ignored: they only affect warnings and the check of divisors,
     /// where an expression fails on a value outside of them.
     pub fn accepts_values_of(&self, earlier: &Self) -> bool {

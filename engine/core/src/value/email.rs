@@ -15,9 +15,9 @@ const LABEL_MAX: usize = 63;
 ///
 /// The check is stricter than the RFC, because addresses in orders are untrusted. The domain must
 /// be a name with at least two labels: no `localhost`, no address literal. The address must not
-/// start with a hyphen, because programs would parse it as an option. No part may resemble another
-/// address by mixed scripts (Unicode Technical Standard 39, "moderately restrictive", and
-/// whole-script confusables of ASCII).
+/// start with a hyphen, because programs would parse it as an option. No part may look like another
+/// address: its scripts must be "moderately restrictive" (Unicode Technical Standard 39), and the
+/// letters of another script must not all look like ASCII.
 pub fn is_email(text: &str) -> bool {
     text.len() <= LENGTH_MAX
         && !text.chars().any(char::is_control)

@@ -2,8 +2,8 @@
 
 use crate::money::{DIGITS_MAX, Decimal, Rounding};
 
-/// All numbers between two bounds, both included. Results that a [`Decimal`] cannot hold end the
-/// run, so intervals do not include them.
+/// All numbers between two bounds, both included. An expression fails if a [`Decimal`] cannot hold
+/// its result, so intervals do not include such results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
     min: Decimal,
@@ -128,7 +128,7 @@ impl Interval {
             .unwrap_or(Self::only(Decimal::ZERO))
     }
 
-    /// Returns the interval of the remainders.
+    /// Returns the interval of the remainders of integers.
     #[must_use]
     pub fn remainders(self, divisor: Self) -> Self {
         let largest = |interval: Self| interval.max.max(-interval.min);
@@ -140,8 +140,8 @@ impl Interval {
         Self { min, max }
     }
 
-    /// Returns the enclosing of the results of an operation on the bounds of both. The operation must be
-    /// monotonic in each operand, and its result must have the sign of a product.
+    /// Returns the interval that encloses the results of an operation on the bounds of both. The
+    /// operation must be monotonic in each operand, and its result must have the sign of a product.
     fn extremes(
         self,
         other: Self,

@@ -1,5 +1,5 @@
 //! The expected form of a JSON document, which drives the reader. It is derived from an order
-//! schema or from a stored type.
+//! schema, or from the type of a stored value.
 
 use std::sync::Arc;
 

@@ -259,7 +259,7 @@ enum TimestampError {
 /// Parses a timestamp: RFC 3339 `date-time` with an offset. Fractions below a millisecond are
 /// dropped, because journals and tables store milliseconds and a timestamp must be the same before
 /// and after a restart. It rejects inputs that the underlying parser accepts: other notations of
-/// ISO 8601, a second of 60 (which does not exist in UTC arithmetic) and time zone names.
+/// ISO 8601, a leap second (which does not exist in Unix time) and time zone names.
 pub fn parse_timestamp(text: &str) -> Option<Timestamp> {
     read_timestamp(text).ok()
 }

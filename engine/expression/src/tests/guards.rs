@@ -1,4 +1,4 @@
-//! Problems with values that are impossible, may be missing, may fail or have another currency.
+//! Problems with impossible values, missing values, operations that may fail, and currencies.
 
 use super::problems::check;
 use super::*;

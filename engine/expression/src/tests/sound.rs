@@ -1,5 +1,5 @@
-//! Generated expressions: a compiled expression never gets a value of another type, and nothing
-//! panics.
+//! Generated expressions: the value of a compiled expression always has the type of the expression,
+//! and no expression causes a panic.
 
 use super::*;
 use crate::EvalError;

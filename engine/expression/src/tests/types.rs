@@ -7,7 +7,7 @@ fn check(text: &str, expected: &str) {
 }
 
 #[test]
-fn whole_numbers_become_decimals_and_stay_exact() {
+fn integers_become_decimals_only_in_operations_with_decimals() {
     for (text, expected) in [
         ("order.amount", "a decimal"),
         ("order.amount + 1.5", "a decimal"),

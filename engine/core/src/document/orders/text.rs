@@ -79,9 +79,9 @@ impl<'t> Text<'t> {
         Ok(())
     }
 
-    /// Reads a JSON value, looking only at brackets and quotes. A list or a map ends with its
-    /// closing bracket. Within an array, a value ends before the next comma or bracket. Text beyond
-    /// the maximum size is dropped. Returns false if the text ends within the value.
+    /// Reads a JSON value, looking only at brackets and quotes. Outside an array, the value ends
+    /// with its closing bracket. Within an array, it ends before the comma or `]` that follows it.
+    /// Text beyond the maximum size is dropped. Returns false if the text ends within the value.
     pub(super) fn value(&mut self, body: &mut Vec<u8>, within_array: bool) -> io::Result<bool> {
         let (mut depth, mut quoted, mut escaped, mut ends) = (0_u64, false, false, false);
         while !ends && self.peek()?.is_some() {
