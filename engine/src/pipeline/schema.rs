@@ -21,7 +21,8 @@ pub struct KindSchema {
 const NAME_PATTERN: &str = "^[a-z][a-z0-9_-]{0,62}$";
 /// Ids of steps. They are names in expressions, where `-` would be a minus sign.
 const STEP_PATTERN: &str = "^[a-z][a-z0-9_]{0,62}$";
-/// Names of columns, which every database accepts unquoted. The prefix `oms_` is reserved.
+/// Names of columns. Every database accepts them unquoted, except for reserved words such as
+/// `order`. The prefix `oms_` is reserved.
 const COLUMN_PATTERN: &str = "^(?!oms_)[a-z][a-z0-9_]{0,62}$";
 /// Names of tables. In addition to `oms_`, SQLite reserves the prefix `sqlite_`.
 const TABLE_PATTERN: &str = "^(?!oms_|sqlite_)[a-z][a-z0-9_]{0,62}$";

@@ -100,8 +100,8 @@ pub struct RatesSection {
     /// Central Bank.
     pub file: Option<String>,
     /// For `ecb`: a file with additional rates (`date,currency,per_eur`). It is read at every start
-    /// and may be missing. A currency that the euro replaced after 1 January 1999 keeps its fixed
-    /// conversion rate from that day on.
+    /// and may be missing. For a currency that the euro replaced after 1 January 1999, the fixed
+    /// conversion rate applies from the day of the replacement.
     pub overrides: Option<String>,
     /// For `ecb`: the maximum age of a rate in days.
     #[schemars(range(min = 0, max = 366))]

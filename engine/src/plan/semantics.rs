@@ -36,8 +36,8 @@ impl Semantics {
         self.0 >= SECOND.0
     }
 
-    /// Returns whether a currency that the euro replaced keeps its fixed conversion rate from that
-    /// day on.
+    /// Returns whether the fixed conversion rate of a currency that the euro replaced applies from
+    /// the day of the replacement.
     pub(super) fn has_euro_changeovers(self) -> bool {
         self >= THIRD
     }

@@ -40,8 +40,8 @@ pub enum Decision {
         /// The output.
         output: Value,
     },
-    /// Record that a step failed without running: a number was out of range, or the outcome of an
-    /// attempt of an earlier process is unknown.
+    /// Record that a step failed without running. For example, a number was out of range, another
+    /// step wrote the same row, or the outcome of an attempt of an earlier process is unknown.
     Fail {
         /// The step's position.
         step: usize,

@@ -1,5 +1,5 @@
-//! Finds schemas that no order can match. They have values of `enum` and `const` that `type` does
-//! not allow, for example because YAML reads `1.10` as a number, or keywords that contradict each
+//! Finds parts of a schema that no value can match: values in `enum` and `const` that `type` does
+//! not allow, for example because YAML reads `1.10` as a number, and keywords that contradict each
 //! other.
 
 use oms_core::money::Decimal;

@@ -258,7 +258,7 @@ impl<'a> Array<'a, Exact> for &'a [Instance] {
 pub(super) struct Digits<'a>(&'a str);
 
 impl Digits<'_> {
-    /// Returns the number as a float, if a float can represent it exactly.
+    /// Returns the number as a float, if the float's shortest representation has the same value.
     fn as_exact_f64(&self) -> Option<f64> {
         let float: f64 = self.0.parse().ok().filter(|float: &f64| float.is_finite())?;
         (Number::parse(&float.to_string()) == Number::parse(self.0)).then_some(float)

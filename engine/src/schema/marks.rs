@@ -1,5 +1,6 @@
 //! Marks: keywords such as `x-pii` that are properties of a type. They have no effect in a part of
-//! a schema from which no type is derived, and personal data would be printed.
+//! a schema from which no type is derived. Such marks are reported, because otherwise personal data
+//! would be printed.
 
 use std::collections::BTreeSet;
 

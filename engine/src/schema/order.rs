@@ -29,8 +29,8 @@ pub struct OrderSchema {
 }
 
 impl OrderSchema {
-    /// Compiles a schema. Returns it with all problems. The type of a part with a problem is
-    /// [`Shape::Broken`].
+    /// Compiles a schema. Returns it with all problems. If a problem makes the type of a part
+    /// unknown, this type is [`Shape::Broken`].
     pub fn compile(schema: &Json, type_rules: TypeRules) -> (Self, Vec<SchemaProblem>) {
         let source = schema.clone();
         let index = Index::new(&source);
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn keywords_without_a_type_are_asserted_with_a_place() {
+    fn keywords_that_do_not_affect_the_type_are_asserted_with_a_place() {
         let schema = json!({ "type": "object", "required": ["sku"], "properties": {
             "sku": { "type": "string", "pattern": "^[A-Z]+$" },
         } });

@@ -1,5 +1,5 @@
 //! Decodes the HTML character references that can hide the scheme of a URL: numeric references and
-//! the names of punctuation characters.
+//! the names of punctuation and whitespace characters.
 
 use std::str::Chars;
 

@@ -12,8 +12,8 @@ use super::*;
 
 const TEMPLATES: usize = 1_000;
 
-/// Pieces of a template that are valid wherever `this` is the whole data. Comparisons and `default`
-/// are excluded because Handlebars has no equivalent.
+/// Pieces of a template that are valid wherever `this` is the whole data. Comparisons are excluded
+/// because Handlebars compares amounts as text, and `default` because Handlebars does not have it.
 const PIECES: &[&str] = &[
     "text <b>\n",
     "\n",

@@ -176,7 +176,7 @@ fn fixed_chars(program: &Program, variant: &Variant) -> usize {
     let of = |op: &Op| match op {
         Op::Text { text, .. } => text.chars().count(),
         Op::Print { value, .. } => value.literal().map_or(0, |text| text.chars().count()),
-        // The check rejects a text that includes itself.
+        // Texts that this text includes are not counted.
         Op::LocaleText { name, .. } => {
             variant.texts.get(&**name).map_or(0, |part| literal_text_chars(&part.program))
         }

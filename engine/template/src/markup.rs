@@ -96,8 +96,8 @@ pub(super) fn pieces(text: &str) -> Vec<Piece> {
     pieces
 }
 
-/// Returns an element that is nested in more than `depth_max` others, because the parsers of markup
-/// are recursive.
+/// Returns an element that is nested in `depth_max` or more others. The parsers of markup are
+/// recursive, so the depth must be limited.
 pub(super) fn too_deep(text: &str, depth_max: usize) -> Option<Range<usize>> {
     let mut open: Vec<&str> = Vec::new();
     for piece in pieces(text) {

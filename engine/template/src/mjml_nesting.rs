@@ -1,5 +1,5 @@
 //! Checks for elements and text in positions where MJML does not allow them. `mrml` renders them
-//! anyway. The renderer of MJML rejects such elements and drops such text.
+//! anyway. MJML's own renderer rejects such elements and drops such text.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -86,7 +86,7 @@ fn is_placed(name: &str) -> bool {
 /// Returns the help text that names an element to move to.
 fn help(name: &str, known: &[&str]) -> String {
     let takes = |outer: &&str| CHILDREN.get(*outer).is_some_and(|known| known.contains(&name));
-    // Prefer a parent that the outer element may contain.
+    // Prefer a column, and then a parent that the outer element may contain.
     let outer = Some(COLUMN).filter(takes).or_else(|| known.iter().copied().find(takes));
     let outer = outer.or_else(|| CHILDREN.keys().copied().find(takes)).unwrap_or_default();
     format!("move it into `{outer}`")

@@ -60,7 +60,7 @@ fn only_html_is_escaped() {
 }
 
 #[test]
-fn links_encode_values_but_not_texts() {
+fn texts_keep_reserved_characters_of_a_url_outside_its_query() {
     let all = [
         ("t/subject.hbs", "x"),
         (

@@ -80,7 +80,7 @@ pub(super) fn files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> 
     MemoryFiles::new(all)
 }
 
-/// Returns a template with this text part and some partials.
+/// Returns the files of a template with this text part and some partials.
 pub(super) fn with_text(text: &str) -> MemoryFiles {
     files([
         ("t/subject.hbs", "Order {{order.id}}\n"),

@@ -13,7 +13,7 @@ const home = join(directory, "node_modules", "mjml");
 const { version, license } = JSON.parse(readFileSync(join(home, "package.json"), "utf8"));
 const copyright = readFileSync(join(home, "LICENSE.md"), "utf8").match(/^Copyright .*$/m)[0];
 
-// Elements without a component in the package, or without a list of attributes. The attributes come from the code of the parser, the core and the head components.
+// Elements without a component in the package. Their attributes come from the code of the parser, the core and the head components.
 const elements = {
   mjml: { dir: "string", lang: "string", owa: "string" },
   "mj-include": { "css-inline": "enum(inline)", path: "string", type: "enum(mjml,html,css)" },

@@ -89,7 +89,7 @@ impl Flow<'_, '_> {
         self.inline.push_str(&format!("{before}{open}{words}{close}[{number}]{after}"));
     }
 
-    /// Writes the number of a link that contains blocks after the last block.
+    /// Writes the number of a link that contains blocks. The number follows the last block.
     fn link_around_blocks(&mut self, target: &str) {
         let number = format!(" [{}]", self.links.number(target));
         if self.inline.trim().is_empty() {

@@ -72,8 +72,8 @@ fn cells(row: &Element) -> impl Iterator<Item = &Element> {
 }
 
 /// Returns whether a table is used for layout. Such a table has the role `presentation` (WAI-ARIA),
-/// or no row with two cells. A table that contains tables or blocks of text and does not look like
-/// a data table is used for layout, too.
+/// no row with two cells, or more than [`CELLS_MAX`] columns. A table that contains tables or
+/// blocks of text and does not look like a data table is used for layout, too.
 fn is_layout(table: &Element, rows: &[&Element]) -> bool {
     matches!(table.attribute("role"), Some("presentation" | "none"))
         || rows.iter().all(|row| cells(row).count() < 2)
@@ -83,8 +83,8 @@ fn is_layout(table: &Element, rows: &[&Element]) -> bool {
             && !ends_in_numbers(rows)
 }
 
-/// Returns whether the table has both header cells and data cells. If all cells are headers, the
-/// table is used for layout.
+/// Returns whether the table has both header cells and data cells. A table that has only header
+/// cells may be used for layout.
 fn has_headers(rows: &[&Element]) -> bool {
     let mut all = rows.iter().flat_map(|row| cells(row));
     let first = all.next().map(|cell| cell.name.as_str());
@@ -116,7 +116,7 @@ fn collect(element: &Element, text: &mut String) {
     }
 }
 
-/// Returns whether a cell contains a heading, a list or several paragraphs, which data cells do not
+/// Returns whether a cell contains a heading, a list or several paragraphs, which data cells rarely
 /// have.
 fn contains_blocks(cell: &Element) -> bool {
     let named = |names: &[&str]| {
