@@ -1,8 +1,8 @@
 //! Requests to the process that owns a state directory, over a socket in that directory: one line
 //! of JSON for the request and one for the response.
 //!
-//! Only the owner of the directory can access it. A process that can reach the socket therefore has
-//! the owner's permissions.
+//! Only the user who owns the directory can access it. A process that can reach the socket
+//! therefore has that user's permissions.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, ErrorKind, Write as _};

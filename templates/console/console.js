@@ -62,7 +62,7 @@ function startLiveUpdates(element) {
       } else {
         const { body } = new DOMParser().parseFromString(await response.text(), "text/html");
         ended = body.querySelector("[data-done]") !== null;
-        // Screen readers announce the final state, but not the numbers that change before.
+        // Screen readers announce the final state, but not the numbers that change before it.
         if (ended) element.setAttribute("aria-live", "polite");
         for (const part of body.querySelectorAll("[data-for]")) {
           const place = document.getElementById(part.dataset.for);

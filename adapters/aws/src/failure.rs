@@ -46,7 +46,7 @@ const ENVIRONMENT: &[&str] = &[
     "UnrecognizedClientException",
 ];
 
-/// Classifies an error of the service `service`. Calls of this service must be safe to repeat.
+/// Classifies an error of the service `service`. It must be safe to repeat the failed call.
 pub(crate) fn classify<E>(service: &str, error: SdkError<E, HttpResponse>) -> StepError
 where
     E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

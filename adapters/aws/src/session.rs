@@ -18,8 +18,8 @@ const OPERATION_MAX: Duration = Duration::from_secs(25);
 pub struct Session(pub(crate) SdkConfig);
 
 impl Session {
-    /// Loads credentials and region from the SDK's default chain. Sets timeouts, because the SDK
-    /// has no defaults for them.
+    /// Loads credentials and region from the SDK's default chain. Sets all timeouts, because by
+    /// default the SDK limits only the time for establishing a connection.
     pub async fn load() -> Self {
         Self::of(aws_config::defaults(BehaviorVersion::latest())).await
     }

@@ -23,7 +23,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Returns the credentials in the form of `lettre`.
+    /// Converts the credentials to the type that `lettre` uses.
     pub(crate) fn for_lettre(&self) -> authentication::Credentials {
         authentication::Credentials::new(self.user.clone(), self.password.clone())
     }
@@ -75,7 +75,7 @@ impl SmtpMailer {
     /// Returns a mailer. It connects when it sends the first e-mail.
     ///
     /// # Errors
-    /// Returns an error if the host name is invalid, or if TLS cannot be set up.
+    /// Returns an error if TLS is required, and the host name is invalid or TLS cannot be set up.
     pub fn new(settings: Settings) -> Result<Self, SettingsError> {
         let Settings { host, port, security, credentials, helo_name, timeout, connections } =
             settings;

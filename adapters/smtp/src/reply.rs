@@ -1,4 +1,4 @@
-//! Reads the server's replies, with limits. Until the connection is encrypted, an attacker in the
+//! Reads the server's replies, with limits. Until the connection is encrypted, an attacker on the
 //! network can also send replies.
 
 use std::io::ErrorKind;

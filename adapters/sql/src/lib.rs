@@ -2,8 +2,9 @@
 //! connection.
 //!
 //! [`Database`] is the connection: the RDS Data API (`oms-aws`) or a direct one (`oms-postgres`).
-//! All values are bound; none is part of a statement's text. Values are passed as text and cast by
-//! the statement itself, so that both connections return the same bytes.
+//! Except for the password verifier of a role, all values are bound; none is part of a statement's
+//! text. Values are passed as text and cast by the statement itself, so that both connections
+//! return the same bytes.
 //!
 //! **Invariant:** every effect of a run is a single statement that is correct under concurrency.
 

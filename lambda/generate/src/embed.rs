@@ -82,7 +82,7 @@ impl Source<'_> {
         self.check(file, branch)
     }
 
-    /// Removes the steps outside the branch, and data that only `oms run` reads.
+    /// Removes the steps of other branches, and data that handlers do not use.
     fn remove_unused(&self, file: &mut Map<String, Json>, branch: Option<&str>) {
         let branch = self.branch(branch);
         let own = branch.map(|branch| &branch.steps);

@@ -96,7 +96,8 @@ pub(crate) fn of_reconcile<'b>(
     statements
 }
 
-/// Without this permission, S3 answers a request for a missing object with 403 instead of 404.
+/// Reasons for `s3:ListBucket`. Without this permission, S3 answers a request for a missing object
+/// with 403 instead of 404.
 const DELETED_ORDER: &str = "get 404 instead of 403 for a deleted order";
 const MISSING_RATES: &str = "get 404 instead of 403 before the first version exists";
 

@@ -146,8 +146,8 @@ struct Crate {
     source: String,
 }
 
-/// Reserved names of handlers: that of the intake, and those whose logical ids the template uses
-/// for other resources.
+/// Reserved names of handlers: those of other generated handlers, and those whose logical ids could
+/// clash with other ids in the template.
 const RESERVED: [&str; 9] =
     ["alarm", "api", "architecture", "intake", "mail", "pipeline", "rates", "reconcile", "refresh"];
 

@@ -21,7 +21,7 @@ pub struct Message {
 /// A special message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Note {
-    /// A test event that S3 sends for a new notification.
+    /// A test event that S3 sends when notifications are configured.
     Test,
     /// A notification about a deletion.
     Deleted,

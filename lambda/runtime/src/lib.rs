@@ -1,5 +1,5 @@
-//! The runtime of generated handlers. A handler receives an event, runs the steps of one branch for
-//! every order in it, and returns a response.
+//! The runtime of generated handlers. The handler of a branch receives an event, runs the steps of
+//! the branch for every order in it, and returns a response.
 //!
 //! The `main` function of a handler only sets up its services and its pipeline. Everything else is
 //! in this crate, so that tests can run it without AWS Lambda.

@@ -16,8 +16,8 @@ use crate::log;
 
 /// Timeout of the download.
 const FETCH_MAX: Duration = Duration::from_secs(30);
-/// Maximum size of the file in bytes, compressed and uncompressed. The whole history has less than
-/// a tenth of this size.
+/// Maximum size of the file in bytes, compressed and uncompressed. The whole history has about a
+/// tenth of this size.
 const BYTES_MAX: usize = 16 << 20;
 
 /// A handler that updates exchange rates.
@@ -104,7 +104,7 @@ impl RefreshHandler {
     }
 }
 
-/// Why a downloaded file has no text.
+/// Why the text of a downloaded file cannot be read.
 #[derive(Debug, thiserror::Error)]
 enum UnpackError {
     #[error(transparent)]

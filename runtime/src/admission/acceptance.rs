@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 /// The last acceptance time. After a small correction of the clock, an order does not get an
-/// earlier time than the order before it, so that `run.accepted_at` agrees with the order of the
+/// earlier time than the order before it, so that `run.accepted_at` agrees with the sequence of
 /// turns.
 pub(crate) struct Acceptance(Timestamp);
 

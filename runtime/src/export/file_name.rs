@@ -19,7 +19,7 @@ const NAME_BYTES_MAX: usize = 255;
 const DIGITS: usize = 32;
 /// Maximum length in bytes of the path for a key, because systems limit whole paths to 4096 bytes.
 const PATH_BYTES_MAX: usize = 2048;
-/// Number of attempts to create a file while other threads create folders and files beside it.
+/// Maximum number of retries to create a folder while other threads create files with its name.
 const TRIES_MAX: u32 = 8;
 
 /// The role of a key part. The marked names of a folder and a file always differ, so that both can

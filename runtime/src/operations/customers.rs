@@ -17,7 +17,7 @@ impl Runner {
 
     /// Finds runs, newest first. A run matches if its order contains all words of the text, or the
     /// id of a customer whose row in a table contains the text. With `before`, returns only runs
-    /// older than that row.
+    /// older than the run with this row number.
     ///
     /// # Errors
     /// Returns an error if the index or the database cannot be read.

@@ -1,12 +1,13 @@
-//! Ports that do not use this database. The target of a state directory never changes.
+//! Ports that do not use the database of the state directory. The target of a state directory never
+//! changes.
 
 use std::sync::Arc;
 
 use oms_engine::effects::{Erase, ObjectStore, Tables, Topic};
 use oms_sqlite::{Error, Setup};
 
-/// Ports that do not use this database. Their effects are immediate, so an order is made durable
-/// here before its first step.
+/// Ports that do not use the database of the state directory. Their effects are immediate, so an
+/// order is made durable in that database before its first step.
 #[derive(Clone)]
 pub struct Remote {
     /// The name of the target: `postgres` or `aws`.
@@ -15,13 +16,13 @@ pub struct Remote {
     pub tables: Arc<dyn Tables>,
     /// The port that erases personal data in these tables.
     pub personal: Arc<dyn Erase>,
-    /// The object store, if objects are not in this database.
+    /// The object store, if objects are not in the database of the state directory.
     pub objects: Option<Arc<dyn ObjectStore>>,
     /// The topics, if announcements are published.
     pub topics: Option<Arc<dyn Topic>>,
 }
 
-/// The name of the target that stores all data in this database.
+/// The name of the target that stores all data in the database of the state directory.
 const LOCAL: &str = "local";
 
 /// Checks that the state's runs use this target. A state without a target is bound to it from now

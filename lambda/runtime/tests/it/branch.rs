@@ -52,7 +52,7 @@ async fn an_order_is_billed_once_and_confirmed_once_however_often_it_is_received
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_invocations_with_one_order_send_one_mail() {
+async fn concurrent_invocations_with_one_order_send_one_mail() {
     let Some(shop) = Shop::open().await else { return };
     let (key, body) = order();
     shop.intake().put(&key, &body).await;

@@ -1,5 +1,5 @@
 //! Tests of handlers with an emulator of S3, SQS and SES, and with a strict RDS Data API on a real
-//! PostgreSQL.
+//! PostgreSQL server.
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 

@@ -1,4 +1,5 @@
-//! A storefront on the emulator: bucket, dead letters, tables, customers and sender.
+//! A storefront: bucket, dead letters and sender on the emulator, tables with customers on a
+//! PostgreSQL server.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -171,7 +172,7 @@ impl Shop {
         self.database.run(&Statement::default().sql(sql)).await.unwrap()
     }
 
-    /// Returns the number of sent mails.
+    /// Returns the number of sent e-mails.
     pub(crate) fn mails(&self) -> usize {
         let sent =
             |call: &serde_json::Value| call["action"] == "ses:SendEmail" && call["status"] == 200;
@@ -179,7 +180,7 @@ impl Shop {
     }
 }
 
-/// Returns a deadline in the distant_deadline future.
+/// Returns a deadline that no test reaches.
 pub(crate) fn distant_deadline() -> Timestamp {
     SystemClock.now() + Duration::from_secs(60)
 }

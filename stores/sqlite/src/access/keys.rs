@@ -25,7 +25,7 @@ const CACHE_TIME: Duration = Duration::from_secs(1);
 const SECRET_BYTES: usize = 32;
 const ID_BYTES: usize = 6;
 
-/// The result of checking a secret.
+/// The result of checking a key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyCheck {
     /// The key is valid and has the permission.
@@ -35,7 +35,7 @@ pub enum KeyCheck {
         /// The name of the key.
         name: String,
     },
-    /// The key has other permissions.
+    /// The key is valid, but does not have the permission.
     InsufficientScope,
     /// The key is unknown or revoked.
     Unknown,
@@ -55,7 +55,7 @@ impl ValidKeys {
         self.ever_existed
     }
 
-    /// Checks whether a secret has a permission.
+    /// Checks whether a key is valid and has a permission. `secret` is the whole text of the key.
     pub fn check(&self, secret: &str, scope: Scope) -> KeyCheck {
         let Some((id, rest)) = secret.strip_prefix("oms_").and_then(|rest| rest.split_once('_'))
         else {

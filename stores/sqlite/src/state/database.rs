@@ -30,7 +30,7 @@ const CACHE_KIB: i64 = 32_768;
 const OWNER_BUSY_MS: u64 = 60_000;
 /// How long to wait for readers of the write-ahead log before it is emptied.
 const LOG_BUSY: std::time::Duration = std::time::Duration::from_secs(2);
-/// Milliseconds that a reader waits while the owner holds an exclusive lock.
+/// Milliseconds that a connection other than the writer's waits for a lock.
 pub(crate) const BUSY_MS: u64 = 5_000;
 
 /// Returns the name of the pipeline that a database belongs to.

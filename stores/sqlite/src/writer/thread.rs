@@ -398,7 +398,7 @@ impl Thread {
         !self.locks.is_empty() && self.locks.concern(packet.lock, packet.items().iter())
     }
 
-    /// Enqueues the packets again that waited for locks, if locks were released.
+    /// If locks were released, enqueues the packets in `held` again.
     fn release(&mut self) {
         let released = self.released.take();
         if !released.is_empty() {
