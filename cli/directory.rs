@@ -18,7 +18,7 @@ pub(crate) fn allow(folders: Vec<PathBuf>) {
     let _first = ALLOWED.set(folders);
 }
 
-/// The files below and around the folder of a pipeline file.
+/// Reads files by their paths relative to the folder of a pipeline file.
 ///
 /// A finding can quote a file, and CI may validate a pipeline from an untrusted pull request.
 /// Therefore, only files of the project are read: the nearest parent folder with `.git` or else the
@@ -31,7 +31,7 @@ pub struct DirectoryFiles {
 }
 
 impl DirectoryFiles {
-    /// Creates the files of a folder. Paths are relative to this folder.
+    /// Returns the reader of files for a folder. Paths are relative to this folder.
     pub fn new(folder: &Path) -> Self {
         let allowed = ALLOWED.get().into_iter().flatten();
         let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
@@ -44,7 +44,7 @@ impl DirectoryFiles {
         Self { folder: folder.to_owned(), roots }
     }
 
-    /// Creates the files of the folder of a pipeline file, and returns the file's name in it.
+    /// Returns the reader of files for the folder of a pipeline file, and the file's name in it.
     pub fn of(pipeline: &Path) -> (Self, String) {
         let folder = pipeline.parent().unwrap_or(Path::new(""));
         let name = pipeline.file_name().map(|name| name.to_string_lossy().into_owned());

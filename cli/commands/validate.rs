@@ -109,7 +109,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
 #[derive(Default)]
 struct PipelineFiles {
     files: Vec<PathBuf>,
-    /// Number of YAML files in folders that are not pipelines.
+    /// Number of YAML files that were skipped, because they are not pipelines.
     skipped: usize,
 }
 

@@ -11,7 +11,7 @@ const HEIGHT: u32 = 640;
 const SCHEMES: [&str; 2] = ["light", "dark"];
 
 /// Returns the page. It shows each e-mail in sandboxed frames without scripts, which are filled
-/// when they come into view. The frames for the dark scheme set `color-scheme: dark`.
+/// when they come near the viewport. The frames for the dark scheme set `color-scheme: dark`.
 pub(crate) fn page(name: &str, cells: &[(String, Preview)]) -> String {
     let mut page = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width\">\n<title>E-mails of {name}</title>\n<style>{STYLE}</style>\n<script>{SCRIPT}</script>\n</head>\n<body>\n<h1>E-mails of {name}</h1>\n",

@@ -1,5 +1,5 @@
 //! The layout of a layered graph: layers by the longest path from the top, vertices for lines that
-//! pass a layer, an order with few crossings, then coordinates. The input consists of sizes and
+//! cross a layer, an order with few crossings, then coordinates. The input consists of sizes and
 //! edges; the output is a [`Layout`]. This module does not depend on steps or SVG.
 //!
 //! Every index into the vectors of this module was checked in [`layout`] or created here.
@@ -9,7 +9,7 @@ mod crossings;
 
 /// Space between two boxes next to each other in a layer.
 const GAP_NODES: f64 = 34.0;
-/// Space on each side of a line that passes a layer.
+/// Space on each side of a line that crosses a layer.
 const GAP_LINES: f64 = 16.0;
 /// Space between two layers, and the maximum extra space for lines that run far sideways.
 const GAP_LAYERS: f64 = 46.0;
@@ -52,7 +52,7 @@ pub(super) struct Line {
     pub(super) upwards: bool,
 }
 
-/// A box, or the point at which a line passes a layer.
+/// A box, or the point at which a line crosses a layer.
 struct Vertex {
     layer: usize,
     size: Size,

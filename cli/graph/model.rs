@@ -20,7 +20,7 @@ pub struct Node {
     pub kind: String,
     /// A note, such as `for each element`.
     pub note: Option<String>,
-    /// The handler that runs the step. Steps of the same handler have the same tint.
+    /// The handler that runs the step. Steps of the same handler have the same tint or frame.
     pub branch: Option<String>,
     /// Whether it is a catch step.
     pub catch: bool,

@@ -34,7 +34,7 @@ use crate::runtime;
 pub(crate) const ADDRESS: &str = "127.0.0.1:8025";
 
 /// The content security policy of the page: resources of this server, and images in e-mails from
-/// any HTTPS address.
+/// any HTTPS address or `data:` URL.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; connect-src 'self'; \
      img-src 'self' https: data:; frame-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 

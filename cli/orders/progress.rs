@@ -1,5 +1,5 @@
-//! The progress bar of a run on a terminal. After one second, it shows the rate and the remaining
-//! time.
+//! The progress bar of `oms run` on a terminal. It appears after one second and shows the rate, and
+//! the remaining time if the size of the input is known.
 
 use std::time::Duration;
 

@@ -136,7 +136,7 @@ fn stamp_of(path: &Path) -> Option<FileStamp> {
     Some((metadata.len(), metadata.modified().ok()))
 }
 
-/// MovedFiles files: the current path, the previous path, and size and time at the last read.
+/// Moved files: the current path, the previous path, and size and time at the last read.
 #[derive(Default)]
 struct MovedFiles(VecDeque<(PathBuf, PathBuf, FileStamp)>);
 

@@ -23,7 +23,7 @@ pub struct ReportOutput {
     pub warnings: usize,
     /// The files that were checked.
     pub files: Vec<FindingsFile>,
-    /// The findings, ordered by file and place.
+    /// The findings: those of each pipeline by file and place, then those that compare pipelines.
     pub diagnostics: Vec<Finding>,
 }
 
@@ -38,7 +38,7 @@ pub struct FindingsFile {
     pub errors: usize,
     /// The number of warnings.
     pub warnings: usize,
-    /// The number of steps of the pipeline; null if the file could not be read that far.
+    /// The number of steps of the pipeline; null if the pipeline has errors.
     pub steps: Option<usize>,
 }
 

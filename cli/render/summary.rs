@@ -14,7 +14,7 @@ pub struct FileSummary {
     pub errors: usize,
     /// The number of warnings.
     pub warnings: usize,
-    /// The number of steps, if the file could be read that far.
+    /// The number of steps, if the pipeline has no errors.
     pub steps: Option<usize>,
 }
 

@@ -56,8 +56,7 @@ impl MailOption {
         }
     }
 
-    /// Returns the destination that the option selects. Prints the server if e-mails leave this
-    /// machine.
+    /// Returns the destination that the option selects. With `--mail smtp`, prints the server.
     ///
     /// # Errors
     /// Returns an error if the pipeline has no server, or a variable or secret of its settings is

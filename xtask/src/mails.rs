@@ -22,7 +22,7 @@ pub(crate) fn run(_: &Args) -> anyhow::Result<()> {
     check()
 }
 
-/// Runs the checks. Checks with missing programs are skipped with a message.
+/// Runs the checks. Without Python or npm, some are skipped with a message; in CI that is an error.
 pub(crate) fn check() -> anyhow::Result<()> {
     let oms = build()?;
     let folder = scratch("mails");

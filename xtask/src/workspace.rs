@@ -84,8 +84,8 @@ pub fn has(program: &str, arguments: &[&str]) -> bool {
         .is_ok_and(|status| status.success())
 }
 
-/// Copies a folder without names that begin with a dot, because states of earlier runs are not part
-/// of a pipeline.
+/// Copies a folder without the entries whose names begin with a dot, because states of earlier runs
+/// are not part of a pipeline.
 pub fn copy(from: &Path, to: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(to)?;
     for entry in std::fs::read_dir(from)? {

@@ -158,7 +158,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_is_one_line_with_its_result() {
+    fn an_event_is_described_with_its_attempt_duration_and_result() {
         let at = jiff::Timestamp::UNIX_EPOCH;
         let failed = StepEvent::Failed {
             element: None,

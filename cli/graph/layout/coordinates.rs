@@ -10,7 +10,7 @@ use super::{GAP_LINES, GAP_NODES, Vertex, rounds};
 /// Minimum and maximum number of passes over the layers, down and up.
 const ROUNDS: (usize, usize) = (4, 160);
 
-/// Sets `x` of every vertex. The leftmost box starts at zero.
+/// Sets `x` of every vertex. The leftmost vertex starts at zero.
 pub(super) fn place(vertices: &mut [Vertex], rows: &[Vec<usize>]) {
     for row in rows {
         let offsets = offsets(vertices, row);
@@ -49,7 +49,7 @@ fn offsets(vertices: &[Vertex], row: &[usize]) -> Vec<f64> {
         .collect()
 }
 
-/// Returns the strength of a line's pull. Parts between passing vertices pull most, so that long
+/// Returns the strength of a line's pull. Parts that do not end at a box pull most, so that long
 /// lines are straight.
 fn pull(a: &Vertex, b: &Vertex) -> f64 {
     match (a.is_box, b.is_box) {

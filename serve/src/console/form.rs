@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_form_without_a_required_field_is_invalid() {
+    fn a_form_with_a_missing_or_repeated_field_is_invalid() {
         for text in ["", "csrf=1", "csrf=1&cause=a&cause=b", "csrf=1&csrf=2&cause=a"] {
             assert_eq!(decode::<Cause>(text), None, "{text}");
         }

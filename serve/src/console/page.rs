@@ -13,7 +13,8 @@ use super::visit::Visit;
 use crate::format;
 use crate::state::flow::Flow;
 
-/// The content security policy of a page: resources of this server only, and no inline code.
+/// The content security policy of a page: resources of this server, images in `data:` URLs, and no
+/// inline code.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; frame-src 'self'; \
      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 /// The content security policy of an e-mail in a frame: inline styles and embedded images only.

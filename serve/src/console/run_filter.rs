@@ -30,7 +30,8 @@ impl Filter {
         self.after.parse().ok()
     }
 
-    /// Returns the URL of a page with the same filter that begins at a row.
+    /// Returns the URL of the page with the same filter that ends before a row or begins after it.
+    /// `edge` is `before` or `after`.
     fn page(&self, base: &str, edge: &str, row: i64) -> String {
         let fields = [
             ("key", &self.key),

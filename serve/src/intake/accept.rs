@@ -28,8 +28,8 @@ use crate::state::site::{FlowRef, Site};
 /// (draft-ietf-httpapi-idempotency-key-header).
 const IDEMPOTENCY_KEY: &str = "idempotency-key";
 
-/// Maximum time until an order is on disk. It is exceeded only if another process locks the
-/// database.
+/// Maximum time until an order is on disk. It is exceeded if another process locks the database, or
+/// if all runs are stalled and the backlog is full.
 const ACCEPT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// `PUT /path/{key}`: the last segment of the path is the order's key.

@@ -12,9 +12,9 @@ use xtask::workspace::{copy, root, variable};
 
 /// A pipeline and its orders.
 pub(crate) struct Workload {
-    /// Name of the pipeline file.
+    /// Path of the pipeline file.
     pub(crate) pipeline: PathBuf,
-    /// The orders, one per line.
+    /// The file with the orders, one per line.
     pub(crate) input: PathBuf,
     /// The texts of the orders.
     pub(crate) orders: Vec<String>,
@@ -73,7 +73,7 @@ fn renamed(order: &str, position: usize) -> String {
     format!("{head}{marker}{before}\"{position}-{text}")
 }
 
-/// Adds customers that occur only in the orders.
+/// Replaces the seed of `order-management` with the customers of the sample orders.
 fn add_customers(name: &str, pipelines: &Path, samples: &[String]) -> anyhow::Result<()> {
     if name != "order-management" {
         return Ok(());
