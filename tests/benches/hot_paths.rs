@@ -1,6 +1,6 @@
-//! Micro-benchmarks of the code that every order passes: `cargo bench --bench hot_paths`.
+//! Micro-benchmarks of checking pipelines and processing orders: `cargo bench --bench hot_paths`.
 //!
-//! They find out which part became slower. For the throughput of whole orders, use
+//! They show which part became slower. For the throughput of whole orders, use
 //! `cargo xtask bench`.
 
 use std::hint::black_box;
@@ -44,7 +44,7 @@ fn check_pipeline(bencher: Bencher<'_, '_>) {
     bencher.bench(|| checker.check(&name, &files));
 }
 
-/// Reads an order as a typed value and computes its digest.
+/// Reads an order as a typed value and computes its canonical bytes.
 #[divan::bench]
 fn read_order(bencher: Bencher<'_, '_>) {
     let plan = plan();

@@ -17,7 +17,7 @@ import { argumentsOf, failOn, main, open } from "./browser.mjs";
 
 const [nodes, axes, program, root, out] = argumentsOf("console.mjs NODE_DIR AXE_DIR OMS ROOT OUT_DIR", 5);
 const TIMEOUT_MS = 15_000;
-/** The time until an added or revoked key takes effect is about a second. */
+/** Timeout until an added or revoked key takes effect, which takes about a second. */
 const KEYS_MS = 2_000;
 /** Time to wait until a frame is drawn, before a screenshot. */
 const DRAWN_MS = 200;
@@ -31,7 +31,7 @@ const FILLERS = 90;
 const LINE = "table.rows tbody tr";
 const LINES = 50;
 const TABS_MAX = 100;
-/** Number of visits without a key: more than the server stores sessions. */
+/** Number of visits without a key: more than the number of sessions that the server stores. */
 const STRANGERS = 1_200;
 const PARKED_BY_RATE = "no_rate";
 const PARKED_BY_ROW = "no_row";
@@ -289,7 +289,7 @@ function mendRates({ folder }) {
   writeFileSync(file, "date,currency,per_eur\n2024-07-04,VES,36.5\n");
 }
 
-/** 1: the main tasks, with the mouse. */
+/** The main tasks, with the mouse. */
 async function mouse(person) {
   const { serve, page } = person;
   const found = serve.order({}, "NW-10250");
@@ -422,7 +422,7 @@ function focused() {
   };
 }
 
-/** 2: the same tasks with the keyboard. */
+/** The same tasks with the keyboard. */
 async function keyboard(person) {
   const { serve, page } = person;
   const customers = ["KEYS1", "KEYS2", "KEYS3"];
@@ -496,7 +496,7 @@ async function keyboard(person) {
   ok("all tasks work with the keyboard alone, with a visible focus");
 }
 
-/** 3: personal data is masked until a user reveals it, and only that user sees it. */
+/** Personal data is masked until a user reveals it, and only that user sees it. */
 async function masked(person, other, secrets) {
   const { serve, page } = person;
   const { customer_id: id } = serve.order({}, "NW-10250");
@@ -532,7 +532,7 @@ async function masked(person, other, secrets) {
   ok("personal data is masked until a user reveals it, which is logged");
 }
 
-/** 4: without scripts. */
+/** Without scripts. */
 async function scriptless(person) {
   const { serve, page } = person;
   await serve.putAll([1, 2, 3].map((at) => serve.order({ order_id: `PLAIN-${at}`, customer_id: `PLAIN${at}` })));
@@ -628,7 +628,7 @@ function hostileTexts() {
   return [...HOSTILE, ...known].filter((text) => text.isWellFormed() && !text.includes("\0") && text.trim() !== "");
 }
 
-/** 6: texts in orders, customers and URLs are never markup or scripts. */
+/** Texts in orders, customers and URLs are never markup or scripts. */
 async function hostile(person) {
   const { serve, page } = person;
   const faults = [];
@@ -704,7 +704,7 @@ async function hostile(person) {
   ok(`${texts.length} hostile texts are shown as texts, in ${orders.length} runs, ${shown} mails and ${HOSTILE.length} URLs of each kind`);
 }
 
-/** 8: the pages of runs have each run once, forward and back. */
+/** The pages of runs have each run once, forward and back. */
 async function paging(person) {
   const { serve, page } = person;
   await serve.putAll(Array.from({ length: FILLERS }, (_, at) => serve.order({ order_id: `MANY-${at}` })));
@@ -738,7 +738,7 @@ async function paging(person) {
   ok(`${total} runs on ${pages} pages, forward and back, each once`);
 }
 
-/** 7: each page in light and dark, wide and narrow. */
+/** Each page in light and dark, wide and narrow. */
 async function looks(person, axe) {
   const { serve, page } = person;
   await serve.putAll([
@@ -820,7 +820,7 @@ async function printed(person) {
   return faults;
 }
 
-/** 9: live updates of the whole overview. */
+/** Live updates of the whole overview. */
 async function live(person) {
   const { serve, page } = person;
   await person.goes("/");
@@ -857,7 +857,7 @@ async function violations(page, axe) {
     .map(({ id, impact, place, count }) => `${impact} ${id}, ${count} times: ${place}`);
 }
 
-/** 5: keys, sessions, and forms of other sites. */
+/** Keys, sessions, and forms of other sites. */
 async function guarded(browser, serve, secrets) {
   await serve.putAll([1, 2].map((at) => serve.order({ order_id: `GUARD-${at}`, customer_id: `GUARD${at}` })));
   const key = async (...words) => (await serve.oms("keys", "add", serve.pipeline, ...words)).trim().split(/\s+/).at(-1);

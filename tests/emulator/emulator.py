@@ -11,7 +11,7 @@ Region us-east-1, account 000000000000, access key `test`, secret `test`.
 - `--function-env N=V`  sets an environment variable of every function, e.g. AWS_ENDPOINT_URL_RDS_DATA=http://127.0.0.1:5000
 - `--enforce-iam`       enforces identity, bucket, topic and queue policies, and verifies signatures
 
-Each file of `patches/` describes the difference from AWS that it fixes.
+Each file of `patches/` describes the change that it makes.
 """
 
 import argparse

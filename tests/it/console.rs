@@ -70,7 +70,7 @@ fn put(server: &Server, order: &Json) {
     server.put(key, &serde_json::to_vec(order).unwrap()).is(201);
 }
 
-/// Sends orders that are parked because their customer or currency is unknown.
+/// Sends orders that are parked because their customer is unknown or their currency has no rate.
 fn put_parked(server: &Server) {
     for key in ["lost-1", "lost-2"] {
         let mut order = order(key);
@@ -350,7 +350,7 @@ fn a_customer_search_shows_its_matches_and_what_it_left_out() {
     let gone = browser.post(&server, "/console/storefront/runs", "before=1&search=999").is(303);
     assert!(gone.body.is_empty());
     assert!(rest.contains(">MANY-0<") && !rest.contains("name=\"before\""), "{rest}");
-    // The customer table has far more than 20 rows, and most e-mail addresses contain an `@`.
+    // The customer table has far more than 20 rows, and every e-mail address contains an `@`.
     let all = server.site.count(
         "select count(*) from customer_contact_info where email like '%@%' or name like '%@%'",
     );

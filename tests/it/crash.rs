@@ -2,8 +2,8 @@
 //! around chosen commits. A second run completes the orders, and the state must equal that of an
 //! uninterrupted run.
 //!
-//! `OMS_KILLS` sets the number of kills (default 20). The tests need the feature `failpoints`;
-//! without it the program is never killed.
+//! `OMS_KILLS` sets the number of kills (default 20). The tests are compiled only with the
+//! feature `failpoints`.
 
 #![cfg(feature = "failpoints")]
 
@@ -208,7 +208,7 @@ fn after_a_kill_at_any_commit_every_order_is_billed_stored_and_confirmed_once() 
             let bills = site.count("select count(*) from billing_data");
             let runs = site.count("select count(*) from oms_runs");
             let objects = site.count("select count(*) from oms_objects");
-            // The effects and the journal share one transaction, also after a crash.
+            // A crash does not separate the effects from the journal: they share one transaction.
             assert_eq!((bills, objects), (runs, runs), "after {place}:{count}");
             inside += u64::from(runs > 0 && runs < work.orders);
         }

@@ -1,5 +1,5 @@
-//! Customer search in the console: it finds orders by what customers say about themselves, and
-//! nothing after their personal data is erased.
+//! Customer search in the console: it finds orders by the customer data in orders and tables, and
+//! no longer finds them after the data is erased.
 
 use rusqlite::Connection;
 use serde_json::{Value as Json, json};
@@ -41,7 +41,7 @@ fn runs(server: &Server) -> String {
     format!("/console/{name}/runs")
 }
 
-/// Encodes a form as browsers do (WHATWG URL, 5.2).
+/// Encodes a form as `application/x-www-form-urlencoded` (WHATWG URL, 5).
 fn form_urlencoded(pairs: &[(&str, &str)]) -> String {
     let part = |text: &str| -> String {
         let byte = |byte: u8| match byte {
@@ -130,7 +130,7 @@ fn the_search_index_drops_erased_customers_and_is_rebuilt_when_damaged() {
         assert_eq!(ConsoleUser::open(&server).search("remembered"), ["K2"]);
         server.end().exits(0);
     }
-    // An index that cannot be rebuilt stops searches and `forget`, but no orders.
+    // An index that cannot be rebuilt prevents searches and `forget`, but does not affect orders.
     std::fs::remove_file(&index).unwrap();
     std::fs::create_dir(&index).unwrap();
     let server = Server::start(order_management(&scratch), &[]);

@@ -30,7 +30,7 @@ fn checker(target: Target) -> Checker {
     Checker::new(registry).unwrap().for_target(target)
 }
 
-/// Returns the target that a code belongs to: `OMS07` is for AWS Lambda.
+/// Returns a target that a code applies to: `OMS07` codes do not apply to `local`.
 fn target(code: &str) -> (&'static str, Target) {
     match code.starts_with("OMS07") {
         true => ("lambda", Target::Lambda),

@@ -51,7 +51,7 @@ pub(crate) fn test_data(test: &str) -> Option<PathBuf> {
     folder
 }
 
-/// Memory limit of a call in kibibytes. No input, however hostile, may exceed it.
+/// Memory limit of a call in kibibytes. No call may exceed it, however hostile its input.
 const MEMORY_KIB: u32 = 300 * 1024;
 
 /// Returns a command that calls the program. `OMS_BINARY` names another build to test.

@@ -30,7 +30,7 @@ fn outcome(site: &TestPipeline, output: &Output) -> String {
     }
 }
 
-/// Returns the documented decisions to the cases that are a matter of policy.
+/// Returns the documented decisions on the cases that are a matter of policy.
 fn documented_decisions() -> BTreeMap<String, String> {
     lines(&root().join("docs/unusual-orders.md"))
         .iter()

@@ -49,7 +49,7 @@ steps:
   last: { uses: table.upsert, with: { table: latest, row: { name: "${{ order.to }}", id: "${{ order.id }}" } } }
 "#;
 
-/// One read and one write that depends on it: `to := 3 * from + amount`.
+/// One read and one write that depends on it: `to := from % 1000 * 3 + amount`.
 const REGISTERS: &str = r#"
 oms: 1
 name: registers

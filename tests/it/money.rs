@@ -1,5 +1,5 @@
-//! Bills: orders against independently computed amounts, to the cent, in both rounding modes, and
-//! orders without a rate.
+//! Bills: orders against independently computed amounts, to the cent, rounded `half_even` and
+//! `half_up`, and orders without a rate.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -119,7 +119,7 @@ fn half_a_cent_is_rounded_as_configured() {
         let scratch = Scratch::with_pipelines();
         let site = storefront(&scratch, rounding);
         let (code, summary) = site.run(&data.join("orders/rounding-ties.ndjson"));
-        // The customer is unknown, so the mail step fails and the runs are parked; the bills
+        // The customer is unknown, so the step `contact` fails and the runs are parked. The bills
         // remain.
         assert_eq!((code, &summary["parked"]), (1, &60.into()), "{summary}");
         let causes = site.count("select count(*) from oms_runs where cause = 'no_row'");

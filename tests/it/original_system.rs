@@ -1,4 +1,4 @@
-//! The defects of the system that `order-management` is modelled on: each test shows that `oms`
+//! The defects of the system that `order-management` is modeled on: each test shows that `oms`
 //! does not have the defect. `docs/origin.md` lists them.
 
 use std::path::Path;

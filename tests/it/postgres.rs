@@ -12,7 +12,7 @@ use crate::harness::{Output, Scratch, TestPipeline, finish, root, rows, test_dat
 const BILLS: &str = "select order_id || '|' || customer_id || '|' || currency || '|' || amount || '|' || amount_usd || '|' || rate || '|' || \
                      from_rate || '|' || to_rate || '|' || rate_date || '|' || rate_source from billing_data order by order_id";
 
-/// A database server with the storefront's tables and customers, and a state that uses it.
+/// A database server, and a state that uses its tables.
 struct Shop {
     server: Server,
     programs: std::path::PathBuf,
@@ -20,7 +20,7 @@ struct Shop {
 }
 
 impl Shop {
-    /// Returns `None` if PostgreSQL is not installed.
+    /// Starts the server without tables. Returns `None` if PostgreSQL is not installed.
     fn open(scratch: &Scratch) -> Option<Self> {
         let programs = find()?;
         let server = Server::start(&programs);

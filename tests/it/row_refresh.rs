@@ -99,7 +99,7 @@ fn rows_read_before_a_wait_are_read_again_for_the_next_attempt() {
 }
 
 #[test]
-fn rows_read_before_a_manual_retry_are_read_again_once() {
+fn rows_read_before_a_manual_retry_are_read_again_and_older_journals_stay_valid() {
     let plan = plan(PIPELINE);
     let parked = format!(
         r#"[{READ_EVENTS},{NOTE_EVENT},{{"is":"failed","step":"take","at":0,{FAILED}}},{{"is":"retried","at":1000000}}]"#

@@ -32,7 +32,8 @@ fn mails_are_sent_encrypted_over_reused_connections_and_stored_unchanged() {
         for mail in &accepted {
             assert_eq!((&mail["tls"], &mail["user"]), (&json!(true), &json!("orders")), "{mail}");
         }
-        // The stored e-mails equal the sent e-mails byte for byte.
+        // The stored e-mails equal the sent e-mails byte for byte, except for white space at the
+        // end.
         let export = smtp.scratch.path("kept");
         smtp.call(&["mail", "export"], &[&export.to_string_lossy()]).exits(0);
         let mut kept: Vec<Vec<u8>> = std::fs::read_dir(export.join("new"))
@@ -78,14 +79,14 @@ fn a_mail_without_a_reply_is_held_until_a_user_decides() {
         assert_eq!(accepted.len(), 1 + sent);
         let told = smtp.site.export("told");
         let ids: Vec<&Json> = accepted.iter().map(|mail| &mail["message_id"]).collect();
-        // The message id is the same for each attempt.
+        // Each stored message id is that of an accepted e-mail.
         assert!(told.iter().all(|row| ids.contains(&&row["message"])), "{told:?} {ids:?}");
         assert_eq!(smtp.site.count("select count(*) from oms_mails"), 2);
     }
 }
 
 #[test]
-fn a_mail_is_held_if_the_server_dies_while_receiving_it() {
+fn a_mail_is_held_if_the_server_dies_before_it_replies() {
     let Some(smtp) = SmtpTest::plain("a server that dies") else { return };
     smtp.server.fail(&[json!({ "at": "message", "do": "die" })]);
     let order = format!("{}\n", json!({ "id": "A", "to": ONE[0].1 }));
@@ -147,7 +148,8 @@ fn many(count: usize) -> String {
 }
 
 impl SmtpTest {
-    /// Starts a run of many orders, and waits until the server has received some of their mails.
+    /// Starts a run of many orders, and waits until all of them are accepted and the server has
+    /// received some of their mails.
     fn start(&self, orders: usize, taken: usize) -> Child {
         let input = self.scratch.write("many.ndjson", many(orders));
         let words = ["--mail", "smtp", "--input", &input.to_string_lossy()];

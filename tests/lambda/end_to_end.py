@@ -8,7 +8,8 @@ storefront's samples.
 
 The test starts the AWS emulator and the Data API with its own PostgreSQL, and queries S3, the database and SES. The results of the handlers
 must equal those of a local `oms run` with the same orders: answers, bills, objects, mails, and parked orders. Then each handler is notified
-of every order again, in a different sequence, and nothing may change. Finally, an order waits while newer exchange rates are stored.
+again of every order that is not parked, in a different sequence, and nothing may change. Finally, an order waits while newer exchange rates
+are stored.
 """
 
 import base64
@@ -182,7 +183,7 @@ def retried(cloud: Cloud, machine: Machine, before: Outcome) -> Outcome:
 
 
 def repeated(cloud: Cloud, before: Outcome) -> None:
-    """Notifies every handler of every order again: twice, in a random sequence, several orders per message."""
+    """Notifies every handler again of every order that is not parked: twice, in a random sequence, several orders per message."""
     chance = random.Random(7)
     parked = {key for key, _ in before.parked}
     objects = [key for key in before.objects if key.removesuffix(".json") not in parked] * 2

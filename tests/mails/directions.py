@@ -21,7 +21,7 @@ MARKS = "\u2066\u2067\u2068\u2069"
 
 
 class Paragraphs(html.parser.HTMLParser):
-    """Collects the text of each element of an HTML body, with isolates for its `bdi` elements, and every attribute."""
+    """Collects the texts of an HTML page's title and paragraphs, with isolates for `bdi` elements, and every attribute."""
 
     def __init__(self):
         super().__init__()

@@ -14,7 +14,7 @@ from collections import Counter
 OPENED_AT_ONCE = 200
 # Maximum number of bytes of one read.
 PIECE = 1 << 18
-# On Linux, the kernel then chooses the local port at connect(2), so that connections to different addresses can share a port.
+# With this option of Linux, the kernel chooses the local port at connect(2), so that connections to different addresses can share a port.
 IP_BIND_ADDRESS_NO_PORT = 24
 # The outcome of a request whose connection ends without a response.
 CLOSED = "closed"

@@ -21,7 +21,7 @@ from server import PATH, Server, arguments, check, run_test
 HERE = Path(__file__).resolve().parent
 # Maximum seconds for the whole test. schemathesis limits the time for generated data to half of it.
 TOGETHER = 60
-# Methods and statuses that the test must cover. A single client cannot trigger the others.
+# Methods and statuses that the test must cover. Some of the others, such as 429, need several clients.
 SEEN = {("PUT", 200), ("PUT", 201), ("PUT", 400), ("PUT", 409), ("PUT", 413), ("POST", 200), ("POST", 400), ("POST", 409), ("GET", 200), ("GET", 404)}
 
 

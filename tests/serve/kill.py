@@ -38,7 +38,7 @@ class Shop:
             if self.put and self.chance.randrange(REPEATED) == 0:
                 return self.chance.choice(list(self.put))
             key = f"K-{len(self.put)}"
-            # Use all samples: small and large ones, with rates and without.
+            # Use all samples: small and large ones, with and without a conversion.
             self.put[key] = self.samples[len(self.put) % len(self.samples)] | {"order_id": key}
             return key
 

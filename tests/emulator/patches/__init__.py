@@ -1,4 +1,7 @@
-"""Features of AWS that MiniStack 1.5.33 lacks. Each module has `apply(options)` and describes the difference that it fixes."""
+"""Patches for MiniStack 1.5.33: features of AWS that it lacks, and records of calls and mails for the tests.
+
+Each module has `apply(options)` and describes the change that it makes.
+"""
 
 from dataclasses import dataclass, field
 

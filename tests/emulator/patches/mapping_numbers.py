@@ -1,7 +1,7 @@
 """Numbers in AWS::Lambda::EventSourceMapping.
 
 Stock: a number from a parameter remains text, and the poller fails on `ScalingConfig.MaximumConcurrency`. AWS: CloudFormation
-converts text to the type of the property. The patch also checks the minimum of 2.
+converts text to the type of the property. The patch also checks the range from 2 to 1000.
 """
 
 

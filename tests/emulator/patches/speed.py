@@ -1,6 +1,6 @@
 """The runtime API of functions without Nagle's algorithm.
 
-Stock: each answer to a function waits for a delayed acknowledgement, which costs twice 40 ms per invocation.
+Stock: each answer to a function waits for a delayed acknowledgement, which costs 40 ms twice per invocation.
 AWS: there is no such delay.
 """
 

@@ -1,7 +1,7 @@
 """Requests count as sent over TLS.
 
-The emulator uses plain HTTP on 127.0.0.1. With `--enforce-iam`, a policy that requires `aws:SecureTransport`, as all
-generated policies do, would otherwise deny everything.
+The emulator uses plain HTTP on 127.0.0.1. With `--enforce-iam`, a policy that requires `aws:SecureTransport`, as the
+generated policies of buckets, topics and queues do, would otherwise deny everything.
 """
 
 

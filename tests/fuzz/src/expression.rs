@@ -1,8 +1,7 @@
 //! An expression over an order.
 //!
-//! Checks that problems point into the text. An expression without errors can only fail because of
-//! a number out of range, a date that does not exist, or a list that is too long. Its value has
-//! the type of the expression.
+//! Promises: an expression is compiled, or rejected with at least one error. Its problems point
+//! into the text. The evaluation of a compiled expression does not panic.
 
 use std::sync::LazyLock;
 
@@ -30,7 +29,7 @@ pub(crate) fn run(data: &[u8]) {
     match compile(text, scope) {
         Ok(compiled) => {
             let env = Env { order, ..Env::empty() };
-            // The remaining failures are those that the module documents.
+            // The evaluation may fail, for example because a number is out of range.
             let _value = compiled.eval(&env);
         }
         Err(problems) => {

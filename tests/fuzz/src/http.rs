@@ -102,7 +102,7 @@ async fn exchange(served: &Served, input: &[u8]) -> Vec<u8> {
     output
 }
 
-/// Returns whether `bytes` contain `part`, which is in lower case, in any case.
+/// Returns whether `bytes` contain `part`, ignoring ASCII case.
 fn contains(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part))
 }

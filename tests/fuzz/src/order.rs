@@ -1,8 +1,8 @@
 //! An order schema and an order, separated by a zero byte.
 //!
 //! Promises: a schema is compiled or rejected with problems that point into it. White space around
-//! a valid order does not change it. An invalid order has at least one problem inside the text of
-//! the order.
+//! a valid order does not change it. An invalid order has at least one problem, and every problem
+//! points into the order.
 
 use oms_engine::schema::{OrderSchema, TypeRules};
 use serde_json::Value as Json;

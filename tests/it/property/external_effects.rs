@@ -131,7 +131,7 @@ fn a_mail_is_never_sent_twice_after_a_crash_if_unknown_outcomes_are_held() {
 }
 
 #[test]
-fn with_resend_a_mail_is_not_held_while_attempts_are_left() {
+fn with_resend_fewer_mails_are_held_and_some_are_sent_more_than_once() {
     let (sent, held, twice) = mails(OnUnknown::Resend);
     let (_, held_otherwise, _) = mails(OnUnknown::Hold);
     assert!(twice > 0 && held < held_otherwise, "{sent} sent, {twice} more than once, {held} held");

@@ -190,9 +190,10 @@ impl Writer<'_> {
         for position in 0..1 + self.rng.below(3) {
             let ty = if self.rng.one_in(6) { Ty::Tags } else { scalar(self.rng) };
             let Some(made) = self.expression(&ty, known, 3) else { continue };
-            // A literal has a narrower type than the generated type, so use text.
             let name = format!("v{position}");
             let _written = write!(with, "\n        {name}: {}", quoted(&made));
+            // The checker may derive a narrower type for a literal or a number than the generated
+            // type, so later steps do not refer to it.
             let exact = made.contains("order.") || made.contains("steps.");
             if exact && !matches!(ty, Ty::Dec(_) | Ty::Int) {
                 output.push(field(&name, ty));

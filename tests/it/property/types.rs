@@ -9,7 +9,7 @@ use super::rng::Rng;
 pub(super) enum Ty {
     Text,
     Int,
-    /// An amount and its currency.
+    /// A decimal, with the currency or its path if it is an amount.
     Dec(Option<String>),
     Bool,
     Email,

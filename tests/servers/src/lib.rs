@@ -1,5 +1,5 @@
-//! Test support: a private PostgreSQL server, a strict RDS Data API on it, and the contract of
-//! every connection to the tables.
+//! Test support: a private PostgreSQL server, a strict RDS Data API on it, TLS in front of a
+//! server, the AWS emulator, and the contract of every connection to the tables.
 
 #![expect(clippy::unwrap_used, reason = "test support: every failure here fails the test")]
 

@@ -1,4 +1,4 @@
-//! TLS in front of a test server, with a private certificate authority.
+//! TLS in front of a test server, with a self-signed certificate.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -1,5 +1,5 @@
-//! Converts values of the Data API to and from PostgreSQL. A text without a hint is of type text,
-//! so that a missing hint fails like on Aurora.
+//! Converts values of the Data API to and from PostgreSQL. A text without a hint has the type
+//! `varchar`, so that a missing hint fails as on Aurora.
 
 use std::error::Error;
 

@@ -24,7 +24,7 @@ const ORDER: &str =
 /// replace it.
 const INPUTS_PER_SESSION: usize = 500;
 
-/// A site, with what a client needs to use it.
+/// A site, and the API key and the session of its client.
 pub(super) struct Served {
     routes: Routes,
     /// The API key. Empty if the site requires none.
@@ -90,7 +90,7 @@ impl Served {
         !self.key.is_empty()
     }
 
-    /// Replaces the placeholders in an input. Also returns whether the input contains one.
+    /// Replaces the placeholders in an input. Also returns whether the input contains a secret.
     pub(super) async fn fill_in(&self, data: &[u8]) -> (Vec<u8>, bool) {
         let session = self.session().await;
         let mut input = data.to_vec();
