@@ -22,10 +22,9 @@ impl Background {
         std::fs::create_dir_all(scratch("background"))?;
         say(&format!("$ cargo xtask {name} (in the background, output in {})", path.display()));
         let output = File::create(path)?;
-        let program = std::env::current_exe().context("the path of this program is unknown")?;
-        // The checks in the foreground measure deadlines.
-        let child = command("nice", &["-n".as_ref(), "10".as_ref(), program.as_os_str()])
-            .arg(name)
+        // The build of the workspace may have replaced this program. The lower priority is for the
+        // checks in the foreground, which measure deadlines.
+        let child = command("nice", &["-n", "10", "target/debug/xtask", name])
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()

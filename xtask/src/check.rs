@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use xtask::python;
-use xtask::workspace::{FEATURES, has, run as execute, say};
+use xtask::workspace::{FEATURES, build, has, lint_builds, run as execute, say};
 
 use crate::background::Background;
 use crate::passed::Inputs;
@@ -42,15 +42,9 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     database();
     python::environment(python::SERVERS)?;
     execute("cargo", &["fmt", "--all", "--check"])?;
-    let lints = ["--", "-D", "warnings"];
-    timed("clippy", || {
-        let clippy = ["clippy", "--workspace", "--all-targets"];
-        execute("cargo", &[&clippy[..], &FEATURES, &lints].concat())
-    })?;
+    lint_builds()?;
     // Built first, so that the duration of a check does not include the build.
-    timed("the build", || {
-        execute("cargo", &[&["build", "--workspace", "--all-targets"][..], &FEATURES].concat())
-    })?;
+    timed("the build with clippy", || build().map(drop))?;
     let inputs = Inputs::now();
     let lambda =
         if skips(args, &inputs, LONGEST) { None } else { Some(Background::start(LONGEST)?) };

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context as _;
 
@@ -37,7 +38,42 @@ pub fn say(line: &str) {
 pub fn command<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Command {
     let mut command = Command::new(program);
     command.args(arguments).current_dir(root());
+    if LINTS.load(Ordering::Relaxed) {
+        command.envs(LINTING);
+    }
     command
+}
+
+/// Whether builds also lint the workspace.
+static LINTS: AtomicBool = AtomicBool::new(false);
+/// The environment with which `cargo clippy` starts Cargo. Warnings are errors.
+pub const LINTING: [(&str, &str); 2] = [
+    ("RUSTC_WORKSPACE_WRAPPER", "clippy-driver"),
+    ("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__"),
+];
+
+/// Lets the builds of all further commands also lint the workspace. `cargo clippy` would check all
+/// dependencies in addition to building them, which takes five minutes on two cores.
+///
+/// # Errors
+/// Returns an error if a warning of clippy is not an error, because the variables of
+/// [`LINTING`] belong to the pinned version of clippy.
+pub fn lint_builds() -> anyhow::Result<()> {
+    LINTS.store(true, Ordering::Relaxed);
+    let folder = scratch("clippy");
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join("warned.rs");
+    std::fs::write(&file, "pub fn length(list: &Vec<u8>) -> usize { list.len() }\n")?;
+    let (file, folder) = (file.to_string_lossy(), folder.to_string_lossy());
+    // Cargo calls the wrapper like this: with the compiler as the first argument.
+    let words = ["rustc", "--crate-type", "lib", "--emit", "metadata", "--out-dir", &folder, &file];
+    let output = command("clippy-driver", &words).output().context("clippy is not installed")?;
+    let shown = String::from_utf8_lossy(&output.stderr);
+    anyhow::ensure!(
+        !output.status.success() && shown.contains("clippy::ptr-arg"),
+        "clippy does not turn warnings into errors:\n{shown}"
+    );
+    Ok(())
 }
 
 /// Prints and runs a command. Returns an error if the command fails.
@@ -54,10 +90,10 @@ pub fn run(program: &str, arguments: &[&str]) -> anyhow::Result<()> {
 /// All features: the failpoints of tests, AWS, and the refresh of exchange rates on AWS Lambda.
 pub const FEATURES: [&str; 2] = ["--features", "oms/failpoints,oms/aws,oms-lambda/refresh"];
 
-/// Builds the whole workspace, always with the same features, so that no crate is built twice.
-/// Returns the path of the program.
+/// Builds the whole workspace, always with the same features and targets, so that no crate is built
+/// twice: the tests enable further features of some dependencies. Returns the path of the program.
 pub fn build() -> anyhow::Result<&'static str> {
-    run("cargo", &[&["build", "--workspace"][..], &FEATURES].concat())?;
+    run("cargo", &[&["build", "--workspace", "--all-targets"][..], &FEATURES].concat())?;
     Ok("target/debug/oms")
 }
 
