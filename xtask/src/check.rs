@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use xtask::python;
-use xtask::workspace::{FEATURES, build, has, lint_builds, run as execute, say};
+use xtask::workspace::{FEATURES, build_once, has, lint_builds, run as execute, say};
 
 use crate::background::Background;
 use crate::passed::Inputs;
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     execute("cargo", &["fmt", "--all", "--check"])?;
     lint_builds()?;
     // Built first, so that the duration of a check does not include the build.
-    timed("the build with clippy", || build().map(drop))?;
+    timed("the build with clippy", build_once)?;
     let inputs = Inputs::now();
     let lambda =
         if skips(args, &inputs, LONGEST) { None } else { Some(Background::start(LONGEST)?) };

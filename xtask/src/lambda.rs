@@ -46,7 +46,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
         let [program, generated, built] = [
             Path::new("tests/lambda").join(program),
             generated(pipeline),
-            scratch("lambda").join("debug"),
+            root().join("target/debug"),
         ]
         .map(|path| path.display().to_string());
         let mut words = vec![program.as_str(), "--generated", &generated, "--built", &built];
@@ -129,7 +129,8 @@ fn build_handlers(pipeline: &str, how: &[&str]) -> anyhow::Result<()> {
     let folder = generated(pipeline);
     std::fs::copy(root().join("Cargo.lock"), folder.join("Cargo.lock"))?;
     let manifest = folder.join("Cargo.toml");
-    let target = scratch("lambda");
+    // The crates that the project's own programs link with the same features are not built again.
+    let target = root().join("target");
     let [manifest, target] = [manifest, target].map(|path| path.to_string_lossy().into_owned());
     let places = ["--manifest-path", &manifest, "--target-dir", &target];
     let words = [&["build", "--quiet"][..], how, &places].concat();
@@ -151,7 +152,7 @@ fn measure() -> anyhow::Result<()> {
     let Some(python) = python::environment(python::SERVERS)? else { return Ok(()) };
     generate(build()?, "storefront")?;
     build_handlers("storefront", &["--release"])?;
-    let (built, generated) = (scratch("lambda").join("release"), generated("storefront"));
+    let (built, generated) = (root().join("target/release"), generated("storefront"));
     let mut words = vec!["tests/lambda/cold_start.py".to_owned(), "--python".to_owned()];
     for name in ["intake", "initiate-billing", "customer-communications", "reconcile"] {
         let event = generated.join("events").join(format!("{name}.json"));

@@ -41,6 +41,9 @@ pub fn command<S: AsRef<OsStr>>(program: &str, arguments: &[S]) -> Command {
     if LINTS.load(Ordering::Relaxed) {
         command.envs(LINTING);
     }
+    if BUILT.load(Ordering::Relaxed) {
+        command.env(IS_BUILT, "1");
+    }
     command
 }
 
@@ -93,8 +96,27 @@ pub const FEATURES: [&str; 2] = ["--features", "oms/failpoints,oms/aws,oms-lambd
 /// Builds the whole workspace, always with the same features and targets, so that no crate is built
 /// twice: the tests enable further features of some dependencies. Returns the path of the program.
 pub fn build() -> anyhow::Result<&'static str> {
-    run("cargo", &[&["build", "--workspace", "--all-targets"][..], &FEATURES].concat())?;
+    // Cargo would wait for a check in the background that compiles handlers.
+    if !BUILT.load(Ordering::Relaxed) && variable(IS_BUILT).is_none() {
+        run("cargo", &[&["build", "--workspace", "--all-targets"][..], &FEATURES].concat())?;
+    }
     Ok("target/debug/oms")
+}
+
+/// Whether the workspace is built and its files do not change.
+static BUILT: AtomicBool = AtomicBool::new(false);
+/// Set for the programs of a `cargo xtask check` that has built the workspace.
+const IS_BUILT: &str = "OMS_XTASK_BUILT";
+
+/// Builds the whole workspace. Further calls of [`build`], also in other programs that this one
+/// starts, do nothing.
+///
+/// # Errors
+/// Returns an error if the build fails.
+pub fn build_once() -> anyhow::Result<()> {
+    build()?;
+    BUILT.store(true, Ordering::Relaxed);
+    Ok(())
 }
 
 /// Runs a command and discards its output, or prints it if the command fails.
