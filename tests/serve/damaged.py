@@ -241,7 +241,7 @@ def each(damaged: Damaged, server: Server, state: Path, one: bool) -> str:
             if answer.status != 201:
                 raise Failed(f"a new order beside a damaged run: {answer.status}")
     if server.lives():
-        code = server.stop(patience=HANGS)
+        code = server.stop(timeout=HANGS)
     else:
         code = server.process.wait(HANGS)
         server.process.stdout.close()
