@@ -1,4 +1,5 @@
-//! The command line of `oms`: arguments, commands and output. It has no logic of pipelines or runs.
+//! The command line of `oms`: arguments, commands and output. It contains no pipeline or run
+//! logic.
 //!
 //! A program with its own step kinds passes them to [`main`]; see `examples/custom-kind`.
 

@@ -31,8 +31,9 @@ use crate::targets::state::{ResolvedState, StateArgs};
 /// customer's rows in tables that no step writes to, and clears the `pii` columns of the other
 /// tables.
 ///
-/// Keeps runs that are parked, waiting or in progress, and then also the customer's rows. In this
-/// case, the exit code is 1. When these runs are completed or cancelled, run the command again.
+/// If some of the customer's runs are parked, waiting or in progress, keeps these runs and the
+/// customer's rows, and exits with code 1. When these runs are completed or cancelled, run the
+/// command again.
 ///
 /// Lists what it erases and asks for confirmation. Without a terminal, `--yes` is required.
 /// Exported files, seed files, backups and objects on S3 are not erased.

@@ -169,8 +169,8 @@ impl Rehearsed {
             Some(run) => self.of(run, locale)?,
             None => self.samples(locale)?,
         };
-        let is_it = |preview: &Preview| *preview.key == *key && *preview.step == *step;
-        Ok(mails.into_iter().find(is_it))
+        let matches = |preview: &Preview| *preview.key == *key && *preview.step == *step;
+        Ok(mails.into_iter().find(matches))
     }
 
     fn samples(&self, locale: Option<&str>) -> anyhow::Result<Vec<Preview>> {

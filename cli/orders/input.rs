@@ -64,7 +64,7 @@ impl Reader {
         let path: Arc<str> = Arc::from(&*path);
         let mut each = |OrderText { name, body, line, column }: OrderText| {
             let origin = Origin { path: Arc::clone(&path), line, column };
-            each(Order { name, body, named: false, reply: None }, origin)
+            each(Order { name, body, name_must_equal_key: false, reply: None }, origin)
         };
         let (mut file, mut stdin);
         let (input, form): (&mut dyn BufRead, _) = match source {

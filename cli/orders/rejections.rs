@@ -165,7 +165,7 @@ impl RejectionPrinter {
     /// Prints the remaining replies after the runner has ended, and the number of findings that
     /// were not printed.
     pub(crate) async fn end(mut self, progress: &Progress) {
-        // The reader may still wait for input and keep the channel open.
+        // The reader may still be waiting for input and keep the channel open.
         self.receiver.close();
         while let Some((origin, reply)) = self.next().await {
             self.print(&origin, &reply, progress);
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     fn order() -> Order {
-        Order { name: "a".to_owned(), body: Vec::new(), named: false, reply: None }
+        Order { name: "a".to_owned(), body: Vec::new(), name_must_equal_key: false, reply: None }
     }
 
     fn origin(line: u64) -> Origin {

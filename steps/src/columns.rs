@@ -197,7 +197,7 @@ pub(crate) fn plan_of_write<S>(
     }
 }
 
-/// Returns a row of the table, with each value in the form of its column.
+/// Returns a row of the table, with each value fitted to its column.
 pub(crate) fn row(table: &TableDef, input: &Value) -> Result<Value, StepError> {
     let given = input.as_record();
     let mut values = Vec::with_capacity(table.columns.len());

@@ -250,7 +250,7 @@ fn check_translation(locale: &str, template: &Template, cx: &mut PlanContext<'_>
     let at = Place::value(Route::root().key("locale"));
     let message = format!("the e-mail has no translation for `{locale}`");
     let help = format!(
-        "add a translation; the e-mail is available in {}, and other readers get `{}`",
+        "add a translation; the e-mail is available in: {}; readers of other languages get `{}`",
         known.join(", "),
         template.default_locale()
     );

@@ -16,8 +16,8 @@ use serde::Deserialize;
 
 /// Converts an amount to another currency with the rate of a day.
 ///
-/// The rates come from the newest row of the rate table, on or before the day, that quotes both
-/// currencies. The amount is multiplied by the exact quotient of the two rates. The result is
+/// The rates come from the rate table's newest row that quotes both currencies and is dated on or
+/// before the day. The amount is multiplied by the exact quotient of the two rates. The result is
 /// rounded once, to the minor units (ISO 4217) of the target currency, with the rate table's
 /// `rounding`. If there is no rate, the run is parked with the cause `no_rate`.
 ///
@@ -103,7 +103,7 @@ impl Step for MoneyConvert {
             check_has_rate("to", to.as_ref(), rates, cx);
             if rates.table.is_dated() && on.is_none() {
                 let message = format!(
-                    "the rates of `{}` are dated, but the day of the conversion is missing",
+                    "the rates of `{}` depend on the date, but the day of the conversion is missing",
                     rates.name
                 );
                 cx.fault(
@@ -131,7 +131,7 @@ impl Step for MoneyConvert {
 
     async fn run(&self, _: &StepContext<'_>, input: Input) -> Result<Output, StepError> {
         let rates = &self.rates;
-        // A fixed table has no days and ignores this one.
+        // A fixed table has no dates, so it ignores the placeholder.
         let on = input.on.unwrap_or(Date::ZERO);
         let converted = money::convert(
             &rates.table,

@@ -14,7 +14,8 @@ pub(crate) fn is_valid(key: &str) -> bool {
     !key.is_empty() && key.len() <= BYTES_MAX && !key.chars().any(char::is_control)
 }
 
-/// Reports a key whose fixed text already makes it invalid. Returns whether the key can be valid.
+/// Reports a key that is invalid because of its fixed text alone. Returns whether the key can be
+/// valid.
 pub(crate) fn check(key: &Compiled, written: &Expr<String>, cx: &mut PlanContext<'_>) -> bool {
     let at = Route::root().key("key");
     if !one_line::check("the object's key", at.clone(), key, written, cx) {

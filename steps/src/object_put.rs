@@ -40,7 +40,7 @@ record! {
 }
 
 record! {
-    /// The place of the object.
+    /// The location of the object.
     pub struct Output {
         /// The name of the bucket.
         pub bucket: Arc<str>,

@@ -146,8 +146,12 @@ fn with_one_run(runtime: &Runtime, directory: &Path) -> Arc<Plan> {
     let runner = Arc::new(runner.expect("the state is new"));
     runtime.block_on(async {
         let (orders, queue) = mpsc::channel(1);
-        let order =
-            Order { name: "NW-10248".to_owned(), body: ORDER.to_vec(), named: false, reply: None };
+        let order = Order {
+            name: "NW-10248".to_owned(),
+            body: ORDER.to_vec(),
+            name_must_equal_key: false,
+            reply: None,
+        };
         orders.send(Work::Order(order)).await.expect("the queue is empty");
         drop(orders);
         let (settled, _outcomes) = mpsc::unbounded_channel();

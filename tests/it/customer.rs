@@ -88,7 +88,7 @@ fn customer_search_ignores_case_and_accents_and_includes_tables() {
         ("jose AND nobody", &[]),
         ("NEAR(jose)", &[]),
         ("* %_\\", &[]),
-        // The address is in no order, only in the pipeline's table.
+        // The e-mail address is only in the pipeline's table, not in the orders.
         ("john.doe@", &["K3", "K1"]),
         ("a1 some", &["K3"]),
     ];
@@ -114,7 +114,7 @@ fn the_search_index_drops_erased_customers_and_is_rebuilt_when_damaged() {
     server.end().exits(0);
     let index = scratch.path("state").join("search.db");
     let whole = std::fs::read(&index).unwrap();
-    let other = b"this is no database, as nobody would have thought it could be".to_vec();
+    let other = b"this file is not a database, only some text that replaces its content".to_vec();
     let begun = [&whole[..4_096], &vec![b'?'; whole.len() - 4_096]].concat();
     // Damages only the indexed words, which are not read before the first search.
     let mut words = whole.clone();

@@ -71,7 +71,8 @@ fn a_runner_works_without_threads_and_on_a_given_clock() {
         let (orders, queue) = mpsc::channel(10);
         for id in ["a", "b", "c", "b"] {
             let body = format!(r#"{{"id":"{id}"}}"#).into_bytes();
-            let order = Order { name: id.to_owned(), body, named: false, reply: None };
+            let order =
+                Order { name: id.to_owned(), body, name_must_equal_key: false, reply: None };
             orders.send(Work::Order(order)).await.unwrap();
         }
         drop(orders);

@@ -130,7 +130,7 @@ fn a_held_step_that_sends_no_mail_cannot_be_marked_as_sent() {
     runtime.block_on(async {
         let (orders, queue) = mpsc::channel(1);
         let body = br#"{"id":"A","begun":true}"#.to_vec();
-        let order = Order { name: "A".to_owned(), body, named: false, reply: None };
+        let order = Order { name: "A".to_owned(), body, name_must_equal_key: false, reply: None };
         orders.send(Work::Order(order)).await.unwrap();
         drop(orders);
         let (settled, _outcomes) = mpsc::unbounded_channel();

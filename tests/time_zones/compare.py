@@ -1,6 +1,6 @@
-"""Compares `date(t, zone)` with Python's `zoneinfo`, for every zone and every change of an offset from 2024 to 2030.
+"""Compares `date(t, zone)` with Python's `zoneinfo`, for every zone and every offset change from 2024 to 2030.
 
-Python uses the package `tzdata` with the same release of the IANA database that is compiled into `oms`. For each change of an offset
+Python uses the package `tzdata` with the same release of the IANA database that is compiled into `oms`. For each offset change
 and each adjacent local midnight, the script compares the instant itself, a second before it, and a second after it.
 """
 
@@ -59,7 +59,7 @@ def main():
             found += 1
             for near in (change, *midnights(change, zone)):
                 instants.update((near - SECOND, near, near + SECOND))
-    assert found > 1000, f"found only {found} changes of an offset"
+    assert found > 1000, f"found only {found} offset changes"
     values = "".join(
         f"      z{at}: ${{{{ date(order.at, \"{name}\") }}}}\n" for at, name in enumerate(zones)
     )

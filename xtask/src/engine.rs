@@ -20,7 +20,7 @@ pub(crate) fn run(task: &str, args: &Args) -> anyhow::Result<()> {
     task_of(Path::new("target/debug/xtask-engine"), task, args)
 }
 
-/// Runs a task of the optimized program, which is built with the default features like `oms`.
+/// Runs a task of the optimized program. Like `oms`, it is built with the default features.
 pub(crate) fn run_optimized(task: &str, args: &Args) -> anyhow::Result<()> {
     execute("cargo", &["build", "--release", "-p", "oms", "-p", "xtask-engine"])?;
     task_of(Path::new("target/release/xtask-engine"), task, args)

@@ -3,8 +3,7 @@
 use xtask::python;
 use xtask::workspace::{build, run as execute};
 
-/// Compare `date(t, zone)` with Python's zoneinfo, around every change of an offset from 2024 to
-/// 2030
+/// Compare `date(t, zone)` with Python's zoneinfo, around every offset change from 2024 to 2030
 #[derive(clap::Args)]
 pub(crate) struct Args {}
 

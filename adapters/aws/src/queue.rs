@@ -37,14 +37,14 @@ impl SqsQueue {
         Self { client: Client::new(&session.0), queue }
     }
 
-    /// Examines the whole queue, and deletes the messages for which `is_it` returns true.
+    /// Examines the whole queue, and deletes the messages for which `matches` returns true.
     ///
     /// # Errors
     /// Returns an error if SQS fails. Messages that were already deleted stay deleted.
-    pub async fn delete_matching(&self, is_it: impl Fn(&str) -> bool) -> Result<u64, StepError> {
+    pub async fn delete_matching(&self, matches: impl Fn(&str) -> bool) -> Result<u64, StepError> {
         let mut taken = 0;
         let mut left = BTreeMap::new();
-        // When a message arrives for the second time, the whole queue was examined.
+        // If a message arrives a second time, the whole queue has been examined.
         let mut again = false;
         while !again {
             let received = self
@@ -66,7 +66,7 @@ impl SqsQueue {
                 let (Some(id), Some(receipt)) = (message.message_id, message.receipt_handle) else {
                     continue;
                 };
-                if !is_it(&message.body.unwrap_or_default()) {
+                if !matches(&message.body.unwrap_or_default()) {
                     again |= left.insert(id, receipt).is_some();
                     continue;
                 }

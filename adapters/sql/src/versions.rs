@@ -2,7 +2,7 @@
 //! the rows that it has read are unchanged.
 //!
 //! `oms_versions` has an entry for every row of such a table that a step ever wrote, identified by
-//! the name of the row. A writing statement first locks the versions of all rows that the stretch
+//! the name of the row. A write statement first locks the versions of all rows that the stretch
 //! has read, and of the row that it writes. It locks them in the order of their names, so that two
 //! statements never deadlock. Then it compares the versions. If one differs, the statement fails
 //! with SQLSTATE 40001 and changes nothing. Without the locks, two runs that each read the row that

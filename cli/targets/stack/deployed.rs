@@ -242,14 +242,14 @@ impl Stack {
         objects: &BTreeSet<&str>,
     ) -> anyhow::Result<()> {
         let queue = self.queue(&self.cloud.resources.dead_letters, "dead_letters", handler)?;
-        let is_it = |body: &str| {
+        let matches = |body: &str| {
             let claimed =
                 serde_json::from_str(body).ok().and_then(|body| OrderLocation::from_message(&body));
             claimed.is_some_and(|claimed| {
                 claimed.iter().all(|object| objects.contains(object.key.as_str()))
             })
         };
-        queue.delete_matching(is_it).await?;
+        queue.delete_matching(matches).await?;
         Ok(())
     }
 

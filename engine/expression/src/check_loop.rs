@@ -10,7 +10,7 @@ use super::problem::ProblemSeverity;
 use super::syntax::{Expr, ExprKind};
 use super::{ELEMENTS_MAX, hints, widen};
 
-/// The maximum nesting of loops. Two levels over lists of a thousand elements already reach the
+/// The maximum nesting of loops. Even two levels over lists of a thousand elements reach the
 /// limit of visits in one evaluation, so a third level would fail for most lists.
 const LOOPS_MAX: usize = 2;
 

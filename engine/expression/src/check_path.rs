@@ -1,4 +1,4 @@
-//! Names, fields and elements: resolves them to positions.
+//! Resolves names, fields and elements to positions.
 
 use oms_core::diagnostic::{closest, codes, did_you_mean, one_of};
 use oms_core::value::{Shape, Type, Value};

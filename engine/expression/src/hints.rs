@@ -187,7 +187,7 @@ pub(super) fn condition(written: &str, ty: &Type, negated: bool) -> Option<Strin
         Shape::List(_) => write(format!("size({written}) {} 0", if negated { "==" } else { ">" })),
         Shape::Int | Shape::Decimal { .. } => write(format!("{compared} {equal} 0")),
         shape if widen::is_text(shape) => {
-            Some(format!("write `{compared} {equal} \"\"`, or compare it with another text"))
+            Some(format!("write `{compared} {equal} \"\"`, or compare it with other text"))
         }
         _ => None,
     }

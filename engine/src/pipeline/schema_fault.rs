@@ -286,7 +286,7 @@ fn wrong_type(
     if quoted.is_some() && is_amount(&route, &names) {
         let message = format!("`{key}` must be an exact decimal, not a number");
         return Finding::error(codes::NUMBER_FOR_DECIMAL, place, message)
-            .label("may have been rounded while reading")
+            .label("may have been rounded when the file was read")
             .help(quoted);
     }
     let found = match instance.as_ref() {

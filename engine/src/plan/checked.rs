@@ -75,7 +75,7 @@ impl Plan {
         tables.any(|effect| effect.verb != Verb::Get && *effect.resource == *table)
     }
 
-    /// Returns the declared tables, each with whether a step writes to it.
+    /// Returns each declared table, and whether a step writes to it.
     pub fn table_uses(&self) -> Vec<TableUse> {
         let used = |table: &Arc<TableDef>| TableUse {
             table: Arc::clone(table),

@@ -19,7 +19,7 @@ pub enum JournalError {
     #[error("the journal is damaged")]
     Damaged(#[from] serde_json::Error),
     /// An event lacks a required member.
-    #[error("the journal's event of `{step}` is incomplete")]
+    #[error("the journal has an incomplete event for `{step}`")]
     Incomplete {
         /// The step.
         step: Arc<str>,

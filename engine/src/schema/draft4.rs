@@ -74,7 +74,7 @@ fn unsupported(schema: &Json, pointer: &mut String, problems: &mut Vec<SchemaPro
     for (keyword, value) in map {
         if UNSUPPORTED.contains(&keyword.as_str()) {
             let pointer = format!("{pointer}/{keyword}");
-            let message = format!("models of API Gateway do not support `{keyword}`");
+            let message = format!("API Gateway models do not support `{keyword}`");
             problems.push(SchemaProblem {
                 kind: SchemaProblemKind::Invalid,
                 pointer,

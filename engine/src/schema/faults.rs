@@ -32,7 +32,7 @@ enum Rank {
     Alternatives,
 }
 
-/// Returns the problems of an order: those that the reader found, and the further ones that the
+/// Returns the problems that the reader found in an order, and the additional problems that the
 /// validator found.
 pub(super) fn problems<'e>(
     body: &[u8],

@@ -61,14 +61,14 @@ pub enum OnUnknown {
 pub enum Safety {
     /// The effect only reads.
     Read,
-    /// A repetition changes nothing.
+    /// A repetition has no further effect.
     Idempotent,
     /// Receivers may see the effect twice, and are prepared for that.
     AtLeastOnce,
     /// The attempt is claimed before it has its effect. It is repeated only if it certainly had no
     /// effect. If a reply is lost, the outcome is unknown.
     Claimed(OnUnknown),
-    /// A repetition has the effect again.
+    /// A repetition repeats the effect.
     Unsafe,
 }
 

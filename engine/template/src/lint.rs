@@ -118,7 +118,7 @@ fn contrast(html: &Html) -> Vec<TemplateProblem> {
             Some(_) => color_in_source(html, color),
         };
         let message = format!(
-            "the contrast of the text with `{color}` is {:.1} to 1, but at least {} is required",
+            "with `{color}`, the contrast between text and background is {:.1} to 1, but at least {} to 1 is required",
             faint.ratio, faint.ratio_min
         );
         let fault = Fault::new(codes::TEMPLATE_CONTRAST, span, message).warning();

@@ -11,7 +11,7 @@ use super::problem::{Fault, PROBLEMS_MAX};
 
 /// The MJML element that contains the default attributes of other elements.
 const DEFAULTS: &str = "mj-attributes";
-/// The element in it whose attributes apply to all elements.
+/// The element in `mj-attributes` whose attributes apply to all elements.
 const ALL: &str = "mj-all";
 
 /// The elements that get an `alt` from `mj-attributes`.
@@ -52,7 +52,7 @@ impl DefaultAlts {
     }
 }
 
-/// Returns the start tags, each with whether it is inside `mj-attributes`.
+/// Returns each start tag, and whether it is inside `mj-attributes`.
 fn within_defaults<'p>(
     text: &str,
     pieces: &'p [Piece],

@@ -26,8 +26,8 @@ pub(super) enum Escape {
     File,
 }
 
-/// Maximum number of bytes of a URL that are examined to find its current part. A longer URL counts
-/// as being in its query.
+/// Maximum number of bytes of a URL that are examined to find its current part. In a longer URL,
+/// the current position counts as part of the query.
 const WRITTEN_MAX: usize = 4096;
 
 /// Prefixes of a URL in running text.
@@ -315,7 +315,7 @@ impl Writer {
         self.push(rest)
     }
 
-    /// Writes a field of CSV, marked as text if a spreadsheet would read it as a formula.
+    /// Writes a CSV field, marked as text if a spreadsheet would read it as a formula.
     fn field(&mut self, text: &str, formula: bool) -> fmt::Result {
         let quoted = formula
             || text.starts_with(' ')
@@ -334,7 +334,8 @@ impl Writer {
         if indent.is_empty() {
             return Ok(());
         }
-        // A partial that ends an attribute may have removed text from before its start.
+        // If the partial ends an attribute that is not allowed, the removed attribute began before
+        // the partial.
         let start = start.min(self.text.len());
         let lines = self.text.split_off(start);
         // Start positions of the lines before indentation.
@@ -378,7 +379,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn html_is_escaped_like_in_handlebars() {
+    fn html_is_escaped_as_in_handlebars() {
         for text in ["<script>alert('x')</script>", "\" onload=\"x", "a&b`c", "plain", "", "Ωß<"]
         {
             let mut writer = Writer::new(0, Escape::Html, Isolation::Nothing);

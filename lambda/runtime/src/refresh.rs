@@ -16,7 +16,7 @@ use crate::log;
 
 /// Timeout of the download.
 const FETCH_MAX: Duration = Duration::from_secs(30);
-/// Maximum size of the file in bytes, compressed and uncompressed. The whole history has about a
+/// Maximum size of the file in bytes, compressed and uncompressed. The whole history is about a
 /// tenth of this size.
 const BYTES_MAX: usize = 16 << 20;
 

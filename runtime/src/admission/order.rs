@@ -75,7 +75,7 @@ pub struct Order {
     /// The order's bytes.
     pub body: Vec<u8>,
     /// Whether the name must equal the order's key.
-    pub named: bool,
+    pub name_must_equal_key: bool,
     /// The channel to the sender. If it is closed without a reply, the result is unknown.
     pub reply: Option<oneshot::Sender<OrderReply>>,
 }

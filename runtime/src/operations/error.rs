@@ -2,7 +2,7 @@
 
 use oms_sqlite::Error;
 
-/// Why an operation on a run failed. `R` is the reason of a refusal.
+/// Why an operation on a run failed. `R` is the reason for a refusal.
 #[derive(Debug, thiserror::Error)]
 pub enum OperationError<R: std::error::Error> {
     /// The run does not allow the operation.

@@ -91,7 +91,7 @@ const fn has_ended(state: RunState) -> bool {
 }
 
 impl Runner {
-    /// Returns what would be erased for the customer with an id or an e-mail address.
+    /// Returns what would be erased for the customer with the given id or e-mail address.
     ///
     /// # Errors
     /// Returns an error if a database cannot be read.
@@ -120,7 +120,7 @@ impl Runner {
         Ok(ForgetResult::Found(erased))
     }
 
-    /// Erases the personal data of the customer with an id or an e-mail address.
+    /// Erases the personal data of the customer with the given id or e-mail address.
     ///
     /// # Errors
     /// Returns an error if a database fails. The call can be repeated.
@@ -204,7 +204,7 @@ impl Runner {
         if customer.is_empty() {
             return Ok(Err(ForgetResult::Unknown(self.candidates(plan, who)?)));
         }
-        // An order without an id belongs to the customer with its address.
+        // An order without a customer id belongs to the customer with the same e-mail address.
         for identity in self.identities(plan, &customer).await? {
             customer.add_emails(&identity);
         }

@@ -66,8 +66,8 @@ impl Runner {
         now: Timestamp,
         drive: bool,
     ) -> Result<TaskEnd, Error> {
-        let Order { name, body, named, reply } = order;
-        let accept = if named { accept_as } else { accept };
+        let Order { name, body, name_must_equal_key, reply } = order;
+        let accept = if name_must_equal_key { accept_as } else { accept };
         let (plan, bundle) = self.current();
         let reply_sender = ReplySender::new(reply);
         let mut refusals = Refusals::default();

@@ -14,8 +14,8 @@ use crate::state::authorization::authorize;
 use crate::state::site::Site;
 use crate::telemetry::metrics_format::MetricsFormat;
 
-/// `GET /metrics`: the metrics of the pipelines whose keys admit the caller. Requests are counted
-/// for all pipelines together, so only callers that all pipelines admit see them.
+/// `GET /metrics`: the metrics of the pipelines that the caller may access. Requests are counted
+/// for all pipelines together, so only callers with access to all pipelines see these counts.
 pub(crate) async fn show(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
     let mut admitting = Vec::new();
     let mut refused = None;

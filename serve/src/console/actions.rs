@@ -45,31 +45,37 @@ impl RunAction {
         }
     }
 
-    /// Returns the question, the explanation, and the label of the button.
-    const fn question(self) -> (&'static str, &'static str, &'static str) {
+    /// Returns the title of the confirmation page.
+    fn title(self, key: &str) -> String {
+        match self {
+            Self::Retry => format!("Retry {key}"),
+            Self::Sent => format!("Mark the e-mail for {key} as sent"),
+            Self::Resend => format!("Resend the e-mail for {key}"),
+            Self::Cancel => format!("Cancel {key}"),
+            Self::Reveal => format!("Show the personal data of {key}"),
+        }
+    }
+
+    /// Returns the explanation and the label of the button.
+    const fn texts(self) -> (&'static str, &'static str) {
         match self {
             Self::Retry => (
-                "Retry",
                 "The run continues where it failed or waits, with the current pipeline file. Completed steps do not run again.",
                 "Retry",
             ),
             Self::Sent => (
-                "Mark the e-mail as sent for",
                 "Confirm this only if the e-mail was sent. It is not sent again, and the run continues.",
                 "Mark as sent",
             ),
             Self::Resend => (
-                "Resend the e-mail for",
-                "Confirm this only if the e-mail was not sent, or if it may arrive twice.",
+                "Confirm this only if the e-mail was not sent, or if it does not matter that it arrives twice.",
                 "Resend",
             ),
             Self::Cancel => (
-                "Cancel",
                 "A cancelled run cannot be resumed. Completed steps stay completed, and the key cannot be used again.",
                 "Cancel run",
             ),
             Self::Reveal => (
-                "Show the personal data of",
                 "The data is shown in this session for 15 minutes. The audit log records this.",
                 "Show personal data",
             ),
@@ -89,11 +95,12 @@ pub(crate) async fn confirm(
     let Some(action) = RunAction::parse(&name) else { return not_found(&mut visit) };
     let Some(row) = find(&visit, &key) else { return not_found(&mut visit) };
     let base = format!("{}/runs/{}", visit.base(), format::part(&row.key));
-    let (question, explanation, button) = action.question();
+    let title = action.title(&row.key);
+    let (explanation, button) = action.texts();
     let explanation: Vec<String> =
         [explanation.to_owned()].into_iter().chain(state_description(&row)).collect();
     let data = json!({
-        "question": format!("{question} {}?", row.key),
+        "question": format!("{title}?"),
         "explanation": explanation,
         "action": format!("{base}/{}", action.name()),
         "back": base,
@@ -101,7 +108,7 @@ pub(crate) async fn confirm(
         "danger": matches!(action, RunAction::Cancel | RunAction::Resend),
         "hidden": [],
     });
-    Page::new("confirm", &format!("{question} {}", row.key), "confirm", data).render(&mut visit)
+    Page::new("confirm", &title, "confirm", data).render(&mut visit)
 }
 
 /// Describes the state of the run on the confirmation page.

@@ -109,7 +109,7 @@ pub(crate) async fn confirm(
         "question": format!("Retry {runs} with the cause {}?", query.cause),
         "explanation": [
             "Each run continues where it failed, with the current pipeline file. Completed steps do not run again.",
-            "The runs are retried in the background. The page of parked runs shows the progress.",
+            "The runs are retried in the background. The page “Parked runs” shows the progress.",
         ],
         "action": format!("{base}/parked/retry"),
         "back": format!("{base}/parked"),

@@ -118,7 +118,7 @@ fn customer_data(found: &CustomerRuns) -> Json {
     let count = |count: usize| format::count(i64::try_from(count).unwrap_or(i64::MAX));
     let (shown, more) = (found.page.runs.len(), found.runs > found.page.runs.len());
     let all = if found.has_all { "" } else { "more than " };
-    let customers = usize::try_from(found.of_customers).unwrap_or(usize::MAX);
+    let customers = usize::try_from(found.customers_total).unwrap_or(usize::MAX);
     let left_out = customers > found.customers;
     let older = found.page.runs.last().filter(|_| found.page.more).map(|row| row.id.to_string());
     json!({
@@ -134,10 +134,10 @@ fn customer_data(found: &CustomerRuns) -> Json {
 fn list(
     flow: &Flow,
     filter: &Filter,
-    of_customer: Option<CustomerRuns>,
+    customer_runs: Option<CustomerRuns>,
 ) -> Result<Json, oms_sqlite::Error> {
     let plan = flow.plan();
-    let customer = of_customer.as_ref().map(customer_data);
+    let customer = customer_runs.as_ref().map(customer_data);
     let known = |step: &String| plan.step(step).is_some();
     let start = |day: Date| plan.time_zone().start_of(day);
     let search = Search {
@@ -154,7 +154,7 @@ fn list(
     };
     let (page, matched, counts, causes, caught) = flow.read(|reader, _| {
         reader.snapshot(|reader| {
-            let (page, matched) = match of_customer {
+            let (page, matched) = match customer_runs {
                 Some(found) => (found.page, found.matched),
                 None => (search.page(reader)?, BTreeMap::new()),
             };

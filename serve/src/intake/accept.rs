@@ -84,7 +84,7 @@ async fn accept(
         return Err(status_problem(StatusCode::UNSUPPORTED_MEDIA_TYPE)
             .detailed("send the order uncompressed, without `Content-Encoding`"));
     }
-    let named = name.is_some();
+    let name_must_equal_key = name.is_some();
     let name = match name {
         Some(name) => name,
         None => from_header(flow, headers)?,
@@ -94,7 +94,7 @@ async fn accept(
     let (body, _memory) = receive(&site.body_memory, body, max).await?;
     let begun = tokio::time::Instant::now();
     let (reply_sender, reply_receiver) = oneshot::channel();
-    let order = Order { name, body, named, reply: Some(reply_sender) };
+    let order = Order { name, body, name_must_equal_key, reply: Some(reply_sender) };
     match flow.queue.try_send(Work::Order(order)) {
         Ok(()) => {}
         Err(TrySendError::Full(_)) => return Err(Reply::busy()),

@@ -1,4 +1,4 @@
-"""Dead-letter queues of SNS subscriptions of queues.
+"""Dead-letter queues for SNS subscriptions that deliver to SQS queues.
 
 Stock: the RedrivePolicy of a subscription is stored but has no effect. AWS: a message that the queue rejects (because the queue
 was deleted or its policy denies it) goes to the subscription's dead-letter queue at once. These are client errors, which SNS does

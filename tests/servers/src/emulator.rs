@@ -1,5 +1,5 @@
-//! The AWS emulator (`tests/emulator`) for one test, on a free loopback port. It ends when it is
-//! dropped.
+//! The AWS emulator (`tests/emulator`) for one test, on a free loopback port. It stops when it
+//! is dropped.
 
 use std::io::BufRead as _;
 use std::net::TcpListener;

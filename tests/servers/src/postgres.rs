@@ -1,5 +1,5 @@
 //! A private PostgreSQL server for one test, in a temporary folder, on a free loopback port. It
-//! ends when it is dropped.
+//! stops when it is dropped.
 
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
@@ -35,7 +35,7 @@ pub fn find() -> Option<PathBuf> {
 }
 
 /// Returns a command for a PostgreSQL program. The programs refuse to run as root, so root runs
-/// them as nobody.
+/// them as the user `nobody`.
 fn command(program: &Path) -> Command {
     let root = std::fs::metadata("/proc/self").is_ok_and(|own| {
         use std::os::unix::fs::MetadataExt as _;

@@ -154,7 +154,7 @@ codes! {
     LAMBDA_REFERENCE = 703, "OMS0703", "a handler cannot read a referenced value";
     LAMBDA_LIMIT = 704, "OMS0704", "the pipeline exceeds a limit of AWS Lambda";
     LAMBDA_DIRECT = 705, "OMS0705", "API Gateway cannot accept these orders without a handler";
-    SEVERAL_WRITES = 706, "OMS0706", "several writes depend on one read, each in its own transaction";
+    SEVERAL_WRITES = 706, "OMS0706", "several writes in separate transactions depend on one read";
 }
 
 #[cfg(test)]

@@ -14,10 +14,10 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .into_iter()
         .map(|candidate| {
             let plain = candidate.to_lowercase();
-            let strokes = strsim::damerau_levenshtein(&found, &plain);
+            let edits = strsim::damerau_levenshtein(&found, &plain);
             let length = found.chars().count().max(plain.chars().count());
             let similarity = strsim::jaro_winkler(&found, &plain);
-            (similarity, strokes, strokes * 3 <= length + 1, candidate)
+            (similarity, edits, edits * 3 <= length + 1, candidate)
         })
         .filter(|(similarity, _, near, _)| *near && *similarity >= SIMILARITY_MIN)
         .min_by(|a, b| a.1.cmp(&b.1).then(b.0.total_cmp(&a.0)))
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_different_name_is_not_suggested() {
+    fn a_dissimilar_name_is_not_suggested() {
         assert_eq!(closest("http.request", ["table.upsert", "table.insert"]), None);
         assert_eq!(closest("getFullYear", ["get"]), None);
         assert_eq!(closest("sha256", ["has"]), None);
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn a_typing_error_is_recognized() {
+    fn a_misspelled_name_is_recognized() {
         assert_eq!(closest("ammount", ["amount", "currency"]), Some("amount"));
         assert_eq!(closest("zzz", ["amount", "currency"]), None);
         assert_eq!(closest("propertys", ["propertyNames", "properties"]), Some("properties"));

@@ -123,7 +123,7 @@ pub struct DoneNote {
     pub object: Arc<str>,
 }
 
-/// An order that has no note of a handler.
+/// An order for which a handler has no note.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MissingNote {
     /// The key of the order's object.

@@ -172,8 +172,8 @@ pub trait Mailer: Send + Sync {
         Box::pin(std::future::ready(Some(Box::new(()) as Permit)))
     }
 
-    /// Stops granting permissions, also to callers that already wait, because the process is about
-    /// to end.
+    /// Stops granting permissions, even to callers that are already waiting, because the process is
+    /// about to end.
     fn close(&self) {}
 }
 

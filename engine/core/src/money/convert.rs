@@ -2,7 +2,7 @@
 //!
 //! The amount is multiplied by the quotient of two quotes from one row of a [`RateTable`], as exact
 //! rational numbers. The result is rounded once, to the minor units of the target currency. No
-//! intermediate result may be rounded: a cross rate with eight decimals already makes some orders
+//! intermediate result may be rounded: even a cross rate with eight decimals makes some orders
 //! wrong by a cent.
 
 use jiff::civil::Date;
@@ -16,7 +16,7 @@ pub const RATE_PLACES: u32 = 12;
 /// A converted amount and the rates used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conversion {
-    /// The amount, with as many decimals as the target currency has minor units.
+    /// The amount, with the number of decimals of the target currency (ISO 4217).
     pub amount: Decimal,
     /// Target units for one source unit, rounded half-even to [`RATE_PLACES`] decimals. It is only
     /// for display: the amount was not computed from it.
@@ -50,10 +50,11 @@ pub enum ConvertError {
 /// Converts an amount at the rates of a date.
 ///
 /// The rates come from the newest row that quotes both currencies, is dated `on` or earlier, and is
-/// at most `max_age_days` days old. The amount times R(to) / R(from), where R is in units per base,
-/// is rounded once with `rounding` to the minor units of `to`. For a fixed table that quotes base
-/// units per unit, the factor is R(from) / R(to). If both currencies are the same, no row is
-/// needed: the rate is 1, and its date is `on`, or `None` for a fixed table.
+/// at most `max_age_days` days old. The amount is multiplied by R(to) / R(from) and rounded once
+/// with `rounding` to the minor units of `to`. R is the rate of a currency in that row, in units
+/// per unit of the base currency. For a fixed table that quotes base units per unit, the factor is
+/// R(from) / R(to). If both currencies are the same, no row is needed: the rate is 1, and its date
+/// is `on`, or `None` for a fixed table.
 ///
 /// # Errors
 ///
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rounding_mode_determines_ties() {
+    fn the_rounding_mode_determines_how_ties_are_rounded() {
         let table = usd_row();
         for (amount, half_even, half_up) in [
             ("897.505", "897.50", "897.51"),

@@ -45,8 +45,8 @@ fn step_into(json: &mut Jiter<'_>, token: &str) -> Result<bool, JiterError> {
     match json.peek()? {
         Peek::Object => {
             let mut key = json.known_object()?.map(|name| name == token);
-            while let Some(is_it) = key {
-                if is_it {
+            while let Some(matches) = key {
+                if matches {
                     return Ok(true);
                 }
                 json.next_skip()?;

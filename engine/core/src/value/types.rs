@@ -27,7 +27,7 @@ pub enum DateFormat {
 pub enum Unit {
     /// A known currency.
     Code(Currency),
-    /// The currency in a field, given by its path from the scope, such as `order.currency`.
+    /// The currency that a field names, given by its path from the scope, such as `order.currency`.
     Field(Arc<str>),
 }
 
@@ -35,7 +35,7 @@ impl fmt::Display for Unit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Code(currency) => write!(f, "{}", currency.code()),
-            Self::Field(path) => write!(f, "the currency in `{path}`"),
+            Self::Field(path) => write!(f, "the currency that `{path}` names"),
         }
     }
 }

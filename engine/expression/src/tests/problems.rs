@@ -1,4 +1,5 @@
-//! Problems of wrong expressions: the code, the message, the byte range and the help.
+//! Tests the problems that are reported for invalid expressions: code, message, byte range and
+//! help.
 
 use super::*;
 
@@ -283,6 +284,6 @@ fn operands() {
         "order.count",
         None,
     );
-    let help = Some("write `t != \"\"`, or compare it with another text");
+    let help = Some("write `t != \"\"`, or compare it with other text");
     check("order.tags.filter(t, t)", 404, "`filter` expects a condition, found text", "t", help);
 }

@@ -157,7 +157,7 @@ fn values_computed_from_personal_data_are_personal() {
 #[test]
 fn an_amount_keeps_its_currency() {
     let unit = |text: &str| compiled(text).ty().unit.as_ref().map(ToString::to_string);
-    let order = Some("the currency in `order.currency`".to_owned());
+    let order = Some("the currency that `order.currency` names".to_owned());
     assert_eq!(unit("order.amount"), order);
     assert_eq!(unit("order.amount + order.fee"), order);
     assert_eq!(unit("order.amount * order.rate"), order);

@@ -46,7 +46,7 @@ fn found(json: &Json, expected: &Type) -> Vec<String> {
 }
 
 #[test]
-fn a_single_expression_keeps_its_type_and_other_text_makes_it_text() {
+fn an_expression_alone_keeps_its_type_and_an_expression_within_text_becomes_text() {
     assert_eq!(built(&json!("${{ order.amount }}"), None).ty().to_string(), "a decimal");
     assert_eq!(built(&json!("${{ order.amount }}\n"), None).ty().to_string(), "a decimal");
     assert_eq!(built(&json!("${{ run.key }}.json"), None).ty().to_string(), "text");

@@ -264,7 +264,7 @@ impl Index {
             runs,
             has_all,
             customers: of,
-            of_customers: customers.all,
+            customers_total: customers.all,
         })
     }
 

@@ -10,8 +10,8 @@ use crate::runs::search::Page;
 use crate::state::readers::Reader;
 use crate::tables::definition::quoted;
 
-/// Maximum number of customers from tables whose orders are searched. Orders that contain the text
-/// are searched in addition.
+/// Maximum number of customers from tables for whose orders the search looks. Orders that contain
+/// the text themselves are found in any case.
 const CUSTOMERS_MAX: usize = 20;
 
 /// The result of a customer search.
@@ -19,16 +19,16 @@ const CUSTOMERS_MAX: usize = 20;
 pub struct CustomerRuns {
     /// One page of the runs, newest first.
     pub page: Page,
-    /// The matches of each run on the page, by row.
+    /// The matches of each run on the page, by the run's row number.
     pub matched: BTreeMap<i64, Vec<Match>>,
     /// Number of runs that were found.
     pub runs: usize,
     /// Whether `runs` is the total. Otherwise, there are more.
     pub has_all: bool,
-    /// Number of customers from tables whose orders were searched.
+    /// Number of customers from tables for whose orders the search looked.
     pub customers: usize,
-    /// Number of customers in tables that match the text.
-    pub of_customers: u64,
+    /// Total number of customers in tables whose personal columns contain the text.
+    pub customers_total: u64,
 }
 
 /// A place that matches the search text.

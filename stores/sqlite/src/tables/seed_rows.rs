@@ -45,7 +45,7 @@ pub(crate) fn key_digest(key: &[Sql]) -> Digest {
     Digest::of_parts(texts.iter().map(String::as_bytes))
 }
 
-/// Returns the values of a row's key in the form of the database.
+/// Returns the values of a row's key as the database stores them.
 pub(crate) fn key_of(table: &TableDef, row: &Value) -> Vec<Sql> {
     table
         .key_of(row)

@@ -47,7 +47,7 @@ async fn one_by_one(runner: &Arc<Runner>, workload: &Workload) -> anyhow::Result
     let mut seconds = Vec::with_capacity(ORDERS);
     for (line, order) in workload.orders.iter().cycle().take(WARM_UP + ORDERS).enumerate() {
         let (name, body) = (format!("one-{line}"), order.clone().into_bytes());
-        let order = Work::Order(Order { name, body, named: false, reply: None });
+        let order = Work::Order(Order { name, body, name_must_equal_key: false, reply: None });
         let watch = Stopwatch::start();
         orders.send(order).await.context("the runner accepts no orders")?;
         let outcome = outcomes.recv().await.context("the runner reported no result")?;
