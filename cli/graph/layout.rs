@@ -286,6 +286,7 @@ mod tests {
     #[test]
     fn boxes_do_not_overlap_and_are_within_the_image() {
         let (layout, _) = random_layout(120);
+        assert_eq!(layout.boxes.len(), 120);
         for (at, (x, y)) in layout.boxes.iter().enumerate() {
             assert!(*x >= 40.0 && x + 40.0 <= layout.size.width, "{at}");
             assert!(*y >= 0.0 && y + 40.0 <= layout.size.height, "{at}");
@@ -298,6 +299,8 @@ mod tests {
     #[test]
     fn lines_run_downwards_from_box_to_box_and_cross_no_box() {
         let (layout, edges) = random_layout(120);
+        assert_eq!(layout.lines.len(), edges.len());
+        assert!(edges.len() >= 119, "only {} edges", edges.len());
         for ((from, to), line) in edges.iter().zip(&layout.lines) {
             let stretches = &line.as_ref().unwrap().stretches;
             let (begin, end) = (stretches.first().unwrap(), stretches.last().unwrap());

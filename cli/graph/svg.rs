@@ -306,7 +306,7 @@ mod tests {
             picture.contains(">when steps.contact.email != null &amp;&amp; ord…</text>"),
             "{picture}"
         );
-        assert!(picture.contains(&escape(long)), "the tooltip has the full text");
+        assert!(picture.contains(&escape(long)), "the tooltip lacks the full text");
         assert!(size(&node).width > 40.0 * 0.62 * 11.0);
     }
 

@@ -209,7 +209,8 @@ mod tests {
         for (reply, line) in replies.into_iter().zip(1..) {
             let mut order = order();
             file.expect(&mut order, origin(line));
-            if let (Some(sender), Some(reply)) = (order.reply, reply) {
+            let sender = order.reply.unwrap();
+            if let Some(reply) = reply {
                 assert!(sender.send(reply).is_ok());
             }
         }

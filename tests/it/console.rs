@@ -2,7 +2,7 @@
 
 use serde_json::{Value as Json, json};
 
-use crate::harness::{Scratch, TestPipeline, command, root};
+use crate::harness::{Scratch, TestPipeline, command, database_bytes, root};
 use crate::serve::server::{HttpResponse, Server};
 
 /// A minimal browser that keeps its cookie and sends the CSRF token with forms.
@@ -153,7 +153,7 @@ fn a_key_gives_access_to_the_metrics_of_its_own_pipeline() {
         std::thread::sleep(std::time::Duration::from_millis(50));
         server.get("/metrics").status == 401
     });
-    assert!(refused, "the metrics require a key once every pipeline has one");
+    assert!(refused, "the server returned the metrics without a key");
     for (key, (own, other)) in
         keys.iter().zip([(pipelines[0], pipelines[1]), (pipelines[1], pipelines[0])])
     {
@@ -376,11 +376,9 @@ fn a_session_survives_a_restart_and_ends_with_the_logout_or_with_its_key() {
     first.log_in(&server, &ann);
     second.log_in(&server, &bob);
     let cookie = first.cookie.split_once('=').unwrap().1.to_owned();
-    for file in ["oms.db", "oms.db-wal"] {
-        let bytes = std::fs::read(server.site.state.join(file)).unwrap_or_default();
-        let kept = bytes.windows(cookie.len()).any(|part| part == cookie.as_bytes());
-        assert!(!kept, "the cookie itself is in {file}");
-    }
+    let bytes = database_bytes(&server.site.state.join("oms.db"));
+    let kept = bytes.windows(cookie.len()).any(|part| part == cookie.as_bytes());
+    assert!(!kept, "the cookie itself is in the state");
     server.end().exits(0);
     let server = Server::start(site(), &[]);
     let page = first.get(&server, "/console/storefront/").is(200).body;
@@ -510,7 +508,7 @@ fn a_finding_is_shown_below_its_file() {
     let (name, marks) = of_others.split_once("</h3>").unwrap();
     assert!(name.contains("order.schema.json"), "{name}");
     let marked = marks.split("<li>").find(|line| line.contains("class=\"mark error\"")).unwrap();
-    assert!(marked.contains("&quot;objekt&quot;</code>") || marked.contains("objekt"), "{marked}");
+    assert!(marked.contains("&quot;objekt&quot;"), "{marked}");
 }
 
 #[test]

@@ -277,14 +277,18 @@ fn a_kill_during_a_retry_repeats_no_completed_step() {
         }
         finish(&mut command)
     };
+    let mut killed = 0;
     for (at, place) in PLACES.iter().enumerate() {
-        let killed = retry(Some(format!("{place}:{}", at + 1)));
-        assert!(killed.code == -1 || killed.code == 0, "{}", killed.stderr);
+        let output = retry(Some(format!("{place}:{}", at + 1)));
+        // The runs that are still parked may need fewer commits than it takes to be killed.
+        assert!(output.code == -1 || output.code == 0, "{}", output.stderr);
+        killed += u32::from(output.code == -1);
         let bills = site.count("select count(*) from billing_data");
         let done = site.count("select count(*) from oms_runs where state = 'completed'");
         assert_eq!(bills, done);
         assert_eq!(site.count("select count(*) from oms_mails"), done);
     }
+    assert!(killed > 0, "no retry was killed");
     // Runs that were retried before the crash continue by themselves; the others are still parked.
     site.call(&["run"], &["--format", "json"]);
     retry(None).exits(0);

@@ -77,7 +77,7 @@ fn every_object_key_has_its_own_file() {
     let mut contents: Vec<String> = written.values().cloned().collect();
     contents.sort();
     assert_eq!(contents, expected);
-    assert_eq!(written, files(&later), "an object has the same file name in every export");
+    assert_eq!(written, files(&later), "two exports use different file names");
     assert_eq!(written["out/k0/x"], "k0/x");
     assert!(!scratch.path("escape").exists());
 }

@@ -188,6 +188,18 @@ impl TestPipeline {
     }
 }
 
+/// Returns the bytes of a database file and of its write-ahead log, if it has one.
+pub(crate) fn database_bytes(path: &Path) -> Vec<u8> {
+    let mut bytes = std::fs::read(path).unwrap();
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    match std::fs::read(log) {
+        Ok(log) => bytes.extend(log),
+        Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::NotFound),
+    }
+    bytes
+}
+
 /// Returns every row of every table as text, one line per row, sorted.
 pub(crate) fn dump(connection: &Connection) -> String {
     let mut names = connection

@@ -102,5 +102,5 @@ fn a_runner_works_without_threads_and_on_a_given_clock() {
     let database = rusqlite::Connection::open(state.join("oms.db")).unwrap();
     let times = "select count(*) from oms_runs where accepted_at = ?1 and updated_at = ?1";
     let stamped: i64 = database.query_row(times, [at.as_millisecond()], |row| row.get(0)).unwrap();
-    assert_eq!(stamped, 3, "every time stamp is from the given clock");
+    assert_eq!(stamped, 3, "a time stamp is not from the given clock");
 }

@@ -156,6 +156,7 @@ fn a_customer_without_a_valid_address_gets_no_mail() {
             "amount": "10.00", "items": [], "shipping_country": "DE",
         })
     };
+    let (mut missing, mut invalid) = (0, 0);
     for line in lines(&data.join("bad-input/orders/customers-edge.ndjson")) {
         let customer: Json = serde_json::from_str(&line).unwrap();
         let scratch = storefront(std::slice::from_ref(&customer));
@@ -163,18 +164,21 @@ fn a_customer_without_a_valid_address_gets_no_mail() {
         let pipeline = scratch.path("pipelines/storefront.yaml");
         if customer["email"].is_null() {
             // A missing address is allowed: the e-mail is skipped.
+            missing += 1;
             let (site, output) = submit(&scratch, "state", id, order(id).to_string().as_bytes());
             assert_eq!(output.json()["completed"], 1, "{}", output.stderr);
             assert_eq!(site.count("select count(*) from billing_data"), 1);
             assert_eq!(site.count("select count(*) from oms_mails"), 0);
         } else {
             // An invalid address is never imported into the table.
+            invalid += 1;
             let site = TestPipeline { pipeline, state: scratch.path("state") };
             let output = site.call(&["run"], &["--samples"]).exits(1);
             assert!(output.stderr.contains("OMS0210"), "{}", output.stderr);
             assert!(output.stderr.contains("customers.ndjson:789"), "{}", output.stderr);
         }
     }
+    assert!(missing > 0 && invalid > 0, "{missing} missing and {invalid} invalid addresses");
 }
 
 /// A script that reads a Maildir with Python's mail parser and prints the headers and the item

@@ -114,11 +114,25 @@ fn a_date_is_read_in_its_declared_format_and_stored_unambiguously() {
 #[test]
 fn money_is_exact_to_the_last_digit() {
     let state = State::new("exact");
-    // Binary floats cannot represent 0.05 exactly, so the product would be off.
-    state.order("first", &order("A1", "03/12/2023", "MXN", "999999999999.99"));
-    let bill = &state.bills()[0];
-    assert_eq!(bill["bill_amount"], "999999999999.99");
-    assert_eq!(bill["bill_amount_usd"], "50000000000.00");
+    // The exact products are 49999999999.985, 46558184981.225 and 580673921188.3949, which the
+    // pipeline rounds half to even. Binary floats cannot represent 0.05 and 0.79 exactly, and give
+    // a cent more.
+    for (at, (currency, rate, amount, exact, float)) in [
+        ("MXN", 0.05, "999999999999.70", "49999999999.98", "49999999999.99"),
+        ("MXN", 0.05, "931163699624.50", "46558184981.22", "46558184981.23"),
+        ("CAD", 0.79, "735030279985.31", "580673921188.39", "580673921188.40"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(format!("{:.2}", amount.parse::<f64>().unwrap() * rate), float, "{amount}");
+        let name = format!("order-{at}");
+        state.order(&name, &order("A1", "03/12/2023", currency, amount));
+        let bills = state.bills();
+        let bill = bills.iter().find(|bill| bill["order_key"] == name.as_str()).unwrap();
+        assert_eq!(bill["bill_amount"], amount, "{currency}");
+        assert_eq!(bill["bill_amount_usd"], exact, "{currency} {amount}");
+    }
 }
 
 #[test]

@@ -81,7 +81,7 @@ fn rows_read_before_a_wait_are_read_again_for_the_next_attempt() {
     assert_eq!(
         decisions(&mut run, second(5)),
         [r#"start have 1 {"sku":"mug"}"#],
-        "the next attempt must wait for the row"
+        "the next attempt does not wait for the row"
     );
     run.scheduler.apply(&more[1]).unwrap();
     assert_eq!(decisions(&mut run, second(5)), [r#"start left 1 {"pieces":8}"#]);
@@ -91,7 +91,7 @@ fn rows_read_before_a_wait_are_read_again_for_the_next_attempt() {
     );
     run.scheduler.apply(events.last().unwrap()).unwrap();
     let take = [r#"start take 2 {"pieces":8,"sku":"mug"}"#];
-    assert_eq!(decisions(&mut run, second(5)), take, "the attempt number increases");
+    assert_eq!(decisions(&mut run, second(5)), take, "the attempt number does not increase");
     // After a resume from the journal, the row is older than the attempt and is read again.
     let journal = encode(&events);
     let mut run = restored(&plan, &decode(&journal, &plan).unwrap());

@@ -113,7 +113,7 @@ fn a_key_is_required_once_one_exists_and_revoked_keys_are_rejected() {
         let headers = [&["content-type: application/json"], headers].concat();
         server.call("PUT", &path, &headers, &bytes(&order)).status
     };
-    assert_eq!(send(&[]), 201, "without keys, local requests need none");
+    assert_eq!(send(&[]), 201, "a local request is rejected although no key exists");
     let elsewhere = format!("GET {path} HTTP/1.1\r\nhost: shop.example.com\r\n\r\n");
     let misdirected = server.raw(elsewhere.as_bytes()).is(421).json();
     let detail = misdirected["detail"].as_str().unwrap_or_default();
@@ -204,7 +204,7 @@ fn pipelines_without_an_intake_or_with_the_same_path_are_not_served() {
     scratch.edit("pipelines/other.yaml", "name: storefront", "name: other");
     let (one, two) = (one.to_string_lossy(), two.to_string_lossy());
     let both = oms(["serve", &one, &two, "--listen", "127.0.0.1:0"]).exits(1);
-    assert!(both.stderr.contains("path"), "{}", both.stderr);
+    assert!(both.stderr.contains("two pipelines use the intake path"), "{}", both.stderr);
     scratch.edit("pipelines/other.yaml", "/storefront/order/{key}", "/console/{key}");
     let reserved = oms(["serve", &two, "--listen", "127.0.0.1:0"]).exits(4);
     assert!(reserved.stderr.contains("reserved for the server"), "{}", reserved.stderr);
@@ -296,5 +296,5 @@ fn systemd_is_notified_of_readiness_and_shutdown() {
     server.end().exits(0);
     assert_eq!(receive(), "STOPPING=1\n");
     socket.set_nonblocking(true).unwrap();
-    assert!(socket.recv(&mut [0; 64]).is_err(), "nothing else is sent");
+    assert!(socket.recv(&mut [0; 64]).is_err(), "another notification was sent");
 }

@@ -63,7 +63,8 @@ fn a_mail_without_a_reply_is_held_until_a_user_decides() {
     for (held, sent) in [("sent", 1), ("resend", 2)] {
         let Some(smtp) = SmtpTest::plain("a held mail") else { return };
         smtp.server.fail(&[json!({ "at": "message", "do": "close", "times": 1 })]);
-        let (code, summary) = smtp.send(&[ONE[0], ("B", "joe@example.com")]);
+        let orders = [ONE[0], ("B", "joe@example.com")];
+        let (code, summary) = smtp.send(&orders);
         assert_eq!((code, &summary["parked"]), (1, &json!(1)), "{summary}");
         assert_eq!(smtp.server.accepted().len(), 2);
         let parked =
@@ -77,10 +78,19 @@ fn a_mail_without_a_reply_is_held_until_a_user_decides() {
         assert_eq!((code, &summary["completed"]), (0, &json!(1)), "{summary}");
         let accepted = smtp.server.accepted();
         assert_eq!(accepted.len(), 1 + sent);
+        // Every e-mail of an order has the message id that the order's step returned.
         let told = smtp.site.export("told");
-        let ids: Vec<&Json> = accepted.iter().map(|mail| &mail["message_id"]).collect();
-        // Each stored message id is that of an accepted e-mail.
-        assert!(told.iter().all(|row| ids.contains(&&row["message"])), "{told:?} {ids:?}");
+        assert_eq!(told.len(), orders.len(), "{told:?}");
+        for (id, to) in orders {
+            let row = told.iter().find(|row| row["id"] == id).unwrap();
+            let mails = accepted.iter().filter(|mail| mail["envelope_to"] == json!([to]));
+            let ids: Vec<&Json> = mails.map(|mail| &mail["message_id"]).collect();
+            assert!(
+                !ids.is_empty() && ids.iter().all(|id| **id == row["message"]),
+                "{row} {ids:?}"
+            );
+        }
+        assert_ne!(told[0]["message"], told[1]["message"], "two orders have the same message id");
         assert_eq!(smtp.site.count("select count(*) from oms_mails"), 2);
     }
 }

@@ -1,8 +1,9 @@
 //! States of earlier versions: they can be read, run, retried and backed up.
 
+use rusqlite::Connection;
 use serde_json::json;
 
-use crate::harness::{Scratch, TestPipeline, copy, root};
+use crate::harness::{Scratch, TestPipeline, copy, dump, root};
 
 /// Copies the state that version 0.1.0 wrote.
 fn first_version(scratch: &Scratch) -> TestPipeline {
@@ -56,5 +57,5 @@ fn a_state_of_the_first_version_can_be_run_retried_and_backed_up() {
     assert_eq!(site.export("misses").len(), 3, "a completed catch step ran again");
     let copy = scratch.path("copy.db");
     site.call(&["db", "backup"], &[&copy.to_string_lossy()]).exits(0);
-    assert!(copy.exists());
+    assert_eq!(dump(&Connection::open(copy).unwrap()), dump(&site.connection()));
 }

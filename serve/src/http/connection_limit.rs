@@ -244,7 +244,7 @@ mod tests {
         let begun = idle.since().unwrap();
         std::thread::sleep(Duration::from_millis(3));
         idle.begin();
-        assert_eq!(idle.since().unwrap(), begun, "the wait has started already");
+        assert_eq!(idle.since().unwrap(), begun, "the wait started again");
         idle.progress(true);
         assert!(idle.since().unwrap() - begun >= Duration::from_millis(3));
         idle.end();

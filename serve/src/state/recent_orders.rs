@@ -109,6 +109,6 @@ mod tests {
         catch_up(&rows, 2_006);
         assert_eq!(count(), 4);
         catch_up(&rows, 3_806);
-        assert_eq!(count(), 1, "only the second 2006 is left");
+        assert_eq!(count(), 1, "orders of another second than 2006 are counted");
     }
 }

@@ -1,11 +1,12 @@
 //! An expression over an order.
 //!
 //! Promises: an expression is compiled, or rejected with at least one error. Its problems point
-//! into the text. The evaluation of a compiled expression does not panic.
+//! into the text. The evaluation of a compiled expression gives a value of the type that the checker
+//! derived, or fails because of the size of a number, a date or a list.
 
 use std::sync::LazyLock;
 
-use oms_engine::expression::{Env, ProblemSeverity, Root, Scope, compile};
+use oms_engine::expression::{Env, EvalError, ProblemSeverity, Root, Scope, compile};
 use oms_engine::schema::{OrderSchema, TypeRules};
 use oms_engine::time_zone::TimeZone;
 use oms_engine::value::Value;
@@ -29,8 +30,13 @@ pub(crate) fn run(data: &[u8]) {
     match compile(text, scope) {
         Ok(compiled) => {
             let env = Env { order, ..Env::empty() };
-            // The evaluation may fail, for example because a number is out of range.
-            let _value = compiled.eval(&env);
+            let ty = compiled.ty();
+            match compiled.eval(&env) {
+                Ok(value) => {
+                    assert!(ty.contains(&value), "{value:?} does not have the type {ty:?}")
+                }
+                Err(error) => assert_ne!(error, EvalError::Mistyped, "the type is {ty:?}"),
+            }
         }
         Err(problems) => {
             assert!(

@@ -31,6 +31,8 @@ proptest! {
         };
         let found = differences(&canonical(&left), &canonical(&right));
         prop_assert_eq!(found.count == 0, left == right);
+        prop_assert_eq!(found.pointers.is_empty(), left == right);
+        prop_assert_eq!(differences(&canonical(&left), &canonical(&left)).count, 0);
         for pointer in &found.pointers {
             prop_assert_ne!(left.pointer(pointer), right.pointer(pointer), "{}", pointer);
         }

@@ -19,6 +19,7 @@ mod json_walk;
 mod json_write;
 mod mask;
 mod mask_text;
+mod membership;
 mod typed;
 mod types;
 
