@@ -67,6 +67,8 @@ impl DataApi {
                 Some(
                     "DatabaseResumingException"
                     | "DatabaseUnavailableException"
+                    // The cluster is starting, stopping or failing over.
+                    | "InvalidResourceStateException"
                     | "StatementTimeoutException",
                 ) => StepError::transient(cause::UNAVAILABLE, "the database is not ready"),
                 Some("DatabaseErrorException" | "BadRequestException") => {

@@ -1,12 +1,14 @@
 //! A branch handler: runs the steps of one branch for each order in an event.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use oms_engine::effects::{
-    Class, Clock as _, DoneNote, Effects as _, OrderLocation, Orders, Queue,
+    Class, Clock as _, DoneNote, Effects as _, OrderLocation, Orders, Queue, cause,
 };
 use oms_engine::plan::{Choreography, ObjectKey, Plan};
 use oms_engine::run::{Run, RunState, StepState, accept, advance};
@@ -159,8 +161,16 @@ impl BranchHandler {
         if left.is_zero() {
             return retry("timeout", "no time was left in the invocation");
         }
-        match tokio::time::timeout(left, self.run(place, deadline)).await {
-            Ok(outcome) => outcome,
+        // A panic must not fail the other messages of the event. The runtime would return an error
+        // for all of them, and SQS would deliver all of them again.
+        let run = AssertUnwindSafe(self.run(place, deadline)).catch_unwind();
+        match tokio::time::timeout(left, run).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => parked(
+                name_of_object(&place.key),
+                cause::PANIC,
+                "the handler panicked, which is a bug; its log has the details",
+            ),
             Err(_) => retry("timeout", "the order took longer than the invocation allows"),
         }
     }

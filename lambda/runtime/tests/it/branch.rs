@@ -1,9 +1,12 @@
 //! Tests of branches: a stored order is billed once and confirmed once, however often and in
 //! whatever form a handler receives it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use oms_engine::effects::{Clock as _, OrderLocation};
+use oms_engine::effects::{
+    Clock as _, Io, ListedOrder, OrderLocation, Orders, StoreResult, StoredOrder,
+};
 use oms_lambda::{Message, Outcome, SystemClock, messages};
 use serde_json::json;
 
@@ -67,6 +70,42 @@ async fn concurrent_invocations_with_one_order_send_one_mail() {
     );
     assert_eq!(shop.mails(), 1);
     assert_eq!(shop.ask("select state from oms_claims").await, [[Some("done".to_owned())]]);
+}
+
+/// Orders of which one makes the handler panic.
+struct Panics(Arc<dyn Orders>);
+
+impl Orders for Panics {
+    fn store<'a>(
+        &'a self,
+        bucket: &'a str,
+        key: &'a str,
+        order: &'a StoredOrder,
+    ) -> Io<'a, StoreResult> {
+        self.0.store(bucket, key, order)
+    }
+
+    fn fetch<'a>(&'a self, place: &'a OrderLocation) -> Io<'a, Option<StoredOrder>> {
+        assert!(!place.key.contains("panics"), "a bug");
+        self.0.fetch(place)
+    }
+
+    fn list<'a>(&'a self, bucket: &'a str, after: Option<&'a str>) -> Io<'a, Vec<ListedOrder>> {
+        self.0.list(bucket, after)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_parks_its_order_and_no_other_one_of_the_event() {
+    let Some(shop) = Shop::open().await else { return };
+    let (key, body) = order();
+    shop.intake().put(&key, &body).await;
+    let bill = shop.branch_of("initiate-billing", Arc::new(Panics(shop.objects())));
+    let batch = [received("panics"), received(&key)].concat();
+    let answer = bill.event(&batch, distant_deadline()).await;
+    assert_eq!(answer, json!({ "batchItemFailures": [] }));
+    assert_eq!(shop.ask("select order_id from billing_data").await, [[Some(key)]]);
+    assert_eq!(shop.dead_letter().await.unwrap().1, "panic");
 }
 
 #[tokio::test(flavor = "multi_thread")]

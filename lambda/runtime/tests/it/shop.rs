@@ -10,7 +10,7 @@ use aws_config::{BehaviorVersion, ConfigLoader, Region};
 use aws_sdk_s3::config::Credentials;
 use jiff::Timestamp;
 use oms_aws::{Cluster, DataApi, S3Objects, SesMailer, Session, SqsQueue};
-use oms_engine::effects::{Clock as _, Mailer, Queue};
+use oms_engine::effects::{Clock as _, Mailer, Orders, Queue};
 use oms_engine::plan::{Choreography, Plan, read_rows};
 use oms_lambda::{BranchHandler, Bundle, IntakeHandler, SystemClock, World};
 use oms_sql::{Claims, Database, SqlBranches, SqlTables, Statement, import, migrate};
@@ -125,6 +125,11 @@ impl Shop {
     }
 
     pub(crate) fn branch(&self, name: &str) -> BranchHandler {
+        self.branch_of(name, self.objects())
+    }
+
+    /// Returns the handler of a branch that reads its orders from `orders`.
+    pub(crate) fn branch_of(&self, name: &str, orders: Arc<dyn Orders>) -> BranchHandler {
         let world = World {
             tables: Some(Arc::new(SqlTables::new(Arc::clone(&self.database)))),
             mail: Some(self.mailer()),
@@ -132,7 +137,7 @@ impl Shop {
             ..World::default()
         };
         let dead = SqsQueue::new(&self.session, self.dead_letters.clone());
-        BranchHandler::new(name, &self.plan, self.objects(), world, Arc::new(dead)).unwrap()
+        BranchHandler::new(name, &self.plan, orders, world, Arc::new(dead)).unwrap()
     }
 
     /// Receives a dead letter. Returns its body and its cause.
