@@ -16,6 +16,12 @@ use crate::step::{Port, Verb};
 /// has at most 6 MB ("Lambda quotas"), which includes the envelope that API Gateway adds.
 pub const LAMBDA_BODY_MAX: usize = 5 << 20;
 
+/// Maximum number of characters of the names of the pipeline and of the bucket together. The name of
+/// a bucket in S3 has at most 63 characters ("General purpose bucket naming rules"). It also contains
+/// the number of the account (12 characters), the region (at most 14, such as `ap-southeast-1`), and
+/// three hyphens.
+const BUCKET_NAME_MAX: usize = 63 - 12 - 14 - 3;
+
 /// A plan divided into an intake, an announcement and branches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choreography {
@@ -89,6 +95,9 @@ pub fn choreography(plan: &Plan) -> Result<Choreography, Vec<Finding>> {
         plan.handlers().iter().flat_map(|handler| handler.steps.iter().copied()).collect();
     let intake_steps = intake_steps(plan, &handled, &mut found);
     let object = intake_steps.and_then(|(store, _)| object_key(plan, store));
+    if let Some((store, _)) = intake_steps {
+        check_bucket_name(plan, store, &mut found);
+    }
     if direct {
         direct::check(plan, intake_steps.map(|(store, _)| store), object.as_ref(), &mut found);
     }
@@ -105,6 +114,19 @@ pub fn choreography(plan: &Plan) -> Result<Choreography, Vec<Finding>> {
         }
         _ => Err(found),
     }
+}
+
+/// Reports a bucket whose name in S3 could be too long.
+fn check_bucket_name(plan: &Plan, store: usize, found: &mut Vec<Finding>) {
+    let bucket = resource(plan, store, Port::Objects);
+    let length = plan.name().len() + bucket.len();
+    let Some(step) = plan.steps().get(store).filter(|_| length > BUCKET_NAME_MAX) else { return };
+    let place = Place::value(Route::root().key("steps").key(&step.id).key("with").key("bucket"));
+    let message = format!(
+        "the names of the pipeline and of this bucket have {length} characters together, but the name of a bucket in S3 has room for {BUCKET_NAME_MAX}"
+    );
+    let help = "shorten one of the names; AWS adds the account and the region".to_owned();
+    found.push(Finding::error(codes::LAMBDA_LIMIT, place, message).help(help));
 }
 
 fn resource(plan: &Plan, step: usize, port: Port) -> Arc<str> {
