@@ -17,8 +17,8 @@ use crate::output;
 
 /// Generate AWS Lambda handlers in Rust, with their deployment template and permissions
 ///
-/// The output is deterministic. Overwrites the generated files, and deletes files in the handlers'
-/// `bundle` folders that are no longer needed. All other files in the folder stay unchanged.
+/// The output is deterministic. Overwrites the generated files, and deletes files in `crates` and in
+/// the handlers' `bundle` folders that are no longer needed. All other files stay unchanged.
 ///
 /// Example: oms generate lambda pipelines/storefront.yaml --out deploy/storefront
 #[derive(clap::Args, Debug)]
@@ -34,8 +34,8 @@ pub(crate) struct Args {
     /// Source of the exchange rates
     #[arg(long, value_enum, default_value_t)]
     rates: Rates,
-    /// Path to the `oms` crates, relative to the output folder; by default, Cargo downloads the
-    /// crates from the registry
+    /// Path to a checkout of `oms`, relative to the output folder; by default, the folder contains
+    /// the sources of the crates and a lock file
     #[arg(long, value_name = "PATH")]
     crates: Option<String>,
 }
@@ -51,10 +51,11 @@ enum Rates {
     Refreshed,
 }
 
-/// The folder of the handlers. Each handler has a folder of embedded files in which the generator
-/// deletes outdated files.
+/// The folder of the handlers. Each handler has a folder of embedded files.
 const HANDLERS: &str = "handlers";
 const EMBEDDED: &str = "bundle";
+/// The folder of the crates that the handlers link.
+const CRATES: &str = "crates";
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { pipeline, out, check, rates, crates } = args;
@@ -80,7 +81,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             write(&place, content)?;
         }
     }
-    for path in embedded(&out) {
+    for path in generated_only(&out) {
         if !files.contains_key(&path) {
             if !check {
                 let place = out.join(&path);
@@ -97,7 +98,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
         if !stale.is_empty() {
             output::message(&format!(
-                "generate the files again: oms generate lambda {} --out {shown}",
+                "generate the files again: oms generate lambda {} --out {shown}{with}{at}",
                 pipeline.display()
             ));
             return Ok(exit::FINDINGS);
@@ -128,12 +129,14 @@ fn write(place: &Path, content: &[u8]) -> anyhow::Result<()> {
     std::fs::write(place, content).with_context(failed)
 }
 
-/// Returns the paths of the existing embedded files, relative to the folder.
-fn embedded(out: &Path) -> Vec<String> {
+/// Returns the paths of the existing files in folders that contain only generated files, relative to
+/// the output folder.
+fn generated_only(out: &Path) -> Vec<String> {
     let mut found = Vec::new();
     let handlers = std::fs::read_dir(out.join(HANDLERS)).into_iter().flatten().flatten();
     let mut folders: Vec<String> = handlers
         .map(|entry| format!("{HANDLERS}/{}/{EMBEDDED}", entry.file_name().to_string_lossy()))
+        .chain([CRATES.to_owned()])
         .collect();
     while let Some(folder) = folders.pop() {
         let Ok(entries) = std::fs::read_dir(out.join(&folder)) else { continue };

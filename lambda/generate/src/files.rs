@@ -10,6 +10,7 @@ use crate::GenerateError;
 use crate::embed::Bundles;
 use crate::resources::{BranchView, View};
 use crate::schema::Schema;
+use crate::vendored::{self, Package};
 
 macro_rules! templates {
     ($($name:literal),* $(,)?) => {
@@ -45,6 +46,26 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "template/role.yaml",
 ];
 
+/// The crates that handlers link, and their folders in the project.
+const CRATES: [(&str, &str); 4] = [
+    ("oms-aws", "adapters/aws"),
+    ("oms-lambda", "lambda/runtime"),
+    ("oms-sql", "adapters/sql"),
+    ("oms-steps", "steps"),
+];
+
+/// Data for the template of the workspace.
+#[derive(Serialize)]
+struct Workspace<'a> {
+    all: &'a View,
+    /// The names of the handlers.
+    handlers: Vec<&'a str>,
+    /// The folders of the vendored crates.
+    crates: Vec<String>,
+    /// The sections with the dependencies.
+    workspace: String,
+}
+
 /// Data for the template of one handler.
 #[derive(Serialize)]
 struct Handler<'a> {
@@ -71,6 +92,15 @@ impl<'a> Handler<'a> {
             database: branch.database,
             refresh: false,
         }
+    }
+
+    /// Returns the handler's package with the dependencies of `handler.Cargo.toml`.
+    fn package(&self) -> Package<'a> {
+        let mut dependencies = vec!["oms-aws", "oms-lambda"];
+        dependencies.extend(self.database.then_some("oms-sql"));
+        dependencies.extend((!self.refresh).then_some("oms-steps"));
+        dependencies.push("tokio");
+        Package { name: self.name, dependencies }
     }
 }
 
@@ -106,7 +136,7 @@ pub(crate) fn write(
         registry.register_template_string(name, text).map_err(Box::new)?;
     }
     let mut files = BTreeMap::new();
-    for name in ["Cargo.toml", "README.md", "iam.md", "samconfig.toml"] {
+    for name in ["README.md", "iam.md", "samconfig.toml"] {
         insert(&mut files, name, registry.render(name, view)?);
     }
     let mut template = String::new();
@@ -136,7 +166,28 @@ pub(crate) fn write(
     let branches = view.branches.iter();
     let branches = branches.map(|branch| ("branch_main.rs", Handler::of_branch(view, branch)));
     let reconcile = view.reconcile.is_some().then_some(reconcile);
-    for (main, handler) in intake.into_iter().chain(branches).chain(reconcile).chain(refresh) {
+    let handlers: Vec<(&str, Handler<'_>)> =
+        intake.into_iter().chain(branches).chain(reconcile).chain(refresh).collect();
+    let names: Vec<&str> = handlers.iter().map(|(_, handler)| handler.name).collect();
+    let vendors = view.checkout.is_none();
+    let workspace = Workspace {
+        all: view,
+        handlers: names,
+        crates: if vendors { vendored::members().collect() } else { Vec::new() },
+        workspace: match &view.checkout {
+            Some(path) => dependencies(path),
+            None => vendored::workspace().to_owned(),
+        },
+    };
+    insert(&mut files, "Cargo.toml", registry.render("Cargo.toml", &workspace)?);
+    if vendors {
+        let packages: Vec<Package<'_>> = handlers.iter().map(|(_, one)| one.package()).collect();
+        insert(&mut files, "Cargo.lock", vendored::lock(&packages));
+        for (path, text) in vendored::files() {
+            insert(&mut files, &path, text.to_owned());
+        }
+    }
+    for (main, handler) in handlers {
         let folder = format!("handlers/{}", handler.name);
         insert(
             &mut files,
@@ -160,6 +211,15 @@ pub(crate) fn write(
         }
     }
     Ok(files)
+}
+
+/// Returns the dependencies of handlers on the crates of a checkout.
+fn dependencies(checkout: &str) -> String {
+    let crates = CRATES
+        .iter()
+        .map(|(name, folder)| format!("{name} = {{ path = \"{checkout}/{folder}\" }}\n"));
+    let tokio = "tokio = { version = \"1\", default-features = false }\n".to_owned();
+    ["[workspace.dependencies]\n".to_owned()].into_iter().chain(crates).chain([tokio]).collect()
 }
 
 /// Returns a logical id that two resources of the template share.

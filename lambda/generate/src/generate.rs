@@ -16,8 +16,8 @@ pub struct Origin {
     pub pipeline: String,
     /// The command that generates the files again.
     pub regenerate: String,
-    /// The path from the generated folder to the workspace with the crates, or `None` to use the
-    /// registry.
+    /// The path from the generated folder to a checkout with the crates, or `None` to vendor the
+    /// crates.
     pub crates: Option<String>,
     /// Whether exchange rates are updated after the handlers are built. Otherwise, the rates of the
     /// pipeline's file apply.
@@ -51,7 +51,7 @@ pub enum GenerateError {
     },
     /// The name of a handler is reserved.
     #[error(
-        "the handler name `{0}` is reserved for the template; choose another name in `handlers`"
+        "the handler name `{0}` is reserved for a resource or a crate; choose another name in `handlers`"
     )]
     Name(String),
     /// No handler uses exchange rates that could be updated.

@@ -124,7 +124,8 @@ pub(crate) struct ServiceUses<'a> {
     pub(crate) bucket: &'a str,
     pub(crate) store: &'a str,
     pub(crate) tables: Option<String>,
-    pub(crate) mail: Option<String>,
+    /// The reason for sending e-mails, and the domain of the sender.
+    pub(crate) mail: Option<(String, String)>,
     /// Whether it uses exchange rates that are updated.
     pub(crate) rates: bool,
 }
@@ -153,8 +154,9 @@ pub(crate) fn of_branch(uses: &ServiceUses<'_>) -> Vec<Statement> {
     if let Some(reason) = &uses.tables {
         statements.extend(in_database(id, reason));
     }
-    if let Some(reason) = &uses.mail {
-        let resources = ["identity/${SenderDomain}", "configuration-set/${MailConfigurationSet}"];
+    if let Some((reason, domain)) = &uses.mail {
+        let identity = format!("identity/{domain}");
+        let resources = [identity.as_str(), "configuration-set/${MailConfigurationSet}"];
         let resources = resources.map(|resource| {
             format!("!Sub \"arn:${{AWS::Partition}}:ses:${{AWS::Region}}:${{AWS::AccountId}}:{resource}\"")
         });

@@ -15,6 +15,8 @@ mod iam;
 mod intake;
 mod resources;
 mod schema;
+mod vendored;
 
 pub use generate::{GenerateError, Origin, generate};
 pub use grants::{grants_of_branch, grants_of_reconcile};
+pub use vendored::crates;

@@ -15,7 +15,7 @@ use serde::Serialize;
 use crate::embed::{Bundles, Source};
 use crate::iam::{self, RATES_KEY, ServiceUses, Statement};
 use crate::intake::Intake;
-use crate::{GenerateError, Origin};
+use crate::{GenerateError, Origin, vendored};
 
 /// Number of messages that a handler receives in one batch.
 const BATCH: u64 = 10;
@@ -57,7 +57,11 @@ pub(crate) struct View {
     /// Tables that steps of any handlers both read and write.
     contended: Vec<String>,
     pub(crate) branches: Vec<BranchView>,
-    crates: Vec<Crate>,
+    /// The path to a checkout with the crates, or `None` if they are vendored.
+    pub(crate) checkout: Option<String>,
+    vendored: bool,
+    /// The oldest supported version of Rust.
+    rust: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -139,25 +143,10 @@ struct Calls {
     reason: String,
 }
 
-#[derive(Debug, Serialize)]
-struct Crate {
-    name: &'static str,
-    /// The source of the crate in the manifest.
-    source: String,
-}
-
 /// Reserved names of handlers: those of other generated handlers, and those whose logical ids could
 /// clash with other ids in the template.
 const RESERVED: [&str; 9] =
     ["alarm", "api", "architecture", "intake", "mail", "pipeline", "rates", "reconcile", "refresh"];
-
-/// The crates that handlers link, and their folders in the workspace.
-const CRATES: [(&str, &str); 4] = [
-    ("oms-aws", "adapters/aws"),
-    ("oms-lambda", "lambda/runtime"),
-    ("oms-sql", "adapters/sql"),
-    ("oms-steps", "steps"),
-];
 
 pub(crate) fn view(
     source: &Source<'_>,
@@ -195,7 +184,7 @@ pub(crate) fn view(
     let trunk = [choreography.store, choreography.announce];
     let mail = branches.iter().any(|branch| branch.mail);
     let database = branches.iter().any(|branch| branch.database);
-    let domain = plan.mail().and_then(|mail| mail.from.domain().ok());
+    let domain = sender_domain(plan);
     Ok(View {
         pipeline: plan.name().to_string(),
         description: plan.description().unwrap_or_default().to_owned(),
@@ -238,16 +227,15 @@ pub(crate) fn view(
         bucket,
         topic,
         branches,
-        crates: CRATES
-            .map(|(name, folder)| {
-                let source = match &origin.crates {
-                    Some(path) => format!("path = \"{path}/{folder}\""),
-                    None => format!("version = \"{}\"", env!("CARGO_PKG_VERSION")),
-                };
-                Crate { name, source }
-            })
-            .into(),
+        checkout: origin.crates.clone(),
+        vendored: origin.crates.is_none(),
+        rust: env!("CARGO_PKG_RUST_VERSION"),
     })
+}
+
+/// Returns the domain of the sender, which SES must have verified.
+fn sender_domain(plan: &Plan) -> Option<String> {
+    plan.mail().and_then(|mail| mail.from.domain().ok())
 }
 
 /// Returns the tables that steps read but never write.
@@ -301,7 +289,7 @@ fn branch_view(
         }
     }
     let (tables, mails) = (using(Port::Tables), using(Port::Mail));
-    if RESERVED.contains(&&*branch.name) {
+    if RESERVED.contains(&&*branch.name) || vendored::has_package(&branch.name) {
         return Err(GenerateError::Name(branch.name.to_string()));
     }
     let cited =
@@ -316,7 +304,7 @@ fn branch_view(
         bucket: &bucket.id,
         store,
         tables: tables_reason,
-        mail,
+        mail: mail.zip(sender_domain(plan)),
         rates: refreshed,
     };
     let statements = iam::of_branch(&uses);

@@ -11,7 +11,7 @@ use oms_engine::step::Registry;
 use serde_json::Value as Json;
 use similar::TextDiff;
 
-use xtask::workspace::{root, say};
+use xtask::workspace::{root, run_silently, say, scratch};
 
 /// Write the generated files: `schema/` and `docs/steps/`
 #[derive(clap::Args)]
@@ -76,6 +76,7 @@ fn files() -> anyhow::Result<BTreeMap<String, String>> {
         ("schema/pipeline.schema.json".to_owned(), pretty(checker.schema())?),
         ("schema/validate.schema.json".to_owned(), pretty(&report)?),
     ]);
+    files.insert("templates/lambda/Cargo.lock".to_owned(), lock_file()?);
     for kind in oms_steps::ALL {
         let page = oms_cli::kind_page(kind);
         let page = page.trim_end();
@@ -83,6 +84,28 @@ fn files() -> anyhow::Result<BTreeMap<String, String>> {
         files.insert(format!("docs/steps/{}.md", kind.name()), format!("{note}\n{page}\n"));
     }
     Ok(files)
+}
+
+/// Returns the lock file of the crates that generated handlers link. It has the versions of the
+/// project's lock file.
+fn lock_file() -> anyhow::Result<String> {
+    let folder = scratch("vendored");
+    if folder.exists() {
+        std::fs::remove_dir_all(&folder)?;
+    }
+    for (path, text) in oms_lambda_generate::crates() {
+        let place = folder.join(path);
+        std::fs::create_dir_all(place.parent().unwrap_or(&folder))?;
+        std::fs::write(place, text)?;
+    }
+    let lock = folder.join("Cargo.lock");
+    std::fs::copy(root().join("Cargo.lock"), &lock)?;
+    let manifest = folder.join("Cargo.toml");
+    // Cargo removes the packages that the crates do not need.
+    let manifest = manifest.to_string_lossy();
+    let words = ["update", "--workspace", "--offline", "--manifest-path", &manifest];
+    run_silently("cargo", &words)?;
+    Ok(std::fs::read_to_string(lock)?)
 }
 
 fn pretty(schema: &Json) -> anyhow::Result<String> {
