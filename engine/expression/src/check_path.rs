@@ -20,11 +20,13 @@ impl Checker<'_> {
     pub(super) fn path(&mut self, expr: &Expr, whole: bool) -> Checked {
         let mut checked = match &expr.kind {
             ExprKind::Name(name) => self.name(expr, name),
+            ExprKind::OuterName(name) => self.outer_name(expr, name),
             ExprKind::Select(operand, field) => match &operand.kind {
                 ExprKind::Name(name) if name == "steps" && self.local("steps").is_none() => {
                     self.step(expr, field)
                 }
-                ExprKind::Name(_) | ExprKind::Select(..) => {
+                ExprKind::OuterName(name) if name == "steps" => self.step(expr, field),
+                ExprKind::Name(_) | ExprKind::OuterName(_) | ExprKind::Select(..) => {
                     let operand = self.path(operand, false);
                     self.field(expr, operand, field)
                 }
@@ -57,15 +59,20 @@ impl Checker<'_> {
     }
 
     fn name(&mut self, expr: &Expr, name: &str) -> Checked {
-        let span = expr.span.clone();
         if let Some(position) = self.local(name)
             && let Some(local) = self.locals.get(position)
         {
             let base = Base::Local(self.locals.len() - 1 - position);
             let node = Node::Path { base, fields: Box::default() };
             let path = Some(local.path.clone());
-            return Checked { path, ..Checked::new(node, local.ty.clone(), span) };
+            return Checked { path, ..Checked::new(node, local.ty.clone(), expr.span.clone()) };
         }
+        self.outer_name(expr, name)
+    }
+
+    /// Resolves a name without regard to loop variables.
+    fn outer_name(&mut self, expr: &Expr, name: &str) -> Checked {
+        let span = expr.span.clone();
         match self.scope.root(name) {
             Some((root, Some(ty))) => {
                 let base = match root {
@@ -104,6 +111,8 @@ impl Checker<'_> {
             return Checked::broken(span);
         }
         let help = match self.scope.item_is_renamed() {
+            // Only a name with a dot before it gets here if there is a loop variable of this name.
+            _ if self.local(name).is_some() => Some(format!("write `{name}` for the element")),
             Some(renamed) if name == Root::Item.as_str() => {
                 Some(format!("write `{renamed}` for the element"))
             }

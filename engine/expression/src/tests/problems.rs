@@ -140,6 +140,14 @@ fn names() {
         Some("use the output of a step, such as `steps.broken`"),
     );
     check(
+        "order.items.map(x, .x.sku)",
+        403,
+        "unknown name `x`",
+        ".x",
+        Some("write `x` for the element"),
+    );
+    assert_eq!(problems("order.tags.map(steps, .steps.convert.rate)"), []);
+    check(
         "sizes(order.tags)",
         403,
         "unknown function `sizes`",
