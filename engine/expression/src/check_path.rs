@@ -14,6 +14,8 @@ use super::{hints, narrow, widen};
 /// The help for a part of the order that has no type.
 const NO_TYPE_HELP: &str =
     "describe this part of the order schema with `properties`: `oms` cannot derive its type";
+/// The help for a field of a step without output.
+const NO_OUTPUT_HELP: &str = "remove the reference: this step has no output";
 
 impl Checker<'_> {
     /// Checks a name or a field. `whole` is false if only a field of the value is used.
@@ -179,15 +181,21 @@ impl Checker<'_> {
             }
         };
         let Some(position) = record.position(field) else {
-            let help = if record.fields().is_empty() {
-                Some(NO_TYPE_HELP.to_owned())
-            } else {
-                did_you_mean(field, record.names())
+            let (help, origin) = match operand.origin {
+                origin if !record.fields().is_empty() => {
+                    (did_you_mean(field, record.names()), origin)
+                }
+                Some(Origin::Step { field: below, .. }) if below.is_empty() => {
+                    (Some(NO_OUTPUT_HELP.to_owned()), None)
+                }
+                // The expression itself contains an empty map.
+                None if operand.node.constant().is_some() => (None, None),
+                origin => (Some(NO_TYPE_HELP.to_owned()), origin),
             };
             let message = format!("`{written}` has no field `{field}`");
             self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "unknown field")
                 .help(help)
-                .origin(operand.origin);
+                .origin(origin);
             return Checked::broken(span);
         };
         self.present_in(&operand, Some(self.source_of(&span)));

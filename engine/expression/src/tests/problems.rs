@@ -146,6 +146,7 @@ fn names() {
         ".x",
         Some("write `x` for the element"),
     );
+    check("{}.a", 403, "`{}` has no field `a`", "a", None);
     assert_eq!(problems("order.tags.map(steps, .steps.convert.rate)"), []);
     check(
         "sizes(order.tags)",
