@@ -171,7 +171,7 @@ fn problem() -> Json {
             "run": { "type": "string", "description": "The id of that order's run (409)." },
             "pointers": {
                 "type": "array", "items": { "type": "string" },
-                "description": "JSON pointers (RFC 6901) to the first members that differ (409); absent if that order is no longer stored.",
+                "description": "JSON pointers (RFC 6901) to the first members that differ (409); absent if that order is no longer stored or cannot be read.",
             },
             "problems": { "type": "array", "items": {
                 "type": "object", "required": ["pointer", "line", "column", "message"],
