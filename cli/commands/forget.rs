@@ -93,7 +93,7 @@ fn result(response: Response) -> Option<ForgetResult> {
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, dry_run, yes, mail, effects, format } = args;
-    let found = target.find()?;
+    let found = target.find_for_current_plan()?;
     let [who] = found.arguments.as_slice() else {
         return Err(Usage("specify one customer by id or e-mail address".to_owned()).into());
     };

@@ -96,9 +96,11 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     }
     if skipped > 0 {
         let files = format_quantity(skipped as u64, "YAML file");
-        output::message(&format!(
-            "skipped {files} that are not pipelines: no top-level `oms`, or tests of a pipeline"
-        ));
+        let (are, tests) = match skipped {
+            1 => ("that is not a pipeline", "a test of a pipeline"),
+            _ => ("that are not pipelines", "tests of a pipeline"),
+        };
+        output::message(&format!("skipped {files} {are}: no top-level `oms`, or {tests}"));
     }
     output::result(&args.format.render(&report, &summaries, output::color_on_stdout()))?;
     let denied = args.deny == Some(Deny::Warnings) && report.warnings() > 0;

@@ -181,6 +181,7 @@ impl RejectionPrinter {
 mod tests {
     use std::sync::Arc;
 
+    use oms_engine::intake::{Comparison, Conflict};
     use oms_engine::run::RunState;
 
     use super::*;
@@ -200,7 +201,7 @@ mod tests {
 
     fn conflict() -> OrderReply {
         let (key, run) = (Arc::from("a"), Arc::from("1"));
-        OrderReply::Conflict(oms_engine::intake::Conflict { key, run, differences: None })
+        OrderReply::Conflict(Conflict { key, run, comparison: Comparison::NotStored })
     }
 
     /// Expects one order for each reply, and sends the replies. An order with `None` gets no

@@ -17,6 +17,9 @@ use crate::check;
 use crate::directory::DirectoryFiles;
 use crate::exit::Usage;
 
+const PIPELINE_MISSING: &str =
+    "specify the pipeline file first, such as `pipelines/storefront.yaml`";
+
 /// The pipeline or its state directory, and the other arguments.
 #[derive(Args, Debug)]
 pub(crate) struct StateArgs {
@@ -50,6 +53,21 @@ impl StateArgs {
     /// Returns an error if neither a pipeline nor a state directory is given, or the pipeline
     /// cannot be read.
     pub(crate) fn find(self) -> anyhow::Result<ResolvedState> {
+        self.find_or(&format!("{PIPELINE_MISSING}, or use `--state-dir`"))
+    }
+
+    /// Splits the arguments and finds the state directory, for a command that needs the current
+    /// pipeline.
+    ///
+    /// # Errors
+    /// Returns an error if neither a pipeline nor a state directory is given, or the pipeline
+    /// cannot be read.
+    pub(crate) fn find_for_current_plan(self) -> anyhow::Result<ResolvedState> {
+        self.find_or(PIPELINE_MISSING)
+    }
+
+    /// Splits the arguments. `missing` is the message if they do not determine a state directory.
+    fn find_or(self, missing: &str) -> anyhow::Result<ResolvedState> {
         let mut arguments = self.arguments;
         let is_pipeline =
             |argument: &str| argument.ends_with(".yaml") || argument.ends_with(".yml");
@@ -59,10 +77,7 @@ impl StateArgs {
         let directory = match (self.state_dir, &pipeline) {
             (Some(directory), _) => directory,
             (None, Some(pipeline)) => default_directory(pipeline)?,
-            (None, None) => {
-                let message = "specify the pipeline file first, such as `pipelines/storefront.yaml`, or use `--state-dir`";
-                return Err(Usage(message.to_owned()).into());
-            }
+            (None, None) => return Err(Usage(missing.to_owned()).into()),
         };
         Ok(ResolvedState { pipeline, directory, named, arguments })
     }
@@ -159,10 +174,7 @@ pub(crate) fn current_plan(
     found: &ResolvedState,
 ) -> anyhow::Result<Option<(PathBuf, Arc<Plan>)>> {
     let Some(pipeline) = &found.pipeline else {
-        return Err(Usage(
-            "specify the pipeline file, such as `pipelines/storefront.yaml`".to_owned(),
-        )
-        .into());
+        return Err(Usage(PIPELINE_MISSING.to_owned()).into());
     };
     Ok(check::plan(checker, pipeline)?.map(|plan| (pipeline.clone(), plan)))
 }

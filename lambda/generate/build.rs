@@ -28,7 +28,6 @@ const TEST_SECTIONS: [&str; 3] = ["dev-dependencies", "[test]", "lints"];
 #[expect(clippy::disallowed_methods, reason = "Cargo passes the output folder like this")]
 fn main() -> io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
-    #[expect(clippy::print_stdout, reason = "Cargo reads instructions from standard output")]
     let watch = |path: &str| println!("cargo::rerun-if-changed={}", root.join(path).display());
     let mut files = Vec::new();
     let mut members = Vec::new();

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use rusqlite::Connection;
 use serde_json::json;
 
 use crate::harness::{Scratch, TestPipeline};
@@ -188,6 +189,27 @@ fn the_next_process_exports_what_a_killed_process_did_not() {
     let mut contents: Vec<String> = files(&folder.join("objects")).into_values().collect();
     contents.sort();
     assert_eq!(contents, keys(&site));
+}
+
+#[test]
+fn mails_of_a_damaged_run_are_exported_later() {
+    let scratch = Scratch::with_pipelines();
+    let pipeline = scratch.path("pipelines/order-management.yaml");
+    let site = TestPipeline { pipeline, state: scratch.path("state") };
+    let folder = scratch.path("files");
+    // A file in place of the folder of the e-mails.
+    std::fs::create_dir_all(folder.join("mail")).unwrap();
+    std::fs::write(folder.join("mail/new"), "").unwrap();
+    let export = folder.to_string_lossy().into_owned();
+    site.call(&["run"], &["--samples", "--export", &export]).exits(1);
+    std::fs::remove_file(folder.join("mail/new")).unwrap();
+    let database = Connection::open(site.state.join("oms.db")).unwrap();
+    database.execute("update oms_journal set events = cast(x'ff' as text)", []).unwrap();
+    drop(database);
+    let none = scratch.write("none.ndjson", "").to_string_lossy().into_owned();
+    site.call(&["run"], &["--input", &none, "--export", &export]).exits(0);
+    let list = site.call(&["mail", "list"], &["--format", "json"]).exits(0).json();
+    assert_eq!(files(&folder.join("mail/new")).len(), list["mails"].as_array().unwrap().len());
 }
 
 #[test]

@@ -96,6 +96,28 @@ fn a_post_takes_the_key_from_its_body_or_a_header_and_can_wait_for_the_end() {
 }
 
 #[test]
+fn the_openapi_document_lists_the_responses_to_untrusted_requests() {
+    let scratch = Scratch::new();
+    let server = Server::start(TestPipeline::storefront(scratch.path("state")), &[]);
+    let document = server.get("/openapi.json").is(200).json();
+    for (described, sent) in [
+        ("/healthz", "/healthz"),
+        ("/readyz", "/readyz"),
+        ("/storefront/order/{key}", "/storefront/order/A"),
+    ] {
+        let responses = &document["paths"][described]["get"]["responses"];
+        for (status, headers) in [
+            (400, "host: localhost\r\nhost: localhost"),
+            (403, "host: localhost\r\nvia: 1.1 proxy"),
+            (421, "host: shop.example.com"),
+        ] {
+            server.raw(format!("GET {sent} HTTP/1.1\r\n{headers}\r\n\r\n").as_bytes()).is(status);
+            assert!(responses[status.to_string()].is_object(), "{sent} {status}: {responses}");
+        }
+    }
+}
+
+#[test]
 fn a_key_is_required_once_one_exists_and_revoked_keys_are_rejected() {
     let scratch = Scratch::new();
     let site = || TestPipeline::storefront(scratch.path("state"));

@@ -3,6 +3,7 @@
 use oms_core::effects::{StepError, cause};
 
 /// Classifies a server's error by its SQLSTATE (PostgreSQL, Appendix A, "PostgreSQL Error Codes").
+/// The SQLSTATE is empty if it is unknown.
 /// The server's message is omitted, because it may contain values of an order.
 pub fn from_state(state: &str) -> StepError {
     let class = state.get(..2).unwrap_or_default();
@@ -27,6 +28,7 @@ pub fn from_state(state: &str) -> StepError {
             let message = format!("the database rejected a value (SQLSTATE {state})");
             StepError::permanent(cause::OUT_OF_RANGE, message)
         }
+        (_, "") => StepError::permanent(cause::REFUSED, "the database rejected the statement"),
         _ => StepError::permanent(
             cause::REFUSED,
             format!("the database rejected the statement (SQLSTATE {state})"),
@@ -68,6 +70,8 @@ mod tests {
         ] {
             let error = from_state(state);
             assert_eq!((error.class(), error.cause()), (class, cause), "{state}");
+            let is_in_message = error.message().contains(&format!("(SQLSTATE {state})"));
+            assert_eq!(is_in_message, !state.is_empty(), "{}", error.message());
         }
     }
 }

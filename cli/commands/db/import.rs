@@ -29,7 +29,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, effects } = args;
-    let found = target.find()?;
+    let found = target.find_for_current_plan()?;
     let checker = check::checker(kinds)?;
     let Some((_, plan)) = current_plan(&checker, &found)? else { return Ok(exit::FINDINGS) };
     let table = super::table(&plan, found.arguments.first())?;

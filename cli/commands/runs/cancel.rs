@@ -35,7 +35,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, mail, effects, format } = args;
-    let found = &target.find()?.without_duplicates();
+    let found = &target.find_for_current_plan()?.without_duplicates();
     if found.arguments.is_empty() {
         return Err(Usage("specify the keys of the orders to cancel".to_owned()).into());
     }

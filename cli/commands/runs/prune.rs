@@ -47,7 +47,7 @@ fn span(text: &str) -> Result<Span, String> {
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, older_than, mail, effects, format } = args;
-    let found = target.find()?;
+    let found = target.find_for_current_plan()?;
     let now = SystemClock.now().to_zoned(TimeZone::UTC);
     let before = now.checked_sub(older_than).context("the duration is too long")?.timestamp();
     let request = Request::Prune { before: before.as_millisecond() };

@@ -69,7 +69,7 @@ impl From<HeldDecision> for oms_runtime::HeldDecision {
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, all, cause, held, mail, effects, format } = args;
-    let found = &target.find()?.without_duplicates();
+    let found = &target.find_for_current_plan()?.without_duplicates();
     if !found.arguments.is_empty() && (all || cause.is_some()) {
         let message = "keys cannot be combined with `--all` or `--cause`";
         return Err(Usage(message.to_owned()).into());

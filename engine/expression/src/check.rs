@@ -136,7 +136,9 @@ impl<'s> Checker<'s> {
     pub(super) fn check(&mut self, expr: &Expr) -> Checked {
         let checked = match &expr.kind {
             ExprKind::Literal(value) => literal(value, expr.span.clone()),
-            ExprKind::Name(_) | ExprKind::Select(..) => self.path(expr, true),
+            ExprKind::Name(_) | ExprKind::OuterName(_) | ExprKind::Select(..) => {
+                self.path(expr, true)
+            }
             ExprKind::Index(parts) => self.index(expr, parts),
             ExprKind::Call { name, target, args } => self.call(expr, name, target.as_deref(), args),
             ExprKind::Not(operand) => self.not(expr, operand),

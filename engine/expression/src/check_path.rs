@@ -14,17 +14,21 @@ use super::{hints, narrow, widen};
 /// The help for a part of the order that has no type.
 const NO_TYPE_HELP: &str =
     "describe this part of the order schema with `properties`: `oms` cannot derive its type";
+/// The help for a field of a step without output.
+const NO_OUTPUT_HELP: &str = "remove the reference: this step has no output";
 
 impl Checker<'_> {
     /// Checks a name or a field. `whole` is false if only a field of the value is used.
     pub(super) fn path(&mut self, expr: &Expr, whole: bool) -> Checked {
         let mut checked = match &expr.kind {
             ExprKind::Name(name) => self.name(expr, name),
+            ExprKind::OuterName(name) => self.outer_name(expr, name),
             ExprKind::Select(operand, field) => match &operand.kind {
                 ExprKind::Name(name) if name == "steps" && self.local("steps").is_none() => {
                     self.step(expr, field)
                 }
-                ExprKind::Name(_) | ExprKind::Select(..) => {
+                ExprKind::OuterName(name) if name == "steps" => self.step(expr, field),
+                ExprKind::Name(_) | ExprKind::OuterName(_) | ExprKind::Select(..) => {
                     let operand = self.path(operand, false);
                     self.field(expr, operand, field)
                 }
@@ -57,15 +61,20 @@ impl Checker<'_> {
     }
 
     fn name(&mut self, expr: &Expr, name: &str) -> Checked {
-        let span = expr.span.clone();
         if let Some(position) = self.local(name)
             && let Some(local) = self.locals.get(position)
         {
             let base = Base::Local(self.locals.len() - 1 - position);
             let node = Node::Path { base, fields: Box::default() };
             let path = Some(local.path.clone());
-            return Checked { path, ..Checked::new(node, local.ty.clone(), span) };
+            return Checked { path, ..Checked::new(node, local.ty.clone(), expr.span.clone()) };
         }
+        self.outer_name(expr, name)
+    }
+
+    /// Resolves a name without regard to loop variables.
+    fn outer_name(&mut self, expr: &Expr, name: &str) -> Checked {
+        let span = expr.span.clone();
         match self.scope.root(name) {
             Some((root, Some(ty))) => {
                 let base = match root {
@@ -104,6 +113,8 @@ impl Checker<'_> {
             return Checked::broken(span);
         }
         let help = match self.scope.item_is_renamed() {
+            // Only a name with a dot before it gets here if there is a loop variable of this name.
+            _ if self.local(name).is_some() => Some(format!("write `{name}` for the element")),
             Some(renamed) if name == Root::Item.as_str() => {
                 Some(format!("write `{renamed}` for the element"))
             }
@@ -170,15 +181,21 @@ impl Checker<'_> {
             }
         };
         let Some(position) = record.position(field) else {
-            let help = if record.fields().is_empty() {
-                Some(NO_TYPE_HELP.to_owned())
-            } else {
-                did_you_mean(field, record.names())
+            let (help, origin) = match operand.origin {
+                origin if !record.fields().is_empty() => {
+                    (did_you_mean(field, record.names()), origin)
+                }
+                Some(Origin::Step { field: below, .. }) if below.is_empty() => {
+                    (Some(NO_OUTPUT_HELP.to_owned()), None)
+                }
+                // The expression itself contains an empty map.
+                None if operand.node.constant().is_some() => (None, None),
+                origin => (Some(NO_TYPE_HELP.to_owned()), origin),
             };
             let message = format!("`{written}` has no field `{field}`");
             self.report(codes::UNKNOWN_NAME, expr.at.clone(), message, "unknown field")
                 .help(help)
-                .origin(operand.origin);
+                .origin(origin);
             return Checked::broken(span);
         };
         self.present_in(&operand, Some(self.source_of(&span)));

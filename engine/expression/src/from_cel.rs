@@ -40,11 +40,13 @@ impl Converter<'_> {
         let at = self.tokens.range(token);
         Ok(match tree.expr {
             CelExpr::Literal(literal) => return self.literal(token, literal),
-            CelExpr::Ident(name) => {
-                // In CEL, a leading dot means the outermost scope. It has no effect here.
-                let name = name.trim_start_matches('.').to_owned();
-                Expr { kind: ExprKind::Name(name), span: at.clone(), at }
-            }
+            CelExpr::Ident(name) => match name.strip_prefix('.') {
+                Some(outer) => {
+                    let span = self.tokens.range(token.saturating_sub(1)).start..at.end;
+                    Expr { kind: ExprKind::OuterName(outer.to_owned()), span, at }
+                }
+                None => Expr { kind: ExprKind::Name(name), span: at.clone(), at },
+            },
             CelExpr::Select(select) => {
                 let operand = self.expr(*select.operand)?;
                 let at = self.tokens.range(token + 1);

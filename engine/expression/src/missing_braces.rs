@@ -121,7 +121,7 @@ fn other_step(expr: &Expr, scope: &Scope) -> Option<bool> {
         expr = operand;
     }
     match (&expr.kind, names.as_slice()) {
-        (ExprKind::Name(root), [.., _, id])
+        (ExprKind::Name(root) | ExprKind::OuterName(root), [.., _, id])
             if root == "steps" && !scope.steps().contains_key(*id) =>
         {
             Some(scope.has_other_step(id))

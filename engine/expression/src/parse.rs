@@ -184,6 +184,16 @@ fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name)
 }
 
+/// Returns whether a token is the name of a field: it follows a dot that follows a value.
+fn is_field(tokens: &Tokens<'_>, position: usize) -> bool {
+    let Some(dot) = position.checked_sub(1).filter(|dot| tokens.text(*dot) == ".") else {
+        return false;
+    };
+    let Some(value) = dot.checked_sub(1) else { return false };
+    let is_value = |kind| matches!(kind, Kind::Name | Kind::Text { .. } | Kind::Close);
+    tokens.list().get(value).is_some_and(|token| is_value(token.kind)) && tokens.text(value) != "in"
+}
+
 /// Returns every `steps.<id>` in an expression, without parsing it.
 pub(super) fn mentioned_steps(code: &str) -> Vec<(String, Range<usize>)> {
     let tokens = Tokens::read(code);
@@ -191,7 +201,7 @@ pub(super) fn mentioned_steps(code: &str) -> Vec<(String, Range<usize>)> {
     for position in 0..tokens.list().len() {
         let begins = tokens.text(position) == "steps"
             && tokens.text(position + 1) == "."
-            && !(position > 0 && tokens.text(position - 1) == ".");
+            && !is_field(&tokens, position);
         let id = tokens.list().get(position + 2);
         if begins && id.is_some_and(|token| token.kind == Kind::Name) {
             let range = tokens.range(position).start..tokens.range(position + 2).end;

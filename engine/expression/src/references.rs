@@ -68,11 +68,14 @@ mod tests {
             "a": "${{ steps.x.amount + steps . y.b }}",
             "b": ["plain steps.z", "t-${{ order.steps.q }}-${{ 'steps.r' + steps.s }}"],
             "c": "${{ steps.t",
+            "d": "${{ .steps.u + get(order, 0).steps.v }}${{ 1 in .steps.w ? .steps.x : '' }}",
         });
         let found: Vec<String> = references(&json)
             .into_iter()
             .map(|r| format!("{} {} {:?}", r.route, r.step, r.within))
             .collect();
-        assert_eq!(found, ["a x 4..11", "a y 21..30", "b[1] s 39..46"]);
+        let expected =
+            ["a x 4..11", "a y 21..30", "b[1] s 39..46", "d u 5..12", "d w 49..56", "d x 60..67"];
+        assert_eq!(found, expected);
     }
 }

@@ -21,6 +21,8 @@ pub(super) struct Expr {
 pub(super) enum ExprKind {
     Literal(Value),
     Name(String),
+    /// A name with a dot before it, such as `.order`. It never refers to a loop variable.
+    OuterName(String),
     Select(Box<Expr>, String),
     Index(Box<[Expr; 2]>),
     Call {
@@ -103,12 +105,12 @@ impl Operator {
 }
 
 impl Expr {
-    /// Returns whether it is `name(.name)*`.
+    /// Returns whether it is `name(.name)*`, with or without a dot before it.
     pub(super) fn is_bare_path(&self) -> bool {
         let mut expr = self;
         while let ExprKind::Select(operand, _) = &expr.kind {
             expr = operand;
         }
-        matches!(expr.kind, ExprKind::Name(_))
+        matches!(expr.kind, ExprKind::Name(_) | ExprKind::OuterName(_))
     }
 }

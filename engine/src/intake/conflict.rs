@@ -16,8 +16,19 @@ pub struct Conflict {
     pub key: Arc<str>,
     /// The id of the run with this key.
     pub run: Arc<str>,
-    /// Where the orders differ, or `None` if the accepted order is no longer stored.
-    pub differences: Option<Differences>,
+    /// Where the orders differ.
+    pub comparison: Comparison,
+}
+
+/// The result of comparing two orders.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Comparison {
+    /// The members in which the orders differ.
+    Differences(Differences),
+    /// The accepted order is no longer stored.
+    NotStored,
+    /// The stored data of the accepted order is damaged.
+    Unreadable,
 }
 
 impl Conflict {
@@ -25,16 +36,27 @@ impl Conflict {
     /// Returns `None` if both are the same order. Their digests can differ nevertheless, if the
     /// schema has changed since the first one was accepted.
     pub fn between(order: &OrderPlan, refused: &RunInfo, stored: Option<&[u8]>) -> Option<Self> {
-        let differences = stored.and_then(|stored| compare(order, stored, &refused.body));
-        if differences.as_ref().is_some_and(|differences| differences.count == 0) {
-            return None;
+        let comparison = match stored.map(|stored| compare(order, stored, &refused.body)) {
+            Some(Some(differences)) if differences.count == 0 => return None,
+            Some(Some(differences)) => Comparison::Differences(differences),
+            Some(None) => Comparison::Unreadable,
+            None => Comparison::NotStored,
+        };
+        Some(Self { key: Arc::clone(&refused.key), run: Arc::clone(&refused.id), comparison })
+    }
+
+    /// Returns the members in which the orders differ, if they are known.
+    pub const fn differences(&self) -> Option<&Differences> {
+        match &self.comparison {
+            Comparison::Differences(differences) => Some(differences),
+            Comparison::NotStored | Comparison::Unreadable => None,
         }
-        Some(Self { key: Arc::clone(&refused.key), run: Arc::clone(&refused.id), differences })
     }
 }
 
 /// Compares two orders as typed values. Both matched the schema when they were received, so they
-/// are not validated again.
+/// are not validated again. Returns `None` if one of them cannot be read, because its data is
+/// damaged.
 fn compare(order: &OrderPlan, stored: &[u8], refused: &[u8]) -> Option<Differences> {
     let read = |body| order.schema().read_accepted(body);
     let (stored, refused) = (read(stored).ok()?, read(refused).ok()?);
@@ -43,11 +65,16 @@ fn compare(order: &OrderPlan, stored: &[u8], refused: &[u8]) -> Option<Differenc
 
 impl fmt::Display for Conflict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { key, run, differences } = self;
+        let Self { key, run, comparison } = self;
         write!(f, "the key `{key}` belongs to another order, accepted as run {run}; ")?;
-        match differences {
-            None => f.write_str("that order is no longer stored, so the differences are unknown"),
-            Some(Differences { pointers, count }) => {
+        match comparison {
+            Comparison::NotStored => {
+                f.write_str("that order is no longer stored, so the differences are unknown")
+            }
+            Comparison::Unreadable => {
+                f.write_str("that order cannot be read, so the differences are unknown")
+            }
+            Comparison::Differences(Differences { pointers, count }) => {
                 f.write_str("the orders differ at ")?;
                 for (position, pointer) in pointers.iter().enumerate() {
                     // The sender chooses the names of members, so they can contain any character.

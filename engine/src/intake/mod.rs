@@ -3,5 +3,5 @@
 mod conflict;
 mod reply;
 
-pub use conflict::Conflict;
+pub use conflict::{Comparison, Conflict};
 pub use reply::Reply;

@@ -38,7 +38,7 @@ impl Reply {
         if let Some(members) = reply.body.as_object_mut() {
             members.insert("key".to_owned(), Json::from(&*conflict.key));
             members.insert("run".to_owned(), Json::from(&*conflict.run));
-            if let Some(differences) = &conflict.differences {
+            if let Some(differences) = conflict.differences() {
                 let pointers = Json::from(differences.pointers.as_slice());
                 members.insert("pointers".to_owned(), pointers);
             }

@@ -9,7 +9,7 @@ use oms_core::document::{Document, NodeValue};
 use serde_json::Value as Json;
 
 use super::shape_help;
-use crate::schema::messages::{bound, type_description, type_name, type_names};
+use crate::schema::messages::{bound, found_description, type_description, type_name, type_names};
 
 /// Turns a violation into findings. Each unknown key has its own finding.
 pub(super) fn findings(
@@ -289,12 +289,7 @@ fn wrong_type(
             .label("may have been rounded when the file was read")
             .help(quoted);
     }
-    let found = match instance.as_ref() {
-        Json::Number(number) if number.is_f64() && names.contains(&"integer") => {
-            "a number with a fraction"
-        }
-        other => type_description(type_name(other)),
-    };
+    let found = found_description(instance, &names);
     let message = format!("`{key}` must be {}, not {found}", expected.join(" or "));
     let help = quoted.or_else(|| shape_help::value_help(&route, &names, instance));
     Finding::error(codes::WRONG_SHAPE, place, message).help(help)

@@ -63,3 +63,12 @@ pub(crate) fn type_description(name: &str) -> &'static str {
         _ => "a map",
     }
 }
+
+/// Describes a value whose type is none of the types with the names `expected`.
+pub(crate) fn found_description(value: &Json, expected: &[&str]) -> &'static str {
+    if value.is_f64() && expected.contains(&"integer") {
+        "a number with a fraction"
+    } else {
+        type_description(type_name(value))
+    }
+}

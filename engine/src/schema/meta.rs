@@ -5,7 +5,7 @@ use jsonschema::{ValidationError, draft202012};
 use oms_core::diagnostic::did_you_mean;
 use serde_json::Value as Json;
 
-use super::messages::{bound, type_description, type_name, type_names};
+use super::messages::{bound, found_description, type_description, type_names};
 use super::problem::{SchemaProblem, SchemaProblemKind};
 
 /// Validates a schema against the metaschema, so that a keyword with an invalid value is not
@@ -56,8 +56,9 @@ fn metaschema_problem(error: &ValidationError<'_>) -> SchemaProblem {
             }
         }
         (ValidationErrorKind::Type { kind }, _) => {
-            let expected: Vec<&str> = type_names(kind).into_iter().map(type_description).collect();
-            let found = type_description(type_name(found));
+            let names = type_names(kind);
+            let found = found_description(found, &names);
+            let expected: Vec<&str> = names.into_iter().map(type_description).collect();
             (format!("{key} must be {}, not {found}", expected.join(" or ")), None)
         }
         (kind, _) => {

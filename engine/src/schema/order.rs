@@ -213,7 +213,7 @@ mod tests {
     fn a_keyword_with_an_invalid_value_is_reported_at_its_place() {
         let schema = json!({ "type": "object", "required": "id", "properties": {
             "id": { "type": "text" },
-            "name": { "type": "string", "minLength": "3", "x-pii": "yes" },
+            "name": { "type": "string", "minLength": "3", "maxLength": 4.5, "x-pii": "yes" },
             "amount": { "type": "string", "format": "decimal", "x-scale": "2" },
         } });
         let found: Vec<String> = faults(&schema)
@@ -224,12 +224,13 @@ mod tests {
             "/required `required` must be a list, not text",
             "/properties/id/type `text` is not a JSON Schema type",
             "/properties/name/minLength `minLength` must be an integer, not text",
+            "/properties/name/maxLength `maxLength` must be an integer, not a number with a fraction",
             "/properties/name/x-pii `x-pii` must be true or false",
             "/properties/amount/x-scale `x-scale` must be a non-negative integer",
         ] {
             assert!(found.iter().any(|message| message == expected), "{expected}: {found:#?}");
         }
-        assert_eq!(found.len(), 5, "{found:#?}");
+        assert_eq!(found.len(), 6, "{found:#?}");
     }
 
     #[test]

@@ -132,7 +132,8 @@ impl Template {
                 attachments = loader.attachments(&below);
             } else if is_language_tag(entry) {
                 let own = loader.folder(&below, &files.list(&below));
-                locales.insert(entry.to_ascii_lowercase(), own);
+                let name = entry.to_owned();
+                locales.insert(entry.to_ascii_lowercase(), Folder { name, ..own });
             } else {
                 let message = format!("`{entry}` is not a locale");
                 let fault = Fault::new(codes::TEMPLATE_MISSING, 0..0, message);
@@ -146,9 +147,7 @@ impl Template {
             return Err(loader.problems);
         };
         let texts = base.texts.unwrap_or_default();
-        for (tag, folder) in &locales {
-            loader.compare(&format!("{at}/{tag}/{TEXTS}"), tag, folder.texts.as_deref(), &texts);
-        }
+        loader.compare_texts(&at, locale, &locales, &texts);
         let sample = base.sample;
         let base = Variant { locale: Arc::from(locale), subject, html, text: base.text, texts };
         let locales = with_inherited_files(&locales, &base);
@@ -229,6 +228,8 @@ fn with_inherited_files(
 /// The files of one folder.
 #[derive(Default)]
 struct Folder {
+    /// The name of a locale's folder.
+    name: String,
     subject: Option<Arc<Part>>,
     html: Option<Arc<Html>>,
     text: Option<Arc<Part>>,
@@ -380,22 +381,41 @@ impl<'f> Loader<'f> {
         Some(Html { source, generated: made, included, warnings: compiled.warnings })
     }
 
-    /// Warns about texts that a translation does not have, and about texts that only the
-    /// translation has.
-    fn compare(&mut self, path: &str, tag: &str, own: Option<&Texts>, base: &Texts) {
-        let Some(own) = own else { return };
-        for name in base.keys().filter(|name| !own.contains_key(*name)) {
-            let message = format!("the text `{name}` is not translated into `{tag}`");
+    /// Warns about texts that a translation does not have, and about texts that only a translation
+    /// has. `locale` is that of the base folder.
+    fn compare_texts(
+        &mut self,
+        at: &str,
+        locale: &str,
+        locales: &BTreeMap<String, Folder>,
+        base: &Texts,
+    ) {
+        let is_base = |tag: &str| candidates(locale).next().is_some_and(|base| base == tag);
+        let has_texts = |tag: &str| locales.get(tag).is_some_and(|folder| folder.texts.is_some());
+        for (tag, folder) in locales {
+            let Some(own) = &folder.texts else { continue };
+            // A folder such as `de-AT` only overrides texts of `de`. Texts that `de` does not have
+            // are reported there.
+            if !candidates(tag).skip(1).any(|tag| is_base(&tag) || has_texts(&tag)) {
+                self.warn_untranslated(&format!("{at}/{}/{TEXTS}", folder.name), folder, base);
+            }
+            for (name, part) in own.iter().filter(|(name, _)| !base.contains_key(*name)) {
+                let message = format!("the text `{name}` does not exist in the base folder");
+                let help = did_you_mean(name, base.keys().map(String::as_str));
+                let whole = 0..part.text.len();
+                let fault = Fault::new(codes::TEMPLATE_LOCALE, whole, message).help(help);
+                self.notes.push(part.problem(fault.warning()));
+            }
+        }
+    }
+
+    fn warn_untranslated(&mut self, path: &str, folder: &Folder, base: &Texts) {
+        let is_translated = |name| folder.texts.as_ref().is_some_and(|own| own.contains_key(name));
+        for name in base.keys().filter(|name| !is_translated(*name)) {
+            let message = format!("the text `{name}` is not translated into `{}`", folder.name);
             let help = "translate it; until then, the text of the base folder is used".to_owned();
             let fault = Fault::new(codes::TEMPLATE_LOCALE, 0..0, message).help(help);
             self.notes.push(fault.warning().in_file(path));
-        }
-        for (name, part) in own.iter().filter(|(name, _)| !base.contains_key(*name)) {
-            let message = format!("the text `{name}` does not exist in the base folder");
-            let help = did_you_mean(name, base.keys().map(String::as_str));
-            let whole = 0..part.text.len();
-            let fault = Fault::new(codes::TEMPLATE_LOCALE, whole, message).help(help);
-            self.notes.push(part.problem(fault.warning()));
         }
     }
 }

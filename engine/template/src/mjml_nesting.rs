@@ -1,5 +1,6 @@
 //! Checks for elements and text in positions where MJML does not allow them. `mrml` renders them
-//! anyway. MJML's own renderer rejects such elements and drops such text.
+//! anyway. MJML's own renderer reports an error for such an element and renders it, unless its
+//! validation is strict. It leaves out such text.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;

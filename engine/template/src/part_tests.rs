@@ -129,6 +129,27 @@ fn a_locale_renders_its_own_files_and_falls_back_for_the_rest() {
 }
 
 #[test]
+fn a_locale_is_compared_with_what_it_inherits() {
+    let all = [
+        ("t/subject.hbs", "{{t \"a\"}}{{t \"b\"}}{{t \"c\"}}"),
+        ("t/body.html.hbs", "x"),
+        ("t/texts.yaml", "a: a\nb: b\nc: c"),
+        ("t/de/texts.yaml", "a: a\nb: b"),
+        ("t/de-AT/texts.yaml", "a: a\nd: d"),
+        ("t/en-GB/texts.yaml", "b: b"),
+        ("t/pt-BR/texts.yaml", "a: a\nb: b"),
+    ];
+    let found = load(&files(all)).unwrap().check(&data_type());
+    let found: Vec<_> = found.iter().map(|p| (p.path.as_str(), p.message.as_str())).collect();
+    let expected = [
+        ("mail/t/de/texts.yaml", "the text `c` is not translated into `de`"),
+        ("mail/t/de-AT/texts.yaml", "the text `d` does not exist in the base folder"),
+        ("mail/t/pt-BR/texts.yaml", "the text `c` is not translated into `pt-BR`"),
+    ];
+    assert_eq!(found, expected);
+}
+
+#[test]
 fn a_fault_in_a_locale_or_partial_is_reported_once_in_its_file() {
     let all = [
         ("t/subject.hbs", "x"),

@@ -111,6 +111,8 @@ enum UnpackError {
     Archive(#[from] zip::result::ZipError),
     #[error(transparent)]
     Read(#[from] std::io::Error),
+    #[error("the unpacked file is larger than {BYTES_MAX} bytes")]
+    TooLarge,
     #[error("the file is not valid UTF-8")]
     NotUtf8(#[from] std::string::FromUtf8Error),
 }
@@ -120,9 +122,35 @@ fn unpack(bytes: &[u8]) -> Result<String, UnpackError> {
     let mut text = Vec::new();
     if bytes.starts_with(b"PK") {
         let mut archive = zip::ZipArchive::new(std::io::Cursor::new(bytes))?;
-        archive.by_index(0)?.take(BYTES_MAX as u64).read_to_end(&mut text)?;
+        archive.by_index(0)?.take(BYTES_MAX as u64 + 1).read_to_end(&mut text)?;
+        if text.len() > BYTES_MAX {
+            return Err(UnpackError::TooLarge);
+        }
     } else {
         text = bytes.to_vec();
     }
     Ok(String::from_utf8(text)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Cursor, Write as _};
+
+    use super::*;
+
+    fn archive(content: &[u8]) -> Vec<u8> {
+        let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        archive.start_file("rates.csv", zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(content).unwrap();
+        archive.finish().unwrap().into_inner()
+    }
+
+    #[test]
+    fn an_archive_is_unpacked_or_rejected_but_never_cut() {
+        let whole = "x".repeat(BYTES_MAX);
+        assert!(unpack(&archive(whole.as_bytes())).unwrap() == whole);
+        let error = unpack(&archive((whole + "x").as_bytes())).unwrap_err();
+        assert_eq!(error.to_string(), "the unpacked file is larger than 16777216 bytes");
+        assert_eq!(unpack(b"Date,USD\n").unwrap(), "Date,USD\n");
+    }
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use oms_engine::plan::Plan;
 use oms_engine::run::Run;
 use oms_sqlite::{
-    Error, ExportedRuns, ObjectRow, Store, StoredMail, StoredRun, Write, private, unpack,
+    Error, ExportedRuns, ObjectRow, RunRow, Store, StoredMail, Write, private, unpack,
 };
 
 use super::files::{write_mail, write_object};
@@ -130,21 +130,24 @@ impl Exporter {
         for id in store.pending_exports()? {
             store.read(|reader| {
                 let mut is_whole = true;
-                let run = StoredRun::load(reader, id).ok();
-                let order = run.as_ref().map_or("", |run| run.row.key.as_str());
-                let plan = run.as_ref().and_then(|run| bundles.plan(reader, run.row.bundle).ok());
+                // If the run is damaged, its objects and e-mails may still be readable.
+                let row = RunRow::load_all(reader, &[id]).ok().and_then(|mut rows| rows.pop());
+                let plan = row.as_ref().and_then(|row| bundles.plan(reader, row.bundle).ok());
                 for object in ObjectRow::of_run(reader, id)? {
                     let (bucket, key) = (&object.bucket, &object.key);
                     if let Some(content) = ObjectRow::content(reader, bucket, key)? {
                         is_whole &= self.object(bucket, key, &content, plan.as_deref());
                     }
                 }
-                let mails = StoredMail::each(reader, Some(order), |stored| {
+                let mails = StoredMail::each_of_run(reader, id, |stored| {
                     is_whole &= self.mail(&stored.mail);
                     Ok(())
                 });
                 if let Err(error) = mails {
-                    let what = format!("an e-mail of the order `{order}`");
+                    let what = match &row {
+                        Some(row) => format!("an e-mail of the order `{}`", row.key),
+                        None => "an e-mail".to_owned(),
+                    };
                     is_whole = self.failed(&NotExported { what, cause: cause(&error) });
                 }
                 store.exported().record(id, is_whole);

@@ -12,6 +12,14 @@ use serde_json::{Map, Value as Json, json};
 use crate::state::flow::Flow;
 use crate::state::site::Site;
 
+/// The response to a request for an order that a server without API keys does not trust.
+const FORBIDDEN: (&str, &str) = (
+    "403",
+    "The server has no API keys, and a proxy forwarded the request or a page of another site sent it.",
+);
+/// The response to a request for another host.
+const MISDIRECTED: (&str, &str) = ("421", "The request is for a host other than this machine.");
+
 /// Returns the path of an intake without the key: `/order` for `/order/{key}`.
 pub(crate) fn collection(path: &str) -> &str {
     match path.strip_suffix("/{key}").unwrap_or_default() {
@@ -75,10 +83,14 @@ fn describe(plans: &[Arc<Plan>]) -> Json {
         [("/healthz", "The process responds."), ("/readyz", "The server accepts orders.")]
     {
         let success = json!({ "description": summary, "content": { "application/json": { "schema": { "type": "object" } } } });
-        let misdirected = problem_response("The request is for a host other than this machine.");
-        let mut responses = json!({ "200": success, "421": misdirected });
+        let mut responses = Map::from_iter([("200".to_owned(), success)]);
+        responses.extend(problems(&[
+            ("400", "The request names several hosts."),
+            ("403", "The server has no API keys, and a proxy forwarded the request."),
+            MISDIRECTED,
+        ]));
         if path == "/readyz" {
-            responses["503"] = problem_response("The server is shutting down.");
+            responses.extend(problems(&[("503", "The server is shutting down.")]));
         }
         paths.insert(
             path.to_owned(),
@@ -159,7 +171,7 @@ fn problem() -> Json {
             "run": { "type": "string", "description": "The id of that order's run (409)." },
             "pointers": {
                 "type": "array", "items": { "type": "string" },
-                "description": "JSON pointers (RFC 6901) to the first members that differ (409); absent if that order is no longer stored.",
+                "description": "JSON pointers (RFC 6901) to the first members that differ (409); absent if that order is no longer stored or cannot be read.",
             },
             "problems": { "type": "array", "items": {
                 "type": "object", "required": ["pointer", "line", "column", "message"],
@@ -196,12 +208,12 @@ fn order_responses() -> Json {
     responses.extend(problems(&[
         ("400", "The order or its key is invalid."),
         ("401", "An API key is required."),
-        ("403", "The server has no API keys, and a proxy forwarded the request or a page of another site sent it."),
+        FORBIDDEN,
         ("408", "The order was not received in time."),
         ("409", "Another order has this key. The problem names its run and up to 10 members that differ."),
         ("413", "The order is too large."),
         ("415", "The body is not `application/json`, or it is compressed."),
-        ("421", "The request is for a host other than this machine."),
+        MISDIRECTED,
         ("429", "Too many concurrent orders. Send the order again after the number of seconds in `Retry-After`."),
         ("503", "The order could not be stored. Send it again."),
     ]));
@@ -214,9 +226,9 @@ fn status_responses() -> Json {
     responses.extend(problems(&[
         ("400", "The key is invalid."),
         ("401", "An API key is required."),
-        ("403", "The server has no API keys, and a proxy forwarded the request or a page of another site sent it."),
+        FORBIDDEN,
         ("404", "No order has this key."),
-        ("421", "The request is for a host other than this machine."),
+        MISDIRECTED,
         ("503", "The order could not be read. Try again."),
     ]));
     Json::Object(responses)

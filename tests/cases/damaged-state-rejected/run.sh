@@ -18,6 +18,10 @@ oms db restore p.yaml empty.db --state-dir s 2>&1; echo "exit $?"
 echo text > text.db
 oms db restore p.yaml text.db --state-dir s 2>&1; echo "exit $?"
 oms db restore p.yaml nothing.db --state-dir s 2>&1; echo "exit $?"
+for version in 0 1 7; do
+    python3 -c "import sqlite3; sqlite3.connect('other$version.db').executescript('create table t (x); pragma user_version = $version')"
+    oms db restore p.yaml other$version.db --state-dir s 2>&1; echo "exit $?"
+done
 sed 's/name: bills/name: others/' p.yaml > q.yaml
 oms db restore q.yaml older.db --state-dir q 2>&1; echo "exit $?"
 run

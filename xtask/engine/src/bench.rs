@@ -47,7 +47,7 @@ pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
     let result = json!({
         "format_version": 1,
         "machine": { "cores": std::thread::available_parallelism().map_or(0, usize::from) },
-        "optimised": !cfg!(debug_assertions),
+        "optimized": !cfg!(debug_assertions),
         "pipelines": pipelines,
         "mail": mail::measure()?,
         "start": process::starts(&program, &root().join("pipelines/order-management.yaml"))?,

@@ -163,11 +163,19 @@ impl Report {
 
     /// Sorts the findings by file and place, and drops exact duplicates.
     pub fn sort(&mut self) {
-        self.diagnostics.sort_by(|a, b| {
-            let place = |d: &Diagnostic| d.primary().map(|l| (Arc::clone(&l.path), l.span.start));
-            (place(a), a.code).cmp(&(place(b), b.code))
-        });
-        self.diagnostics.dedup();
+        fn order(finding: &Diagnostic) -> (Option<(&Arc<str>, usize)>, Code) {
+            let place = finding.primary().map(|label| (&label.path, label.span.start));
+            (place, finding.code)
+        }
+        self.diagnostics.sort_by(|a, b| order(a).cmp(&order(b)));
+        // Findings with the same place and code keep their order, so duplicates may not be adjacent.
+        for finding in std::mem::take(&mut self.diagnostics) {
+            let earlier = self.diagnostics.iter().rev();
+            let mut same_place = earlier.take_while(|known| order(known) == order(&finding));
+            if !same_place.any(|known| *known == finding) {
+                self.diagnostics.push(finding);
+            }
+        }
     }
 
     /// Returns the findings.
@@ -198,6 +206,7 @@ impl Report {
 
 #[cfg(test)]
 mod tests {
+    use super::super::codes;
     use super::*;
 
     #[test]
@@ -212,6 +221,28 @@ mod tests {
         report.merge(other.clone());
         assert!(report.source("a").is_some_and(Source::is_private));
         assert!(other.source("a").is_some_and(Source::is_private));
+    }
+
+    #[test]
+    fn duplicates_are_dropped_and_the_order_is_kept() {
+        let at = |start: usize, message: &str| Diagnostic {
+            code: codes::UNKNOWN_NAME,
+            severity: Severity::Error,
+            message: message.to_owned(),
+            labels: vec![Label {
+                path: "a".into(),
+                span: start..start + 1,
+                text: String::new(),
+                primary: true,
+            }],
+            help: None,
+        };
+        let mut report = Report::new();
+        for (start, message) in [(5, "y"), (5, "x"), (5, "y"), (2, "y"), (5, "x"), (5, "z")] {
+            report.push(at(start, message));
+        }
+        report.sort();
+        assert_eq!(report.diagnostics(), [at(2, "y"), at(5, "y"), at(5, "x"), at(5, "z")]);
     }
 
     #[test]

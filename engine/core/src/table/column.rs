@@ -210,16 +210,15 @@ impl Column {
                     Value::Decimal(decimal) => decimal,
                     _ => Decimal::ZERO,
                 };
-                match decimal.rescale(scale) {
-                    Some(fitted) if fitted.integer_digits() <= precision - scale => {
-                        Ok(Value::Decimal(fitted))
-                    }
-                    Some(_) => Err(ColumnValueError::TooManyDigits {
-                        column: column(),
-                        max: precision - scale,
-                    }),
-                    None => Err(ColumnValueError::TooManyDecimals { column: column(), max: scale }),
+                let max = precision - scale;
+                if decimal.integer_digits() > max {
+                    return Err(ColumnValueError::TooManyDigits { column: column(), max });
                 }
+                // With at most `max` digits before the decimal point, the column's scale fits.
+                let fitted = decimal.rescale(scale).ok_or_else(|| {
+                    ColumnValueError::TooManyDecimals { column: column(), max: scale }
+                })?;
+                Ok(Value::Decimal(fitted))
             }
             (ColumnShape::Text(Some(max)), Value::Text(text))
                 if text.len() > max as usize && text.chars().count() > max as usize =>
@@ -288,7 +287,10 @@ mod tests {
         assert_eq!(fit("999.990"), Ok("999.99".to_owned()));
         let (column, max) = (Arc::clone(&column.name), 3);
         let too_large = ColumnValueError::TooManyDigits { column: Arc::clone(&column), max };
-        assert_eq!(fit("1000"), Err(too_large));
+        assert_eq!(fit("1000"), Err(too_large.clone()));
+        // With two decimals, this number has more digits than a decimal can have.
+        assert_eq!(fit("1234567890123456789012345678"), Err(too_large.clone()));
+        assert_eq!(fit("1000.001"), Err(too_large));
         assert_eq!(fit("0.001"), Err(ColumnValueError::TooManyDecimals { column, max: 2 }));
     }
 }

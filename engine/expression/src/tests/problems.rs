@@ -141,6 +141,15 @@ fn names() {
         Some("use the output of a step, such as `steps.broken`"),
     );
     check(
+        "order.items.map(x, .x.sku)",
+        403,
+        "unknown name `x`",
+        ".x",
+        Some("write `x` for the element"),
+    );
+    check("{}.a", 403, "`{}` has no field `a`", "a", None);
+    assert_eq!(problems("order.tags.map(steps, .steps.convert.rate)"), []);
+    check(
         "sizes(order.tags)",
         403,
         "unknown function `sizes`",

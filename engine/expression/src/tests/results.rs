@@ -63,6 +63,8 @@ fn expressions_create_texts_lists_and_records() {
         ("order.items.map(i, i.sku)", "[\"x\",\"y\"]"),
         ("order.items.filter(i, i.quantity > 1).map(i, i.price)", "[\"1.10\"]"),
         ("order.items.map(i, i.quantity == 1, {'s': i.sku})", "[{\"s\":\"y\"}]"),
+        // A dot before a name skips the loop variables.
+        ("order.tags.map(order, order + .order.order_id)", "[\"bA-1\",\"aA-1\"]"),
         ("order.items.map(i, order.tags.map(t, i.sku + t))", "[[\"xb\",\"xa\"],[\"yb\",\"ya\"]]"),
         ("order.tags.exists_one(t, t == 'a')", "true"),
         ("order.tags.all(t, t < 'b')", "false"),

@@ -188,14 +188,37 @@ impl StoredMail {
     pub fn each(
         reader: &Reader,
         key: Option<&str>,
+        each: impl FnMut(Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        Self::each_where(reader, "?1 is null or r.key = ?1", [key], each)
+    }
+
+    /// Calls `each` with every e-mail of a run. Damaged e-mails are skipped and reported at the
+    /// end.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be read, if `each` fails, or if an e-mail is
+    /// damaged.
+    pub fn each_of_run(
+        reader: &Reader,
+        run: i64,
+        each: impl FnMut(Self) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        Self::each_where(reader, "m.run = ?1", [run], each)
+    }
+
+    fn each_where(
+        reader: &Reader,
+        wanted: &str,
+        values: impl rusqlite::Params,
         mut each: impl FnMut(Self) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let connection = reader.sql();
         let mut statement = connection.prepare(&format!(
             "select {COLUMNS}, m.content from oms_mails m join oms_runs r on r.id = m.run
-             where ?1 is null or r.key = ?1 order by m.run, m.step, m.element"
+             where {wanted} order by m.run, m.step, m.element"
         ))?;
-        let mut rows = statement.query([key])?;
+        let mut rows = statement.query(values)?;
         let mut damaged = None;
         while let Some(row) = rows.next()? {
             let listed = MailRow::read(row)?;

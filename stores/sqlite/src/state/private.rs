@@ -92,7 +92,7 @@ pub(crate) fn state_directory(path: &Path) -> Result<(), Error> {
         let name = entry.file_name();
         let name = name.to_string_lossy();
         if STATE_FILES.iter().any(|known| name.starts_with(known)) {
-            tighten(&entry.path(), FILE_MODE);
+            tighten(&entry.path());
         } else {
             is_state = false;
         }
@@ -100,15 +100,16 @@ pub(crate) fn state_directory(path: &Path) -> Result<(), Error> {
     if is_state {
         // The path may be a symbolic link to the directory.
         let directory = std::fs::canonicalize(path).map_err(Error::directory(path))?;
-        tighten(&directory, DIRECTORY_MODE);
+        tighten(&directory);
     }
     Ok(())
 }
 
 /// Removes the permissions of other users. A file that another user owns keeps its mode.
-fn tighten(path: &Path, mode: u32) {
+fn tighten(path: &Path) {
     let Ok(metadata) = std::fs::symlink_metadata(path) else { return };
     if !metadata.is_symlink() && metadata.mode() & OTHER_USERS != 0 {
+        let mode = if metadata.is_dir() { DIRECTORY_MODE } else { FILE_MODE };
         let _not_ours = std::fs::set_permissions(path, Permissions::from_mode(mode));
     }
 }
@@ -131,11 +132,13 @@ mod tests {
         let file = nested.join("oms.db");
         write(&file, b"old").unwrap();
         assert_eq!(mode(&file), 0o600);
-        for path in [&nested, &file] {
+        let before = nested.join("before-restore-1");
+        create_directory(&before).unwrap();
+        for path in [&nested, &file, &before] {
             std::fs::set_permissions(path, Permissions::from_mode(0o777)).unwrap();
         }
         state_directory(&nested).unwrap();
-        assert_eq!((mode(&nested), mode(&file)), (0o700, 0o600));
+        assert_eq!((mode(&nested), mode(&file), mode(&before)), (0o700, 0o600, 0o700));
         std::fs::set_permissions(&nested, Permissions::from_mode(0o777)).unwrap();
         let link = folder.path().join("link");
         std::os::unix::fs::symlink(&nested, &link).unwrap();

@@ -58,9 +58,18 @@ pub fn restore(
         copied.map_err(|error| not_a_backup(&error.to_string()))?;
     }
     let connection = Connection::open(&next)?;
-    let found: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    if found == 0 {
-        return Err(not_a_backup("the file is empty"));
+    let (entries, is_state): (i64, bool) = connection.query_row(
+        "select count(*), coalesce(max(name = 'oms_meta'), false) from sqlite_schema",
+        [],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    if !is_state {
+        let is_empty = entries == 0;
+        return Err(not_a_backup(if is_empty {
+            "the file is empty"
+        } else {
+            "it is a database of another program"
+        }));
     }
     let result: String = connection.query_row("pragma quick_check(1)", [], |row| row.get(0))?;
     if result != "ok" {
