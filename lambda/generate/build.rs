@@ -20,6 +20,8 @@ const FOLDERS: [&str; 10] = [
     "lambda/runtime",
     "steps",
 ];
+/// The dependencies of handlers that inherit from the workspace.
+const OF_HANDLERS: [&str; 5] = ["oms-aws", "oms-lambda", "oms-sql", "oms-steps", "tokio"];
 /// Files of the project that are written, too.
 const LICENSES: [&str; 2] = ["LICENSE-APACHE", "LICENSE-MIT"];
 /// Sections of a crate's manifest that only its own tests need.
@@ -105,7 +107,7 @@ fn workspace(manifest: &str, shared: &BTreeSet<String>) -> String {
         let needed = match section {
             "[workspace.package]" => true,
             "[workspace.dependencies]" => {
-                line == section || shared.contains(name) || name == "tokio"
+                line == section || shared.contains(name) || OF_HANDLERS.contains(&name)
             }
             _ => false,
         };

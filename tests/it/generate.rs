@@ -33,6 +33,35 @@ fn a_generated_folder_is_checked_file_by_file() {
 }
 
 #[test]
+fn a_generated_workspace_contains_its_crates_and_an_exact_lock_file() {
+    let scratch = Scratch::new();
+    for name in ["storefront", "order-management"] {
+        let out = scratch.path(name);
+        let pipeline = format!("pipelines/{name}.yaml");
+        oms(["generate", "lambda", &pipeline, "--out", &out.to_string_lossy()]).exits(0);
+        // Fails if a manifest is invalid, or if Cargo would change the lock file.
+        let words = ["update", "--workspace", "--offline", "--locked"];
+        let cargo =
+            std::process::Command::new(env!("CARGO")).args(words).current_dir(&out).output();
+        let cargo = cargo.unwrap();
+        assert!(cargo.status.success(), "{}", String::from_utf8_lossy(&cargo.stderr));
+        let lock = std::fs::read_to_string(out.join("Cargo.lock")).unwrap();
+        let own = std::fs::read_to_string(root().join("Cargo.lock")).unwrap();
+        let versions = |lock: &str| -> Vec<String> {
+            let packages = lock.split("[[package]]\n").skip(1);
+            let named = packages.filter(|package| package.contains("source = "));
+            named
+                .filter_map(|package| Some(package.split_once("dependencies")?.0.to_owned()))
+                .collect()
+        };
+        let known = versions(&own);
+        let other: Vec<_> =
+            versions(&lock).into_iter().filter(|one| !known.contains(one)).collect();
+        assert!(other.is_empty(), "other versions than in the project's lock file: {other:?}");
+    }
+}
+
+#[test]
 fn a_pipeline_that_lambda_cannot_run_is_rejected() {
     let scratch = Scratch::new();
     let out = scratch.path("out");
@@ -88,9 +117,9 @@ fn the_template_is_valid_yaml_and_conflicting_handler_names_are_rejected() {
     for handlers in [["told", "told-failed"], ["database", "x"]] {
         generate(pipeline_with_handlers("x", "/x/{key}", handlers)).exits(0);
     }
-    for handlers in [["intake", "x"], ["x", "reconcile"]] {
+    for handlers in [["intake", "x"], ["x", "reconcile"], ["tokio", "x"]] {
         let refused = generate(pipeline_with_handlers("x", "/x/{key}", handlers)).exits(4);
-        assert!(refused.stderr.contains("is reserved for the template"), "{}", refused.stderr);
+        assert!(refused.stderr.contains("is reserved for a resource or a crate"), "{}", refused.stderr);
     }
     let none = oms([
         "generate",

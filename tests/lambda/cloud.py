@@ -114,7 +114,7 @@ class Cloud:
         begun = time.monotonic()
         # Disable the throttling of the stage: the number of answers with 429 must not depend on the speed of the machine.
         open_gate = {"IntakeRate": "100000", "IntakeBurst": "100000"}
-        parameters = {"Architecture": "x86_64", "BranchConcurrency": "4", "ReconcileAgeSeconds": "60"} | open_gate | self.parameters
+        parameters = {"Architecture": "x86_64", "CreateSenderIdentity": "true", "BranchConcurrency": "4", "ReconcileAgeSeconds": "60"} | open_gate | self.parameters
         self.outputs = deploy.deploy(text, self.client("cloudformation"), "stack", parameters, self.client("s3"), "oms-code")
         print(f"      deployed in {time.monotonic() - begun:.1f} s", flush=True)
         self.resources = json.loads(self.outputs["OmsResources"])

@@ -66,7 +66,6 @@ async fn errors_of_the_service_are_classified() {
     for (status, exception, class, wanted) in [
         (400, "StatementTimeoutException", Class::Transient, cause::UNAVAILABLE),
         (400, "InvalidResourceStateException", Class::Transient, cause::UNAVAILABLE),
-        (504, "DatabaseUnavailableException", Class::Transient, cause::UNAVAILABLE),
         (403, "ForbiddenException", Class::Transient, cause::ENVIRONMENT),
         (400, "AccessDeniedException", Class::Transient, cause::ENVIRONMENT),
         (400, "ValidationException", Class::Permanent, cause::REFUSED),
