@@ -119,7 +119,11 @@ fn the_template_is_valid_yaml_and_conflicting_handler_names_are_rejected() {
     }
     for handlers in [["intake", "x"], ["x", "reconcile"], ["tokio", "x"]] {
         let refused = generate(pipeline_with_handlers("x", "/x/{key}", handlers)).exits(4);
-        assert!(refused.stderr.contains("is reserved for a resource or a crate"), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("is reserved for a resource or a crate"),
+            "{}",
+            refused.stderr
+        );
     }
     let none = oms([
         "generate",
