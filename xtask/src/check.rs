@@ -34,7 +34,7 @@ const PARTS: [(&str, Check); 9] = [
     ("browser", browser::check),
     ("serve", serve::check),
 ];
-/// The check that takes longest. It mostly compiles, and the others mostly wait.
+/// The check that takes longest. It mostly compiles, while others wait for deadlines.
 const LONGEST: &str = "lambda";
 
 pub(crate) fn run(args: &Args) -> anyhow::Result<()> {

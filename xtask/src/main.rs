@@ -27,7 +27,7 @@ use xtask::workspace::say;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Command {
-    /// Write the generated files: `schema/` and `docs/steps/`
+    /// Write the generated files: `schema/`, `docs/steps/` and `templates/lambda/Cargo.lock`
     Generate(engine::Args),
     Check(check::Args),
     Editor(editor::Args),

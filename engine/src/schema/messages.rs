@@ -64,7 +64,7 @@ pub(crate) fn type_description(name: &str) -> &'static str {
     }
 }
 
-/// Describes a value whose type is none of the types with the names `expected`.
+/// Describes a value whose type is not in `expected`, a list of type names.
 pub(crate) fn found_description(value: &Json, expected: &[&str]) -> &'static str {
     if value.is_f64() && expected.contains(&"integer") {
         "a number with a fraction"

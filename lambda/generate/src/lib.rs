@@ -4,7 +4,7 @@
 //! Each module has one task. The plan's [`Choreography`](oms_engine::plan::Choreography) defines
 //! the branches. `resources` defines the AWS resources that the branches need, `iam` their
 //! permissions, `schema` the database, and `embed` the part of the pipeline in each handler.
-//! `files` renders the files.
+//! `files` renders the files, and `vendored` has the crates that the handlers link.
 
 mod embed;
 mod events;

@@ -59,7 +59,6 @@ pub(crate) struct View {
     pub(crate) branches: Vec<BranchView>,
     /// The path to a checkout with the crates, or `None` if they are vendored.
     pub(crate) checkout: Option<String>,
-    vendored: bool,
     /// The oldest supported version of Rust.
     rust: &'static str,
 }
@@ -228,7 +227,6 @@ pub(crate) fn view(
         topic,
         branches,
         checkout: origin.crates.clone(),
-        vendored: origin.crates.is_none(),
         rust: env!("CARGO_PKG_RUST_VERSION"),
     })
 }

@@ -13,7 +13,7 @@ use similar::TextDiff;
 
 use xtask::workspace::{root, run_silently, say, scratch};
 
-/// Write the generated files: `schema/` and `docs/steps/`
+/// Write the generated files: `schema/`, `docs/steps/` and `templates/lambda/Cargo.lock`
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Write nothing; fail if a file is not up to date
