@@ -55,12 +55,12 @@ pub const LINTING: [(&str, &str); 2] = [
     ("CLIPPY_ARGS", "-D__CLIPPY_HACKERY__warnings__CLIPPY_HACKERY__"),
 ];
 
-/// Lets the builds of all further commands also lint the workspace. `cargo clippy` would check all
+/// Makes the builds of all later commands also lint the workspace. `cargo clippy` would check all
 /// dependencies in addition to building them, which takes five minutes on two cores.
 ///
 /// # Errors
-/// Returns an error if a warning of clippy is not an error, because the variables of
-/// [`LINTING`] belong to the pinned version of clippy.
+/// Returns an error if clippy does not turn warnings into errors. The variables of [`LINTING`] are
+/// those of the pinned version of clippy, and another version may ignore them.
 pub fn lint_builds() -> anyhow::Result<()> {
     LINTS.store(true, Ordering::Relaxed);
     let folder = scratch("clippy");
@@ -96,7 +96,7 @@ pub const FEATURES: [&str; 2] = ["--features", "oms/failpoints,oms/aws,oms-lambd
 /// Builds the whole workspace, always with the same features and targets, so that no crate is built
 /// twice: the tests enable further features of some dependencies. Returns the path of the program.
 pub fn build() -> anyhow::Result<&'static str> {
-    // Cargo would wait for a check in the background that compiles handlers.
+    // Skip a repeated build: Cargo would wait for the background check, which compiles handlers.
     if !BUILT.load(Ordering::Relaxed) && variable(IS_BUILT).is_none() {
         run("cargo", &[&["build", "--workspace", "--all-targets"][..], &FEATURES].concat())?;
     }
@@ -108,8 +108,8 @@ static BUILT: AtomicBool = AtomicBool::new(false);
 /// Set for the programs of a `cargo xtask check` that has built the workspace.
 const IS_BUILT: &str = "OMS_XTASK_BUILT";
 
-/// Builds the whole workspace. Further calls of [`build`], also in other programs that this one
-/// starts, do nothing.
+/// Builds the whole workspace. Later calls to [`build`] do nothing, including calls in programs
+/// that this program starts.
 ///
 /// # Errors
 /// Returns an error if the build fails.

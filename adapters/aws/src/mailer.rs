@@ -79,7 +79,7 @@ impl<R: Random> SesMailer<R> {
                     Ok(()) => Err(error),
                     // The lease must then expire before another attempt can start, and the outcome
                     // will be unknown.
-                    Err(unnoted) => Err(error.caused_by(unnoted)),
+                    Err(free_error) => Err(error.caused_by(free_error)),
                 }
             }
         }

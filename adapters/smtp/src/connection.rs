@@ -1,7 +1,7 @@
 //! A connection to the server, from the greeting to the last reply.
 //!
-//! `lettre` formats the commands and parses the replies. It does not read them, because its reader
-//! accepts lines of any length and parses a reply again for each line.
+//! `lettre` formats the commands and parses the replies, but this crate reads the replies itself.
+//! The reader of `lettre` accepts lines of any length and parses a reply again for each line.
 
 use std::fmt::Display;
 use std::pin::pin;

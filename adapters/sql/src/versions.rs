@@ -1,5 +1,5 @@
-//! Versions of the rows in tables that steps both read and write. With them, a run writes only if
-//! the rows that it has read are unchanged.
+//! Versions of the rows in tables that steps both read and write. A write compares these versions,
+//! so that a run writes only if the rows that it has read are unchanged.
 //!
 //! `oms_versions` has an entry for every row of such a table that a step ever wrote, identified by
 //! the name of the row. A write statement first locks the versions of all rows that the stretch

@@ -104,7 +104,7 @@ impl<'t> Checker<'t> {
         self.report(cursor, Fault::new(codes::TEMPLATE_SHAPE, value.span.clone(), message));
     }
 
-    /// Checks the currency that `money` gets for an amount.
+    /// Checks the currency argument of `money`. It must match the currency of the amount, if known.
     fn currency(&mut self, amount: &Operand, currency: &Operand, cursor: &Cursor<'_>) -> bool {
         let shown = cursor.text(&currency.span);
         let refuse = |code, message| Fault::new(code, currency.span.clone(), message);

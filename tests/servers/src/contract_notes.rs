@@ -1,4 +1,4 @@
-//! The contract of every connection for handlers' notes and for roles.
+//! The contract that every connection must meet for handlers' notes and roles.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub(crate) async fn the_last_effect_and_its_note_are_one_statement(database: &Ar
     let other = call_with_note("in-the-way", "bill");
     tables.insert(&other, &table, row(&table, "noted", None)).await.unwrap_err();
     assert!(!has_note(database, "in-the-way", "bill").await);
-    // The note was lost, or the handler was changed: a repetition writes it.
+    // If the note was lost or the handler was changed, repeating the insert writes the note.
     tables
         .insert(&call_with_note("noted", "later"), &table, row(&table, "noted", None))
         .await

@@ -53,7 +53,7 @@ struct ServerState {
     /// Idle connections, by role.
     idle: Mutex<BTreeMap<Option<String>, Vec<Client>>>,
     transactions: Mutex<BTreeMap<String, Open>>,
-    /// The time until which the cluster resumes.
+    /// The time when the cluster finishes resuming.
     resuming: Mutex<Option<Instant>>,
     /// Exceptions that the next calls return instead of executing.
     faults: Mutex<Vec<(u16, String)>>,

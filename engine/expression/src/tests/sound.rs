@@ -121,7 +121,7 @@ fn a_compiled_expression_returns_a_value_of_its_type() {
                 Ok(value) => {
                     assert!(
                         compiled.ty().contains(&value),
-                        "{text}: {value:?} is no {:?}",
+                        "{text}: {value:?} is not of type {:?}",
                         compiled.ty()
                     );
                     match value {
