@@ -14,7 +14,7 @@ use oms_engine::value::{DateFormat, Shape, Type, Unit, Value};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-/// Converts an amount to another currency with the rate of a day.
+/// Converts an amount to another currency at the rate of a given day.
 ///
 /// The rates come from the rate table's newest row that quotes both currencies and is dated on or
 /// before the day. The amount is multiplied by the exact quotient of the two rates. The result is
