@@ -266,7 +266,7 @@ fn report_unknown(
             "error: the pipeline declares no field that identifies a customer; nothing was erased",
         );
         output::message(
-            "help: add `x-customer: true` to the member of the order schema with the customer's id, such as `customer_id: { type: string, x-customer: true }`, and `customer: true` to the columns with this id",
+            "help: add `x-customer: true` to the member of the order schema that contains the customer's id, such as `customer_id: { type: string, x-customer: true }`, and `customer: true` to the columns that contain this id",
         );
         return Ok(exit::FINDINGS);
     }
@@ -278,7 +278,7 @@ fn report_unknown(
     }
     output::message("error: no customer has this id or e-mail address; nothing was erased");
     for Candidate { customer, order } in candidates {
-        let order = order.as_ref().map(|order| format!(", as in order {order}"));
+        let order = order.as_ref().map(|order| format!(", for example in order {order}"));
         let order = order.unwrap_or_default();
         output::message(&match customer {
             Some(id) => format!("  found in the personal data of customer {id}{order}"),

@@ -32,8 +32,9 @@ use crate::targets::state;
 /// Run orders through a pipeline
 ///
 /// First resumes the runs that are in progress or waiting, then runs the orders of each input: one
-/// JSON document per file, or one per line (NDJSON). In a new state directory without input, runs
-/// the pipeline's samples, unless e-mails are sent by SMTP or SES. Ends when no run can continue.
+/// JSON document per file, or one per line (NDJSON). Without input and with a new state directory,
+/// runs the pipeline's samples, unless e-mails are sent by SMTP or SES. Ends when no run can
+/// continue.
 ///
 /// Example: oms run pipelines/storefront.yaml --input orders.ndjson
 #[derive(clap::Args, Debug)]

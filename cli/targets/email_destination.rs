@@ -119,7 +119,7 @@ fn read(given: &SettingSource) -> anyhow::Result<String> {
             .with_context(|| format!("the environment variable `{name}` is not set")),
         SettingSource::Secret(name) => {
             let folder = std::env::var_os(CREDENTIALS_DIRECTORY).with_context(|| {
-                format!("the environment variable `{CREDENTIALS_DIRECTORY}` with the folder of the secret `{name}` is not set")
+                format!("the environment variable `{CREDENTIALS_DIRECTORY}`, which names the folder of the secret `{name}`, is not set")
             })?;
             let path = PathBuf::from(folder).join(name);
             let text = std::fs::read_to_string(&path)

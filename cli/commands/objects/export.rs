@@ -12,9 +12,9 @@ use crate::targets::state::StateArgs;
 /// Write all objects to files, `DIR/bucket/key`
 ///
 /// Some parts of a key cannot be file names: an empty part, `.`, `..`, a part longer than 255
-/// bytes, and a part that is also a folder (`a` next to `a/b`). The file name of such a part is
-/// the part, shortened if needed, followed by `%` and 32 digits of its SHA-256 digest. If an
-/// object cannot be written, the command reports it and exits with code 1.
+/// bytes, and a part that is also a folder (`a` next to `a/b`). The command shortens such a part if
+/// needed, and appends `%` and 32 digits of its SHA-256 digest. If an object cannot be written, the
+/// command reports it and exits with code 1.
 ///
 /// Example: oms objects export pipelines/storefront.yaml out/objects
 #[derive(clap::Args, Debug)]

@@ -20,8 +20,8 @@ use crate::targets::state::StateArgs;
 
 /// Delete old completed and cancelled runs with their orders, journals, objects and e-mails
 ///
-/// Keeps the rows of the pipeline's tables and the keys, so that the same order is still recognized
-/// as a duplicate. Works while a server runs. Use `oms db backup` to keep a copy.
+/// Keeps the rows of the pipeline's tables. Also keeps the keys, so that the same order is still
+/// recognized as a duplicate. Works while a server runs. Use `oms db backup` to keep a copy.
 ///
 /// Example: oms runs prune pipelines/storefront.yaml --older-than 90d
 #[derive(clap::Args, Debug)]

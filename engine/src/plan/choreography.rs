@@ -123,7 +123,7 @@ fn check_bucket_name(plan: &Plan, store: usize, found: &mut Vec<Finding>) {
     let Some(step) = plan.steps().get(store).filter(|_| length > BUCKET_NAME_MAX) else { return };
     let place = Place::value(Route::root().key("steps").key(&step.id).key("with").key("bucket"));
     let message = format!(
-        "the names of the pipeline and of this bucket have {length} characters together, but the name of a bucket in S3 has room for {BUCKET_NAME_MAX}"
+        "the names of the pipeline and of this bucket have {length} characters in total, but the name of an S3 bucket has room for only {BUCKET_NAME_MAX} of them"
     );
     let help = "shorten one of the names; AWS adds the account and the region".to_owned();
     found.push(Finding::error(codes::LAMBDA_LIMIT, place, message).help(help));
@@ -247,7 +247,7 @@ fn branch(
                 }
                 (true, false) => {
                     let message = format!("`{}` waits for a step of another handler", step.id);
-                    let help = "put both steps into one handler, or remove the need; on AWS handlers run independently";
+                    let help = "put both steps into one handler, or remove the dependency; on AWS handlers run independently";
                     found.push(crossing_finding(codes::LAMBDA_JOIN, step, other, message, help));
                 }
             }

@@ -251,7 +251,7 @@ impl KeyLines {
                 None
             }
             Entry::Occupied(first) => {
-                Some(format!("the key is the same as in line {}", first.get()))
+                Some(format!("the key is the same as on line {}", first.get()))
             }
         }
     }

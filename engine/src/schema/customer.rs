@@ -9,7 +9,7 @@ use oms_core::value::{JsonVisitor, Shape, walk_json};
 use super::problem::SchemaProblemKind;
 
 /// The help text about the members that can be marked.
-pub(super) const MARKABLE: &str = "mark the member with the customer's id, and members of format `email` with the customer's own addresses";
+pub(super) const MARKABLE: &str = "mark the member that contains the customer's id, and members of format `email` that contain the customer's own addresses";
 
 /// The path of a member in an order.
 type Path = Vec<Arc<str>>;

@@ -61,7 +61,7 @@ pub(crate) fn of_intake(bucket: &str, store: &str, rates: bool) -> Vec<Statement
         Statement::new("CompareDigest", &compare, &["s3:GetObject"], objects(bucket)),
     ];
     if rates {
-        let reason = "find the version with which an order is accepted";
+        let reason = "find the version of the exchange rates for a new order";
         statements.push(Statement::new("FindRates", reason, &["s3:GetObject"], rates_object()));
         statements.push(Statement::new(
             "MissRates",
@@ -143,7 +143,7 @@ pub(crate) fn of_branch(uses: &ServiceUses<'_>) -> Vec<Statement> {
         Statement::new("MissOrder", DELETED_ORDER, &["s3:ListBucket"], arn(uses.bucket)),
     ];
     if uses.rates {
-        let reason = "read the version with which an order was accepted";
+        let reason = "read the exchange rates that applied when an order was accepted";
         statements.push(Statement::new(
             "ReadRates",
             reason,

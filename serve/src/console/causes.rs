@@ -21,7 +21,7 @@ pub(crate) fn explain(causes: &str) -> String {
         cause::PLAN => "This version of oms cannot read the pipeline that the run started with.",
         cause::PANIC => "A step kind has a bug. Report it to its authors with the lines that the process wrote to standard error.",
         cause::DAMAGED => "The stored data of the run is damaged. Cancel the run, or restore a backup.",
-        cause::RESTORED => "The run was in progress or waiting at the time of the backup from which the state was restored. Check whether its e-mails were sent since, then retry it.",
+        cause::RESTORED => "The run was in progress or waiting at the time of the backup from which the state was restored. Check whether its e-mails have been sent since then, and then retry it.",
         _ => "A step failed.",
     });
     texts.collect::<Vec<_>>().join(" ")
