@@ -284,7 +284,7 @@ class Person {
 }
 
 /** Adds the missing rates for orders in bolívares. */
-function mendRates({ folder }) {
+function addMissingRates({ folder }) {
   const file = join(folder, "pipelines", "storefront", "rates-extra.csv");
   writeFileSync(file, "date,currency,per_eur\n2024-07-04,VES,36.5\n");
 }
@@ -369,7 +369,7 @@ async function mouse(person) {
   check((await page.locator("main a.button").count()) === 0, "a cancelled run has actions");
   ok("a parked run is cancelled");
 
-  mendRates(serve);
+  addMissingRates(serve);
   await person.press("link", `Parked ${BULK + 1}`);
   await person.press("link", `Retry all with the cause ${PARKED_BY_RATE}`);
   check((await person.heading()) === `Retry ${BULK + 1} runs with the cause ${PARKED_BY_RATE}?`, "the question does not say how many are retried");

@@ -77,7 +77,7 @@ class Live {
     });
   }
 
-  async mends(file, text) {
+  async fixes(file, text) {
     writeFileSync(file, text);
     await until("#error is gone", () => this.error.isHidden());
   }
@@ -164,7 +164,7 @@ async function mistakes(live, title) {
   const column = text.split("\n")[line - 1].indexOf("nope") + 1;
   await live.breaks(BODY, text, `body.mjml:${line}:${column}`, "nope");
   check(await live.says(title), "the last valid mail is gone while the template is invalid");
-  await live.mends(BODY, body);
+  await live.fixes(BODY, body);
   await until("the mail is back", () => live.says(title));
 
   const pipeline = readFileSync(PIPELINE, "utf8");
@@ -177,7 +177,7 @@ async function mistakes(live, title) {
   await live.page.reload();
   await until("the reloaded page shows the error", async () => (await live.error.innerText()).includes("surprise"));
   await until("the reloaded page shows the last valid mail", () => live.says(title));
-  await live.mends(PIPELINE, pipeline);
+  await live.fixes(PIPELINE, pipeline);
   await until("the mail is back", () => live.says(title));
 }
 

@@ -51,10 +51,10 @@ impl<R: Random> SesMailer<R> {
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
         // Until the request to SES, it is certain that no e-mail was sent.
         call.outcome_unknown.clear();
-        let unmade = |error| {
+        let build_error = |error| {
             StepError::permanent(cause::OUT_OF_RANGE, "cannot build the e-mail").caused_by(error)
         };
-        let message = mail.to_rfc5322().map_err(unmade)?;
+        let message = mail.to_rfc5322().map_err(build_error)?;
         let attempt = format!("{:016x}{:016x}", self.random.next(), self.random.next());
         match self.claims.claim(call, &attempt, LEASE, call.may_resend).await? {
             Claim::Mine => {}

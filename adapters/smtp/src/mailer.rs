@@ -98,11 +98,11 @@ impl SmtpMailer {
 
     async fn deliver(&self, call: &Call, mail: &Mail) -> Result<(), StepError> {
         call.outcome_unknown.clear();
-        let unmade = |error| {
+        let build_error = |error| {
             StepError::permanent(cause::OUT_OF_RANGE, "cannot build the e-mail").caused_by(error)
         };
-        let message = mail.to_rfc5322().map_err(unmade)?;
-        let envelope = mail.envelope().map_err(unmade)?;
+        let message = mail.to_rfc5322().map_err(build_error)?;
+        let envelope = mail.envelope().map_err(build_error)?;
         loop {
             let kept = self.idle().pop();
             let was_kept = kept.is_some();

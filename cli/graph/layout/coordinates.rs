@@ -59,7 +59,7 @@ fn pull(a: &Vertex, b: &Vertex) -> f64 {
     }
 }
 
-/// Moves the vertices of a layer so that its lines are shortest.
+/// Moves the vertices of a layer so that its lines are as short as possible.
 fn relax(vertices: &mut [Vertex], row: &[usize]) {
     struct Block {
         weight: f64,

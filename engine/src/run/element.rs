@@ -9,8 +9,8 @@ use oms_core::value::Value;
 
 use super::state::{ElementState, StepState};
 
-/// How much longer than decided a wait may be, because clocks are often corrected by fractions of a
-/// second.
+/// A wait may be this much longer than decided, because clocks are often corrected by fractions of
+/// a second.
 const CLOCK_TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 
 /// The next action for a step without elements.
@@ -189,9 +189,9 @@ impl Elements {
     /// Returns the end of the step: when all elements succeeded, or when one failed and none is
     /// running. A failure that requires a user's decision takes precedence.
     pub(super) fn end(&self, items: &Arc<[Value]>) -> Option<StepState> {
-        let under_way = self.running > 0 || !self.claimed.is_empty();
+        let in_progress = self.running > 0 || !self.claimed.is_empty();
         let open = !self.pending.is_empty() || !self.waiting.is_empty();
-        if under_way || (open && self.failed == 0) {
+        if in_progress || (open && self.failed == 0) {
             return None;
         }
         let failures = self.states.iter().filter_map(|state| match state {

@@ -492,10 +492,10 @@ impl Scheduler {
         else {
             return;
         };
-        let under_way = elements.get(element as usize).is_some_and(|state| {
+        let in_progress = elements.get(element as usize).is_some_and(|state| {
             !matches!(state, ElementState::Succeeded(_) | ElementState::Failed(_))
         });
-        if !under_way {
+        if !in_progress {
             return;
         }
         let (items, elements) = (Arc::clone(items), Elements::new(elements.clone()));

@@ -34,7 +34,7 @@ pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)
             Ok(Some((open, RunPage { flow, reader, bundles, row, revealed }.data())))
         })
     });
-    let unshown = |error: Error, open: bool| {
+    let error_page = |error: Error, open: bool| {
         let message = "This run cannot be shown";
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let mut page = Page::error(status, message, &error.to_string());
@@ -47,8 +47,8 @@ pub(crate) async fn show(mut visit: Visit, Path((_, key)): Path<(String, String)
     };
     match found {
         Some(Ok(Some((_, Ok(data))))) => Page::new("run", &key, "runs", data).render(&mut visit),
-        Some(Ok(Some((open, Err(error))))) => unshown(error, open).render(&mut visit),
-        Some(Err(error)) => unshown(error, false).render(&mut visit),
+        Some(Ok(Some((open, Err(error))))) => error_page(error, open).render(&mut visit),
+        Some(Err(error)) => error_page(error, false).render(&mut visit),
         Some(Ok(None)) | None => {
             let help = "Keys are case-sensitive.";
             let message = format!("Run {key} does not exist");

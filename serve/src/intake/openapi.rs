@@ -12,7 +12,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::state::flow::Flow;
 use crate::state::site::Site;
 
-/// The response to a request for an order that a server without API keys does not trust.
+/// The response of a server without API keys to an untrusted request for an order.
 const FORBIDDEN: (&str, &str) = (
     "403",
     "The server has no API keys, and a proxy forwarded the request or a page of another site sent it.",

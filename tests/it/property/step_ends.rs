@@ -101,11 +101,11 @@ fn graph(rng: &mut Rng) -> Vec<Node> {
 fn text(graph: &[Node], description: &str) -> String {
     let mut text = format!(
         "oms: 1\nname: ends\ndescription: {description}\norder: {{ schema: {{ type: object, required: [id, no], properties: {{ id: {{ type: string }}, no: {{ type: boolean }} }} }}, key: \"${{{{ order.id }}}}\" }}\n\
-         tables: {{ mended: {{ key: [k], columns: {{ k: text }} }} }}\nsteps:\n"
+         tables: {{ fixed: {{ key: [k], columns: {{ k: text }} }} }}\nsteps:\n"
     );
     for (at, node) in graph.iter().enumerate() {
         let work = match node.fails {
-            true => format!("uses: table.get, with: {{ table: mended, key: {{ k: \"s{at}\" }} }}"),
+            true => format!("uses: table.get, with: {{ table: fixed, key: {{ k: \"s{at}\" }} }}"),
             false => "uses: value.compute, with: { values: { a: \"${{ order.id }}\" } }".to_owned(),
         };
         let need = |(need, skipped, failed): &(usize, bool, bool)| {
@@ -195,15 +195,15 @@ fn steps_end_like_the_reference_before_and_after_a_retry() {
 
             // Fix some of the failures and retry the run, with the same version of the pipeline or
             // with another one.
-            let mended: Vec<usize> =
+            let fixed: Vec<usize> =
                 (0..graph.len()).filter(|at| fails[*at] && rng.one_in(2)).collect();
             let table = &plan.tables()[0];
-            for at in &mended {
+            for at in &fixed {
                 let rows = read_rows(table, &format!("{{\"k\":\"s{at}\"}}\n")).unwrap();
                 rows.into_iter().for_each(|row| world.add_row(table, row));
             }
             let still: Vec<bool> =
-                (0..graph.len()).map(|at| fails[at] && !mended.contains(&at)).collect();
+                (0..graph.len()).map(|at| fails[at] && !fixed.contains(&at)).collect();
             let (at, moves) = (world.now(), rng.one_in(2));
             let ids = plan.steps().iter().map(|step| Arc::clone(&step.id));
             let done = ids.zip(&first).filter(|(_, end)| **end == End::Succeeded);
@@ -214,7 +214,7 @@ fn steps_end_like_the_reference_before_and_after_a_retry() {
             let mut run = replay(&plan, &world, &journal);
             let (events, state) = drive(&mut run, &world, &world);
             let again = ends(&graph, &still, Some(&first));
-            let case = format!("seed {seed}, {mended:?} fixed, {version}\n{text}\n{journal:?}");
+            let case = format!("seed {seed}, {fixed:?} fixed, {version}\n{text}\n{journal:?}");
             assert_end(&graph, &again, state, &run, &case);
             journal.push(run::encode(&events));
             assert_eq!(found(&replay(&plan, &world, &journal)), again, "{case}\n{journal:?}");
@@ -249,9 +249,9 @@ fn steps_end_like_the_reference_before_and_after_a_retry() {
 const ALLOW_SKIPPED: &str = "oms: 1
 name: ends
 order: { schema: { type: object, required: [id, no], properties: { id: { type: string }, no: { type: boolean } } }, key: \"${{ order.id }}\" }
-tables: { mended: { key: [k], columns: { k: text } } }
+tables: { fixed: { key: [k], columns: { k: text } } }
 steps:
-  a: { uses: table.get, with: { table: mended, key: { k: a } } }
+  a: { uses: table.get, with: { table: fixed, key: { k: a } } }
   b: { uses: value.compute, needs: [a], with: { values: { a: x } } }
   c: { uses: value.compute, needs: [{ step: b, allow: [skipped] }], with: { values: { a: x } } }
 ";

@@ -61,7 +61,7 @@ create table oms_objects (
     primary key (bucket, key)
 ) strict;
 
--- With row ids, because rows of a table without them should be small. A larger e-mail would fill a whole page.
+-- This table has row ids: without them, an e-mail that is not small would fill a whole page.
 create table oms_mails (
     run integer not null,
     step text not null,
