@@ -15,5 +15,5 @@ mod value;
 pub use contract::{all, world};
 pub use data_api::{DataApi, Settings};
 pub use emulator::Emulator;
-pub use postgres::{PASSWORD_ROLE, Server, find};
+pub use postgres::{PASSWORD_ROLE, Server, TLS_ROLE, find};
 pub use tls::Tls;
