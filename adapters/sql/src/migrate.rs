@@ -51,7 +51,15 @@ impl std::fmt::Display for MigrateError {
     }
 }
 
-impl std::error::Error for MigrateError {}
+impl std::error::Error for MigrateError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Differs { .. } => None,
+            // The message contains that of the error itself.
+            Self::Database(error) => error.source(),
+        }
+    }
+}
 
 impl From<StepError> for MigrateError {
     fn from(error: StepError) -> Self {
