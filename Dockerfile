@@ -7,7 +7,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     cargo build --release --locked --features aws && cp target/release/oms /usr/local/bin/oms
 
 FROM debian:trixie-slim
-# Certificate authorities, for mail servers and AWS.
+# Certificate authorities, for mail servers, PostgreSQL and AWS.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /usr/local/bin/oms /usr/local/bin/oms
 # A new volume takes its owner and mode from this folder.

@@ -24,6 +24,10 @@ pub(crate) struct TargetOption {
     #[arg(long, value_enum, default_value = "local")]
     target: EffectTarget,
     /// PostgreSQL database of `--target postgres`, such as `postgresql://user@host/database`
+    ///
+    /// The connection uses TLS and verifies the server's certificate, except on this machine. Add
+    /// `?sslrootcert=FILE` to trust the certificates in a file, or `?sslmode=disable` to connect
+    /// without TLS.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database: Option<String>,
     /// JSON file with the AWS resources for `--target aws` or `--target lambda`, such as the output
@@ -142,7 +146,7 @@ impl TargetOption {
             Usage("the database is missing; add `--database URL` or set the environment variable `DATABASE_URL`".to_owned())
         })?;
         let server = oms_postgres::Postgres::new(address)
-            .context("invalid address in `--database` or `DATABASE_URL`")?;
+            .context("cannot use the database in `--database` or `DATABASE_URL`")?;
         let database: Arc<dyn Database> = Arc::new(server);
         let tables = Arc::new(SqlTables::new(Arc::clone(&database)));
         let personal = Arc::new(oms_sql::SqlErasure::new(Arc::clone(&database)));

@@ -178,6 +178,33 @@ fn after_a_kill_at_any_commit_every_order_is_billed_once_on_the_server() {
 }
 
 #[test]
+fn an_unsuitable_connection_is_reported_with_the_solution() {
+    let scratch = Scratch::new();
+    let Some(shop) = Shop::open(&scratch) else { return };
+    let site = TestPipeline::storefront(scratch.path("state"));
+    let migrate = |address: &str| {
+        let mut command = crate::harness::command();
+        command.args(["db", "migrate"]).arg(&site.pipeline);
+        finish(command.args(["--target", "postgres", "--database", address])).exits(4).stderr
+    };
+    let address = shop.server.named_address();
+    for (parameters, parts) in [
+        ("sslmode=verify-full", ["does not support TLS", "`sslmode=disable`"]),
+        ("sslmode=prefer", ["`sslmode=prefer` is not supported", "use `sslmode=verify-full`"]),
+        ("sslmode=verify-ca", ["`--database`", "add `sslrootcert=FILE`"]),
+        ("sslrootcert=/none.pem", ["`/none.pem`", "No such file"]),
+        ("sslcert=own.pem", ["`--database`", "`sslcert`"]),
+    ] {
+        let message = migrate(&format!("{address}?{parameters}"));
+        for part in parts {
+            assert!(message.contains(part), "{message}");
+        }
+    }
+    let refused = migrate("postgresql://oms@127.0.0.1:1/postgres");
+    assert!(refused.contains("Connection refused"), "{refused}");
+}
+
+#[test]
 fn runs_on_a_database_without_tables_are_parked_and_complete_after_a_migration() {
     let scratch = Scratch::new();
     let Some(shop) = Shop::open(&scratch) else { return };

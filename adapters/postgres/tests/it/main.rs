@@ -1,5 +1,9 @@
 //! Tests of the tables on a PostgreSQL server that the test starts.
 
+#![expect(clippy::unwrap_used, reason = "tests fail by panicking")]
+
+mod tls;
+
 use std::sync::Arc;
 
 use oms_postgres::Postgres;
