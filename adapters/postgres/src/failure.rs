@@ -14,6 +14,17 @@ const REASON_CHARS_MAX: usize = 300;
 /// The driver's text if the server rejects the request for TLS.
 const NO_TLS: &str = "server does not support TLS";
 
+/// Returns whether a connection can be used again after an error. Class 08 is about connections,
+/// class 57 about a server that stops or starts. A server becomes read-only when another one takes
+/// over, so a new connection may reach the other one.
+pub(crate) fn is_reusable(error: &Error) -> bool {
+    error.code().is_some_and(|state| {
+        !state.code().starts_with("08")
+            && !state.code().starts_with("57")
+            && *state != SqlState::READ_ONLY_SQL_TRANSACTION
+    })
+}
+
 /// Classifies an error. `may_need_tls` is true for a TCP connection without TLS.
 pub(crate) fn classify(error: Error, may_need_tls: bool) -> StepError {
     if let Some(state) = error.code() {

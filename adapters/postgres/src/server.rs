@@ -13,7 +13,7 @@ use tokio_postgres::{Error, NoTls};
 
 use crate::address::{Address, Tls};
 use crate::connect_error::ConnectError;
-use crate::failure::{classify, unavailable};
+use crate::failure::{classify, is_reusable, unavailable};
 use crate::tls::connector;
 
 /// Timeout of a statement, including the wait for a connection. A statement that times out is
@@ -42,6 +42,8 @@ impl Postgres {
         let Address { config, tls } = Address::parse(address)?;
         let is_tcp = config.get_hosts().iter().all(|host| matches!(host, Host::Tcp(_)));
         let may_need_tls = tls == Tls::Disabled && is_tcp;
+        // The pool replaces closed connections, and a lease removes the ones that may be broken.
+        // Another method would send a query before each use.
         let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
         let manager = match connector(&tls)? {
             Some(connector) => Manager::from_config(config, connector, recycling),
@@ -56,11 +58,14 @@ impl Postgres {
     }
 
     async fn query(&self, statement: &Statement) -> Result<Rows, StepError> {
-        let connection = self.pool.get().await.map_err(|error| match error {
+        let lease = Lease::new(&self.pool).await.map_err(|error| match error {
             PoolError::Backend(error) => classify(error, self.may_need_tls),
             error => unavailable("cannot connect to the database").caused_by(error),
         })?;
-        let outcome = execute(&connection, statement).await;
+        let outcome = execute(lease.connection(), statement).await;
+        if outcome.as_ref().err().is_none_or(is_reusable) {
+            lease.end();
+        }
         outcome.map_err(|error| classify(error, self.may_need_tls))
     }
 }
@@ -84,5 +89,43 @@ impl Database for Postgres {
                 Err(_) => Err(unavailable("the database did not respond in time")),
             }
         })
+    }
+}
+
+/// A connection from the pool, for one statement.
+///
+/// If the statement fails, times out or is cancelled, the connection may be broken: after a power
+/// failure of the server, no packet says so. The pool would hand out such a connection again and
+/// again, so it is closed, together with all idle connections.
+struct Lease<'p> {
+    pool: &'p Pool,
+    connection: Option<Object>,
+}
+
+impl<'p> Lease<'p> {
+    async fn new(pool: &'p Pool) -> Result<Self, PoolError> {
+        let connection = pool.get().await?;
+        Ok(Self { pool, connection: Some(connection) })
+    }
+
+    fn connection(&self) -> &Object {
+        match &self.connection {
+            Some(connection) => connection,
+            None => unreachable!("a lease has its connection until it ends"),
+        }
+    }
+
+    /// Returns the connection to the pool.
+    fn end(mut self) {
+        self.connection = None;
+    }
+}
+
+impl Drop for Lease<'_> {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            drop(Object::take(connection));
+            let _closed = self.pool.retain(|_, _| false);
+        }
     }
 }

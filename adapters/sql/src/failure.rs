@@ -15,6 +15,8 @@ pub fn from_state(state: &str) -> StepError {
         ("53", _) => transient(state, "the database has insufficient resources"),
         (_, "57014" | "55P03") => transient(state, "the database timed out"),
         ("08" | "57" | "58", _) => transient(state, "the database is not ready"),
+        // After a failover, the former primary server accepts no writes.
+        (_, "25006") => transient(state, "the database is read-only"),
         (_, "42P01" | "42703" | "3F000" | "3D000") => environment(
             state,
             "a table or column of the pipeline is missing in the database; create it with `oms db migrate`",
@@ -59,6 +61,7 @@ mod tests {
             ("53300", Class::Transient, cause::UNAVAILABLE),
             ("57P01", Class::Transient, cause::UNAVAILABLE),
             ("08006", Class::Transient, cause::UNAVAILABLE),
+            ("25006", Class::Transient, cause::UNAVAILABLE),
             ("42P01", Class::Transient, cause::ENVIRONMENT),
             ("42703", Class::Transient, cause::ENVIRONMENT),
             ("28P01", Class::Transient, cause::ENVIRONMENT),
