@@ -2,7 +2,8 @@
 //! once, even if the process is killed.
 
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use oms_test_servers::{Server, find};
 
@@ -11,6 +12,19 @@ use crate::harness::{Output, Scratch, TestPipeline, finish, root, rows, test_dat
 /// Selects the bills without timestamps, in the same format from both databases.
 const BILLS: &str = "select order_id || '|' || customer_id || '|' || currency || '|' || amount || '|' || amount_usd || '|' || rate || '|' || \
                      from_rate || '|' || to_rate || '|' || rate_date || '|' || rate_source from billing_data order by order_id";
+
+/// How long the server is stopped during a restart.
+const OUTAGE: Duration = Duration::from_millis(500);
+
+/// What a restart of the server interrupts.
+#[derive(Clone, Copy)]
+enum Fault {
+    /// Commits wait for a standby server that does not exist. Their rows are stored, but the client
+    /// gets no answer.
+    LostAnswers,
+    /// Inserts wait for a lock.
+    UnfinishedInserts,
+}
 
 /// A database server, and a state that uses its tables.
 struct Shop {
@@ -58,6 +72,40 @@ impl Shop {
     fn run(&self, input: &Path, others: &[&str]) -> Output {
         let input = input.to_string_lossy();
         self.outside(&["run"], &[&["--format", "json", "--input", &input], others].concat())
+    }
+
+    /// Waits until a query selects `true`. Calls `check` before each repetition.
+    fn wait_for(&self, sql: &str, mut check: impl FnMut()) {
+        while self.ask(sql) != ["t"] {
+            check();
+        }
+    }
+
+    /// Injects a fault and waits until it affects a statement of `oms`. It lasts until the server
+    /// stops. Returns a session that ends with the server.
+    fn inject(&self, fault: Fault, check: impl FnMut()) -> Child {
+        let (statements, wait) = match fault {
+            Fault::LostAnswers => (
+                "alter system set synchronous_standby_names = 'absent'; select pg_reload_conf(); select pg_sleep(3600)",
+                "SyncRep",
+            ),
+            Fault::UnfinishedInserts => (
+                "begin; lock table billing_data in exclusive mode; select pg_sleep(3600)",
+                "relation",
+            ),
+        };
+        let mut session = Command::new(self.programs.join("psql"));
+        session.arg(self.server.address()).stdout(Stdio::null()).stderr(Stdio::null());
+        // Each statement has its own transaction.
+        session.args(statements.split("; ").flat_map(|statement| ["-c", statement]));
+        let session = session.spawn().unwrap();
+        let sql = format!(
+            "select exists (select 1 from pg_stat_activity where application_name = 'oms' and wait_event = '{wait}')"
+        );
+        self.wait_for(&sql, check);
+        // The server reads this when it starts again.
+        self.ask("alter system reset synchronous_standby_names");
+        session
     }
 
     /// Queries the database server directly.
@@ -175,6 +223,73 @@ fn after_a_kill_at_any_commit_every_order_is_billed_once_on_the_server() {
     // No accepted order was lost.
     let runs = rows(&shop.site.connection(), "select key from oms_runs where state = 'completed'");
     assert_eq!(runs.len(), expected.len());
+}
+
+/// Copies of the sample orders, with different keys.
+fn many_orders(scratch: &Scratch, copies: u32) -> std::path::PathBuf {
+    let mut text = String::new();
+    for path in crate::harness::files(&root().join("pipelines/storefront/samples"), ".json") {
+        let order: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        for copy in 0..copies {
+            let mut order = order.clone();
+            order["order_id"] = format!("{}-{copy}", order["order_id"].as_str().unwrap()).into();
+            text.push_str(&format!("{order}\n"));
+        }
+    }
+    scratch.write("orders.ndjson", &text)
+}
+
+/// Records each insert into the table of bills. An insert of a row that exists is not recorded.
+const RECORD_INSERTS: &str = "create table inserts (order_id text); \
+    create function record() returns trigger language plpgsql as \
+    'begin insert into inserts values (new.order_id); return null; end'; \
+    create trigger record after insert on billing_data for each row execute function record()";
+
+#[test]
+fn restarts_of_the_server_under_load_lose_no_order_and_bill_none_twice() {
+    let scratch = Scratch::new();
+    let Some(mut shop) = Shop::with_tables(&scratch) else { return };
+    shop.ask(RECORD_INSERTS);
+    let input = many_orders(&scratch, 100);
+    let expected = local(&scratch, &input);
+    let given = input.to_string_lossy();
+    let options = ["--format", "json", "--concurrency", "16", "--input", &given];
+    let mut command = shop.command(&["run"], &options);
+    let stderr = std::fs::File::create(scratch.path("stderr")).unwrap();
+    let mut process = command.stdout(Stdio::piped()).stderr(stderr).spawn().unwrap();
+    for (share, fault) in [(1, Fault::LostAnswers), (2, Fault::UnfinishedInserts)] {
+        // Each restart is in the middle of the work.
+        let mut check = || assert_eq!(process.try_wait().unwrap(), None, "the run ended too early");
+        let enough = expected.len() * share / 5;
+        shop.wait_for(&format!("select count(*) >= {enough} from inserts"), &mut check);
+        let mut session = shop.inject(fault, &mut check);
+        shop.server.stop();
+        // The fault ended with the server.
+        session.wait().unwrap();
+        std::thread::sleep(OUTAGE);
+        shop.server.start_again();
+    }
+    let output = process.wait_with_output().unwrap();
+    let stderr = std::fs::read_to_string(scratch.path("stderr")).unwrap();
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect(&stderr);
+    // The outage can be longer than all attempts of a step.
+    let code = i32::from(summary["parked"] != 0);
+    assert_eq!(output.status.code(), Some(code), "{summary}\n{stderr}");
+    if code == 1 {
+        let retried = ["--cause", "unavailable", "--format", "json"];
+        let retried = shop.outside(&["runs", "retry"], &retried).exits(0).json();
+        assert_eq!(retried["completed"], summary["parked"], "{retried}");
+    }
+    assert_eq!(shop.ask(BILLS), expected);
+    let inserts = shop.ask("select count(*), count(distinct order_id) from inserts");
+    assert_eq!(inserts, [format!("{0}|{0}", expected.len())]);
+    let count = |site: &TestPipeline, sql: &str| rows(&site.connection(), sql);
+    let completed = "select count(*) from oms_runs where state = 'completed'";
+    assert_eq!(count(&shop.site, completed), [format!("Integer({})", expected.len())]);
+    let here = TestPipeline::storefront(scratch.path("local"));
+    let mails = "select count(*) from oms_mails";
+    assert_eq!(count(&shop.site, mails), count(&here, mails));
 }
 
 #[test]
