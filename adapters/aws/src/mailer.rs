@@ -22,6 +22,10 @@ use crate::session::Session;
 /// and after the attempt.
 const LEASE: Duration = Duration::from_secs(120);
 
+/// The tags of an e-mail with the idempotency key of the step and with the id of the attempt.
+const KEY_TAG: &str = "oms-key";
+const ATTEMPT_TAG: &str = "oms-attempt";
+
 /// Initial and maximum delay between attempts to record the result: about 6 seconds in total.
 const RECORD_WAIT: Duration = Duration::from_millis(100);
 const RECORD_WAIT_MAX: Duration = Duration::from_millis(3_200);
@@ -57,11 +61,16 @@ impl<R: Random> SesMailer<R> {
         let message = mail.to_rfc5322().map_err(build_error)?;
         let attempt = format!("{:016x}{:016x}", self.random.next(), self.random.next());
         match self.claims.claim(call, &attempt, LEASE, call.may_resend).await? {
-            Claim::Mine => {}
+            // The wait is shorter than two seconds, and the lease is longer.
+            Claim::Mine(wait) => tokio::time::sleep(wait).await,
             Claim::Done => return Ok(()),
-            Claim::Busy => {
+            Claim::Later(wait) => {
+                let message = "the e-mail waits for its turn within the sending rate";
+                return Err(StepError::postponed(cause::UNAVAILABLE, message, wait));
+            }
+            Claim::Busy(wait) => {
                 let message = "another attempt to send this e-mail is in progress";
-                return Err(StepError::transient(cause::UNAVAILABLE, message));
+                return Err(StepError::postponed(cause::UNAVAILABLE, message, wait));
             }
             Claim::Unknown => {
                 let message = "an earlier attempt to send this e-mail ended without a result";
@@ -69,7 +78,7 @@ impl<R: Random> SesMailer<R> {
             }
         }
         call.outcome_unknown.set();
-        let sent = self.send_raw(call, mail, message).await;
+        let sent = self.send_raw(call, &attempt, mail, message).await;
         match sent {
             Ok(provider) => self.record_sent(call, &attempt, &provider).await,
             Err(error) if error.class() == Class::Unknown => Err(error),
@@ -113,6 +122,7 @@ impl<R: Random> SesMailer<R> {
     async fn send_raw(
         &self,
         call: &Call,
+        attempt: &str,
         mail: &Mail,
         message: Vec<u8>,
     ) -> Result<String, StepError> {
@@ -120,9 +130,10 @@ impl<R: Random> SesMailer<R> {
             StepError::permanent(cause::OUT_OF_RANGE, "cannot build the e-mail").caused_by(error)
         };
         let raw = RawMessage::builder().data(Blob::new(message)).build().map_err(invalid)?;
-        // SES replaces Message-ID and Date. The tag identifies the e-mail in the events of SES.
-        let tag =
-            MessageTag::builder().name("oms-key").value(&*call.key).build().map_err(invalid)?;
+        // SES replaces Message-ID and Date. The tags identify the attempt in the events of SES.
+        let tag = |name, value: &str| MessageTag::builder().name(name).value(value).build();
+        let key = tag(KEY_TAG, &call.key).map_err(invalid)?;
+        let attempt = tag(ATTEMPT_TAG, attempt).map_err(invalid)?;
         let sent = self
             .client
             .send_email()
@@ -130,7 +141,8 @@ impl<R: Random> SesMailer<R> {
             .from_email_address(&mail.from.address)
             .set_configuration_set_name(self.configuration_set.clone())
             .content(EmailContent::builder().raw(raw).build())
-            .email_tags(tag)
+            .email_tags(key)
+            .email_tags(attempt)
             .send()
             .await;
         let error = match sent {

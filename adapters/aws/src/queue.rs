@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::MessageAttributeValue;
-use oms_core::effects::{Io, Queue, StepError, cause};
+use aws_sdk_sqs::types::{
+    ChangeMessageVisibilityBatchRequestEntry, Message, MessageAttributeValue,
+};
+use oms_core::effects::{Io, Queue, ReceivedMessage, StepError, cause};
 
 use crate::failure::classify;
 use crate::session::Session;
@@ -15,6 +18,12 @@ use crate::session::Session;
 const VISIBILITY_SECONDS: i32 = 60;
 /// How long SQS waits for messages before it reports an empty queue, in seconds.
 const WAIT_SECONDS: i32 = 2;
+
+/// Maximum visibility timeout in seconds. SQS allows 12 hours from the receipt of the message
+/// ("Amazon SQS visibility timeout"), of which an invocation uses up to 15 minutes.
+const VISIBILITY_MAX: u64 = 11 * 3_600;
+/// Maximum number of entries in a batch request.
+const BATCH_MAX: usize = 10;
 
 /// A queue on SQS.
 pub struct SqsQueue {
@@ -47,41 +56,22 @@ impl SqsQueue {
         // If a message arrives a second time, the whole queue has been examined.
         let mut again = false;
         while !again {
-            let received = self
-                .client
-                .receive_message()
-                .queue_url(&self.queue)
-                .max_number_of_messages(10)
-                .visibility_timeout(VISIBILITY_SECONDS)
-                // Without a wait, SQS asks only some of its servers, and may return no messages.
-                .wait_time_seconds(WAIT_SECONDS)
-                .send()
-                .await
-                .map_err(|error| classify("SQS", error))?;
-            let messages = received.messages.unwrap_or_default();
+            let messages = self.receive().await?;
             if messages.is_empty() {
                 break;
             }
-            for message in messages {
-                let (Some(id), Some(receipt)) = (message.message_id, message.receipt_handle) else {
-                    continue;
-                };
-                if !matches(&message.body.unwrap_or_default()) {
-                    again |= left.insert(id, receipt).is_some();
-                    continue;
+            for ReceivedMessage { id, receipt, body } in messages {
+                if matches(&body) {
+                    self.delete(&receipt).await?;
+                    taken += 1;
+                } else {
+                    again |= left.insert(id, (receipt, Duration::ZERO)).is_some();
                 }
-                let delete = self.client.delete_message().queue_url(&self.queue);
-                let deleted = delete.receipt_handle(receipt).send().await;
-                deleted.map_err(|error| classify("SQS", error))?;
-                taken += 1;
             }
         }
-        // Makes the other messages visible again. An error is ignored, because they become visible
-        // after the timeout anyway.
-        for receipt in left.into_values() {
-            let seen = self.client.change_message_visibility().queue_url(&self.queue);
-            let _seen = seen.receipt_handle(receipt).visibility_timeout(0).send().await;
-        }
+        // An error is ignored, because the messages become visible after the timeout anyway.
+        let left: Vec<(String, Duration)> = left.into_values().collect();
+        let _visible = self.deliver_after(&left).await;
         Ok(taken)
     }
 }
@@ -100,6 +90,68 @@ impl Queue for SqsQueue {
                 message = message.message_attributes("cause", attribute);
             }
             message.send().await.map(drop).map_err(|error| classify("SQS", error))
+        })
+    }
+
+    fn receive(&self) -> Io<'_, Vec<ReceivedMessage>> {
+        Box::pin(async move {
+            let received = self
+                .client
+                .receive_message()
+                .queue_url(&self.queue)
+                .max_number_of_messages(10)
+                .visibility_timeout(VISIBILITY_SECONDS)
+                // Without a wait, SQS asks only some of its servers, and may return no messages.
+                .wait_time_seconds(WAIT_SECONDS)
+                .send()
+                .await
+                .map_err(|error| classify("SQS", error))?;
+            let messages = received.messages.unwrap_or_default().into_iter();
+            let message = |message: Message| {
+                let (id, receipt) = (message.message_id?, message.receipt_handle?);
+                Some(ReceivedMessage { id, receipt, body: message.body.unwrap_or_default() })
+            };
+            Ok(messages.filter_map(message).collect())
+        })
+    }
+
+    fn delete<'a>(&'a self, receipt: &'a str) -> Io<'a, ()> {
+        Box::pin(async move {
+            let delete = self.client.delete_message().queue_url(&self.queue);
+            let deleted = delete.receipt_handle(receipt).send().await;
+            deleted.map(drop).map_err(|error| classify("SQS", error))
+        })
+    }
+
+    /// Changes the visibility timeouts of the messages. A message whose time is further away than
+    /// the maximum timeout is delivered at the maximum.
+    fn deliver_after<'a>(&'a self, messages: &'a [(String, Duration)]) -> Io<'a, ()> {
+        Box::pin(async move {
+            for part in messages.chunks(BATCH_MAX) {
+                let mut batch =
+                    self.client.change_message_visibility_batch().queue_url(&self.queue);
+                for (at, (receipt, wait)) in part.iter().enumerate() {
+                    // Rounded up, because a message that returns too early has to wait again.
+                    let seconds = wait.as_millis().div_ceil(1_000).min(VISIBILITY_MAX.into());
+                    let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+                        .id(at.to_string())
+                        .receipt_handle(receipt)
+                        .visibility_timeout(i32::try_from(seconds).unwrap_or(i32::MAX))
+                        .build()
+                        .map_err(|error| {
+                            let message = "the message has no receipt handle";
+                            StepError::permanent(cause::OUT_OF_RANGE, message).caused_by(error)
+                        })?;
+                    batch = batch.entries(entry);
+                }
+                let answer = batch.send().await.map_err(|error| classify("SQS", error))?;
+                if let Some(failed) = answer.failed.first() {
+                    let message =
+                        format!("SQS did not change a visibility timeout: {}", failed.code);
+                    return Err(StepError::transient(cause::UNAVAILABLE, message));
+                }
+            }
+            Ok(())
         })
     }
 }

@@ -1,6 +1,7 @@
 //! Maps names in the pipeline to AWS resources.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 #[cfg(feature = "rdsdata")]
 use std::time::Duration;
 
@@ -24,11 +25,17 @@ pub struct Resources {
     cluster: Option<String>,
     /// The ARN of the secret with the credentials for the cluster.
     secret: Option<String>,
+    /// The ARN of the secret of the database's owner, who migrates the tables. By default, this is
+    /// `secret`.
+    owner_secret: Option<String>,
     /// The name of the database in the cluster.
     database: Option<String>,
     /// The SES configuration set, whose events report the delivery of e-mails.
     pub configuration_set: Option<String>,
-    /// ARNs of the secrets with the credentials of the handlers' database roles, by handler.
+    /// Maximum number of e-mails per second. It applies to all handlers together.
+    pub mail_rate: Option<NonZeroU32>,
+    /// ARNs of the secrets with the credentials of the database roles, by handler, and of the
+    /// operator.
     #[serde(default)]
     pub roles: BTreeMap<String, String>,
     /// URLs of the handlers' order queues, by handler.
@@ -69,7 +76,21 @@ impl Resources {
     /// Returns an error if the cluster, its secret or its database is missing.
     #[cfg(feature = "rdsdata")]
     pub fn cluster(&self) -> Result<Cluster, NoCluster> {
-        match (&self.cluster, &self.secret, &self.database) {
+        self.cluster_as(self.secret.as_ref())
+    }
+
+    /// Returns the cluster with the credentials of the database's owner.
+    ///
+    /// # Errors
+    /// Returns an error if the cluster, its secret or its database is missing.
+    #[cfg(feature = "rdsdata")]
+    pub fn owned_cluster(&self) -> Result<Cluster, NoCluster> {
+        self.cluster_as(self.owner_secret.as_ref().or(self.secret.as_ref()))
+    }
+
+    #[cfg(feature = "rdsdata")]
+    fn cluster_as(&self, secret: Option<&String>) -> Result<Cluster, NoCluster> {
+        match (&self.cluster, secret, &self.database) {
             (Some(cluster), Some(secret), Some(database)) => Ok(Cluster {
                 cluster: cluster.clone(),
                 secret: secret.clone(),

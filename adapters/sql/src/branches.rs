@@ -1,4 +1,5 @@
-//! Handlers' notes: which handler has completed or parked which order. If the last step of a
+//! Handlers' notes: which handler has completed or parked which order, or waits for its next
+//! attempt. If the last step of a
 //! handler is a single statement, the same statement also writes the note.
 
 use std::sync::Arc;
@@ -7,7 +8,7 @@ use oms_core::effects::{Branches, Call, DoneNote, Io, MissingNote, RunInfo};
 use serde_json::Value as Json;
 
 use crate::database::Database;
-use crate::statement::Statement;
+use crate::statement::{Hint, Statement};
 
 /// The notes in a database.
 pub struct SqlBranches {
@@ -69,9 +70,44 @@ fn done(statement: Statement, run: &RunInfo, done_note: &DoneNote, when: When) -
     };
     // An existing note that the handler is done stays as it is.
     statement.sql(
-        " on conflict (pipeline, handler, object) do update set state = 'completed', cause = null, reason = null, run = excluded.run, key = excluded.key, \
+        " on conflict (pipeline, handler, object) do update set state = 'completed', cause = null, reason = null, attempts = null, run = excluded.run, key = excluded.key, \
          at = now() where b.state <> 'completed'",
     )
+}
+
+/// Returns the statement that notes that a handler is not done with an order, with the cause and the
+/// reason. An existing note that the handler is done stays as it is.
+fn undone(
+    state: &str,
+    pipeline: &str,
+    key: &str,
+    done_note: &DoneNote,
+    (cause, reason): (&str, &str),
+    attempts: Option<&str>,
+) -> Statement {
+    Statement::default()
+        .sql("insert into oms_branches as b (pipeline, handler, object, key, run, state, cause, reason, attempts) values (")
+        .text(pipeline)
+        .sql(", ")
+        .text(&*done_note.handler)
+        .sql(", ")
+        .text(&*done_note.object)
+        .sql(", ")
+        .text(key)
+        .sql(", ")
+        .text(oms_core::effects::run_id(pipeline, key))
+        .sql(", ")
+        .text(state)
+        .sql(", ")
+        .text(cause)
+        .sql(", ")
+        .text(reason)
+        .sql(", ")
+        .bind(Hint::Text, attempts.map(str::to_owned))
+        .sql(
+            ") on conflict (pipeline, handler, object) do update set state = excluded.state, key = excluded.key, run = excluded.run, \
+             cause = excluded.cause, reason = excluded.reason, attempts = excluded.attempts, at = now() where b.state <> 'completed'",
+        )
 }
 
 impl Branches for SqlBranches {
@@ -89,28 +125,43 @@ impl Branches for SqlBranches {
         done_note: &'a DoneNote,
         cause: &'a str,
         reason: &'a str,
+    ) -> Io<'a, bool> {
+        Box::pin(async move {
+            let statement = undone("parked", pipeline, key, done_note, (cause, reason), None);
+            let rows = self.database.run(&statement.sql(" returning state")).await?;
+            Ok(!rows.is_empty())
+        })
+    }
+
+    fn waiting<'a>(
+        &'a self,
+        pipeline: &'a str,
+        key: &'a str,
+        done_note: &'a DoneNote,
+        failure: (&'a str, &'a str),
+        attempts: &'a str,
     ) -> Io<'a, ()> {
         Box::pin(async move {
-            let statement = Statement::default()
-                .sql("insert into oms_branches as b (pipeline, handler, object, key, run, state, cause, reason) values (")
-                .text(pipeline)
-                .sql(", ")
-                .text(&*done_note.handler)
-                .sql(", ")
-                .text(&*done_note.object)
-                .sql(", ")
-                .text(key)
-                .sql(", ")
-                .text(oms_core::effects::run_id(pipeline, key))
-                .sql(", 'parked', ")
-                .text(cause)
-                .sql(", ")
-                .text(reason)
-                .sql(
-                    ") on conflict (pipeline, handler, object) do update set state = 'parked', key = excluded.key, run = excluded.run, cause = excluded.cause, \
-                     reason = excluded.reason, at = now() where b.state <> 'completed'",
-                );
+            let statement = undone("waiting", pipeline, key, done_note, failure, Some(attempts));
             self.database.run(&statement).await.map(drop)
+        })
+    }
+
+    fn attempts<'a>(
+        &'a self,
+        pipeline: &'a str,
+        done_note: &'a DoneNote,
+    ) -> Io<'a, Option<String>> {
+        Box::pin(async move {
+            let statement = Statement::default()
+                .sql("select attempts from oms_branches where state = 'waiting' and pipeline = ")
+                .text(pipeline)
+                .sql(" and handler = ")
+                .text(&*done_note.handler)
+                .sql(" and object = ")
+                .text(&*done_note.object);
+            let rows = self.database.run(&statement).await?;
+            Ok(rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
         })
     }
 
@@ -158,7 +209,7 @@ impl Branches for SqlBranches {
                 .sql("insert into oms_cursors (pipeline, object) values (")
                 .text(pipeline)
                 .sql(", ")
-                .bind(crate::statement::Hint::Text, after.map(str::to_owned))
+                .bind(Hint::Text, after.map(str::to_owned))
                 .sql(") on conflict (pipeline) do update set object = excluded.object");
             self.database.run(&statement).await.map(drop)
         })

@@ -3,7 +3,12 @@
 //! A claim is a row under the idempotency key. It is written before the attempt, with the attempt's
 //! id and a lease. During the lease, other attempts are refused and retried later. If the lease
 //! expires without a result, the outcome of the attempt is unknown.
+//!
+//! If effects are limited to a number per second, the statement that claims an effect also reserves
+//! its time slot. An effect whose slot is more than two seconds away keeps the slot, and is claimed
+//! when its time comes.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,21 +18,27 @@ use crate::branches::{When, with_done_note};
 use crate::database::Database;
 use crate::statement::{Hint, Statement};
 
+/// How long before its time slot an effect is claimed. The attempt then waits for its slot.
+const SLOT_AHEAD: &str = "interval '2 seconds'";
+
 /// The claims in a database.
 #[derive(Clone)]
 pub struct Claims {
     database: Arc<dyn Database>,
+    per_second: Option<NonZeroU32>,
 }
 
 /// The result of claiming an effect.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// This attempt holds the claim.
-    Mine,
+    /// This attempt holds the claim. It can begin after this time.
+    Mine(Duration),
+    /// The time slot of the effect is this far in the future. It was reserved for the effect.
+    Later(Duration),
     /// The effect is already done.
     Done,
-    /// Another attempt holds the claim.
-    Busy,
+    /// Another attempt holds the claim for this time.
+    Busy(Duration),
     /// Another attempt held the claim, and its lease expired without a result.
     Unknown,
 }
@@ -35,7 +46,14 @@ pub enum Claim {
 impl Claims {
     /// Returns the claims in a database whose tables were created by [`migrate`](crate::migrate()).
     pub fn new(database: Arc<dyn Database>) -> Self {
-        Self { database }
+        Self { database, per_second: None }
+    }
+
+    /// Limits the effects of all processes with this database to `per_second`; `None` means no
+    /// limit. Each effect reserves a time slot, and keeps it until its attempt.
+    #[must_use]
+    pub fn limited_to(self, per_second: Option<NonZeroU32>) -> Self {
+        Self { per_second, ..self }
     }
 
     /// Claims the effect of a call for the attempt `attempt`, with a lease of `lease`. An expired
@@ -51,13 +69,21 @@ impl Claims {
         lease: Duration,
         may_resend: bool,
     ) -> Result<Claim, StepError> {
-        let lease = Some(lease.as_secs().to_string());
+        let statement = self.slot(call, may_resend);
+        let lease = |statement: Statement| {
+            let seconds = Some(lease.as_secs().to_string());
+            statement.sql("now() + ").bind(Hint::Integer, seconds).sql(" * interval '1 second'")
+        };
+        let free = |statement: Statement| {
+            let statement = statement
+                .sql("(c.state = 'free' or (c.state = 'claimed' and c.lease_until < now() and ");
+            statement.bind(Hint::Boolean, Some(may_resend.to_string())).sql("))")
+        };
         // Of two concurrent statements, exactly one inserts the row. The other waits for the row
         // and then sees it. The row is updated even if nothing changes, because `returning` only
         // returns inserted and updated rows.
-        let taken = "(c.state = 'free' or (c.state = 'claimed' and c.lease_until < now() and ";
-        let statement = Statement::default()
-            .sql("with claimed as (insert into oms_claims as c (key, run, step, attempt, state, lease_until) values (")
+        let statement = statement
+            .sql("claimed as (insert into oms_claims as c (key, run, step, attempt, state, lease_until, slot_at) select ")
             .text(&*call.key)
             .sql(", ")
             .text(&*call.run.id)
@@ -65,27 +91,65 @@ impl Claims {
             .text(&*call.step)
             .sql(", ")
             .text(attempt)
-            .sql(", 'claimed', now() + ")
-            .bind(Hint::Integer, lease)
-            .sql(" * interval '1 second') on conflict (key) do update set attempt = case when ")
-            .sql(taken)
-            .bind(Hint::Boolean, Some(may_resend.to_string()))
-            .sql(")) then excluded.attempt else c.attempt end, lease_until = case when ")
-            .sql(taken)
-            .bind(Hint::Boolean, Some(may_resend.to_string()))
-            .sql(")) then excluded.lease_until else c.lease_until end, state = case c.state when 'free' then 'claimed' else c.state end")
-            .sql(" returning c.attempt, c.state, cast(c.lease_until > now() as text) as live)");
-        let statement = with_done_note(statement, call, When::Claimed);
-        let statement = statement.sql(" select attempt, state, live from claimed");
+            .sql(&format!(", case when at > now() + {SLOT_AHEAD} then 'free' else 'claimed' end, "));
+        let statement = lease(statement)
+            .sql(", at from (select 1) one left join slot on true on conflict (key) do update set attempt = case when ");
+        let statement = free(statement)
+            .sql(" then excluded.attempt else c.attempt end, lease_until = case when ");
+        let statement = free(statement)
+            .sql(" then excluded.lease_until else c.lease_until end, slot_at = case when ");
+        let statement = free(statement).sql(&format!(
+            " then coalesce(c.slot_at, excluded.slot_at) else c.slot_at end, state = case when c.state = 'free' and \
+             coalesce(c.slot_at, excluded.slot_at, now()) <= now() + {SLOT_AHEAD} then 'claimed' else c.state end \
+             returning c.attempt, c.state, {} as lease_left, {} as slot_left)",
+            millis_until("c.lease_until"),
+            millis_until("c.slot_at"),
+        ));
+        let statement = with_done_note(statement, call, When::Claimed)
+            .sql(" select attempt, state, lease_left, slot_left from claimed");
         let rows = self.database.run(&statement).await?;
         let answer: Vec<Option<&str>> =
             rows.first().into_iter().flatten().map(Option::as_deref).collect();
-        Ok(match answer.as_slice() {
-            [_, Some("done"), _] => Claim::Done,
-            [Some(owner), ..] if *owner == attempt => Claim::Mine,
-            [_, _, Some("true")] => Claim::Busy,
-            _ => Claim::Unknown,
+        let [owner, state, lease_left, slot_left] = answer.as_slice() else {
+            return Ok(Claim::Unknown);
+        };
+        let left = |millis: &Option<&str>| {
+            let millis = millis.and_then(|millis| millis.parse().ok()).unwrap_or(0);
+            Duration::from_millis(millis)
+        };
+        Ok(match *state {
+            Some("done") => Claim::Done,
+            Some("free") => Claim::Later(left(slot_left)),
+            _ if *owner == Some(attempt) => Claim::Mine(left(slot_left)),
+            _ if left(lease_left).is_zero() => Claim::Unknown,
+            _ => Claim::Busy(left(lease_left)),
         })
+    }
+
+    /// Returns the beginning of the statement that claims an effect. It defines `slot`: the time
+    /// slot if the effect has to reserve one, and otherwise no row. One row contains the next slot
+    /// of all processes.
+    fn slot(&self, call: &Call, may_resend: bool) -> Statement {
+        let Some(per_second) = self.per_second else {
+            return Statement::default()
+                .sql("with slot as (select cast(null as timestamptz) as at where false), ");
+        };
+        let gap = |statement: Statement| {
+            statement
+                .sql("interval '1 second' / ")
+                .bind(Hint::Integer, Some(per_second.to_string()))
+        };
+        let statement = Statement::default().sql(
+            "with slot as (insert into oms_slots as s (name, next_at) select 'mail', now() + ",
+        );
+        let statement = gap(statement)
+            .sql(" where not exists (select from oms_claims c where c.key = ")
+            .text(&*call.key)
+            .sql(" and (c.state = 'done' or c.slot_at is not null or (c.state = 'claimed' and not (c.lease_until < now() and ")
+            .bind(Hint::Boolean, Some(may_resend.to_string()))
+            .sql(")))) on conflict (name) do update set next_at = greatest(s.next_at, now()) + ");
+        let statement = gap(statement).sql(" returning next_at - ");
+        gap(statement).sql(" as at), ")
     }
 
     /// Records that a claimed attempt succeeded, with the provider's id. If the call is the
@@ -110,7 +174,7 @@ impl Claims {
     /// Returns an error if the database fails. The claim then expires with its lease.
     pub async fn free(&self, call: &Call, attempt: &str) -> Result<(), StepError> {
         let statement = Statement::default()
-            .sql("update oms_claims set state = 'free' where state = 'claimed' and key = ")
+            .sql("update oms_claims set state = 'free', slot_at = null where state = 'claimed' and key = ")
             .text(&*call.key)
             .sql(" and attempt = ")
             .text(attempt);
@@ -136,6 +200,22 @@ impl Claims {
         self.set("free", run, steps).await
     }
 
+    /// Returns whether the outcome of one of these steps of a run is unknown: an attempt holds a
+    /// claim without a result.
+    ///
+    /// # Errors
+    /// Returns an error if the database fails.
+    pub async fn is_open(&self, run: &str, steps: &[&str]) -> Result<bool, StepError> {
+        let steps = serde_json::Value::from(steps.to_vec()).to_string();
+        let statement = Statement::default()
+            .sql("select key from oms_claims where state = 'claimed' and run = ")
+            .text(run)
+            .sql(" and step in (select jsonb_array_elements_text(cast(")
+            .text(steps)
+            .sql(" as jsonb)))");
+        Ok(!self.database.run(&statement).await?.is_empty())
+    }
+
     async fn set(&self, state: &str, run: &str, steps: &[&str]) -> Result<bool, StepError> {
         let steps = serde_json::Value::from(steps.to_vec()).to_string();
         let claimed = |statement: Statement, lease: &str| {
@@ -146,9 +226,16 @@ impl Claims {
                 .text(&steps)
                 .sql(" as jsonb)))")
         };
-        let update = Statement::default().sql("update oms_claims set state = ").text(state);
+        let update = Statement::default().sql("update oms_claims set slot_at = null, state = ");
+        let update = update.text(state);
         self.database.run(&claimed(update, "<")).await?;
         let live = claimed(Statement::default().sql("select key from oms_claims"), ">=");
         Ok(self.database.run(&live).await?.is_empty())
     }
+}
+
+/// Returns the SQL for the number of milliseconds until an instant, at least 0, as text.
+fn millis_until(instant: &str) -> String {
+    let seconds = format!("extract(epoch from {instant} - clock_timestamp())");
+    format!("cast(cast(greatest(0, ceil(1000 * {seconds})) as bigint) as text)")
 }

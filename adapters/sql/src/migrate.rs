@@ -1,29 +1,25 @@
-//! Creates tables and adds columns. A change that would lose or alter data is an error.
+//! Migrates tables. A change that could lose data, or that could make the handlers of the earlier
+//! version fail, requires permission.
 
 use std::collections::BTreeMap;
 
 use oms_core::effects::StepError;
-use oms_core::table::{Column, ColumnShape, ExistingColumn, TableDef};
+use oms_core::table::{Column, ColumnDifference, ColumnShape, ExistingColumn, TableDef};
 
 use crate::database::Database;
+use crate::oms_tables;
 use crate::row::{ORDER, RUN};
 use crate::statement::Statement;
-use crate::versions;
 
-/// The tables of `oms`: claims, completed effects that must not be repeated, handlers' notes, and
-/// the progress of the search for lost orders.
-const OMS_TABLES: [&str; 5] = [
-    "create table if not exists oms_claims (key text primary key, run text not null, step text not null, attempt text not null, \
-     state text not null check (state in ('claimed', 'done', 'free')), lease_until timestamptz not null, provider_id text, \
-     claimed_at timestamptz not null default now())",
-    "create table if not exists oms_effects (key text primary key, run text not null, step text not null, \
-     done_at timestamptz not null default now())",
-    "create table if not exists oms_branches (pipeline text not null, handler text not null, object text not null, key text not null, \
-     run text not null, state text not null check (state in ('completed', 'parked')), cause text, reason text, \
-     at timestamptz not null default now(), primary key (pipeline, handler, object))",
-    "create index if not exists oms_branches_by_key on oms_branches (pipeline, key)",
-    "create table if not exists oms_cursors (pipeline text primary key, object text)",
-];
+/// A change of the schema.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SchemaChange {
+    /// The statement.
+    pub statement: Statement,
+    /// The table and the difference, if the change could lose data, fail because of existing rows,
+    /// or make the handlers of the earlier version fail.
+    pub destructive: Option<String>,
+}
 
 /// Why a migration failed.
 #[derive(Debug)]
@@ -35,6 +31,8 @@ pub enum MigrateError {
         /// The difference, as text.
         difference: String,
     },
+    /// These tables and differences need destructive changes, which are not allowed.
+    Destructive(Vec<String>),
     /// The database failed or cannot be reached.
     Database(StepError),
 }
@@ -46,7 +44,12 @@ impl std::fmt::Display for MigrateError {
                 f,
                 "the table `{table}` exists and differs from its declaration: {difference}; change the table by hand, or rename it in the pipeline"
             ),
-            Self::Database(error) => write!(f, "cannot create the tables: {error}"),
+            Self::Destructive(differences) => write!(
+                f,
+                "the migration could lose data, or make running handlers fail: {}; run it with `--allow-destructive`, or change the pipeline",
+                differences.join("; ")
+            ),
+            Self::Database(error) => write!(f, "cannot migrate the tables: {error}"),
         }
     }
 }
@@ -54,7 +57,7 @@ impl std::fmt::Display for MigrateError {
 impl std::error::Error for MigrateError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
-            Self::Differs { .. } => None,
+            Self::Differs { .. } | Self::Destructive(_) => None,
             // The message contains that of the error itself.
             Self::Database(error) => error.source(),
         }
@@ -69,50 +72,100 @@ impl From<StepError> for MigrateError {
 
 /// Returns the statements that create the tables of `oms` and of the pipeline in an empty database.
 pub fn ddl<'t>(tables: impl Iterator<Item = &'t TableDef>) -> Vec<Statement> {
-    oms_tables().chain(tables.map(create)).collect()
+    oms_tables::create().chain(tables.map(create)).collect()
 }
 
-fn oms_tables() -> impl Iterator<Item = Statement> {
-    OMS_TABLES.iter().chain(&versions::DEFINITIONS).map(|own| Statement::default().sql(own))
-}
-
-/// Creates missing tables and missing nullable columns. A repeated call changes nothing.
+/// Returns the changes that a database needs for the tables of `oms` and of a pipeline. Columns that
+/// the pipeline does not declare are kept, and become nullable.
 ///
 /// # Errors
-/// Returns an error if an existing table differs in another way, or if the database fails.
+/// Returns an error if an existing table differs in a way that cannot be migrated, or if the
+/// database fails.
+pub async fn schema_changes(
+    database: &dyn Database,
+    tables: impl Iterator<Item = &TableDef> + Send,
+) -> Result<Vec<SchemaChange>, MigrateError> {
+    let own = oms_tables::missing(database).await?.into_iter();
+    let mut changes: Vec<SchemaChange> =
+        own.map(|statement| SchemaChange { statement, destructive: None }).collect();
+    for table in tables {
+        changes.extend(changes_of(database, table).await?);
+    }
+    Ok(changes)
+}
+
+/// Makes all changes that a database needs. A repeated call changes nothing.
+///
+/// # Errors
+/// Returns an error, and changes nothing, if a table differs in a way that cannot be migrated, or
+/// needs a destructive change and these are not allowed. Returns an error if the database fails.
 pub async fn migrate(
     database: &dyn Database,
     tables: impl Iterator<Item = &TableDef> + Send,
+    allow_destructive: bool,
 ) -> Result<(), MigrateError> {
-    for statement in oms_tables() {
-        database.run(&statement).await?;
+    let changes = schema_changes(database, tables).await?;
+    let destructive: Vec<String> =
+        changes.iter().filter_map(|change| change.destructive.clone()).collect();
+    if !allow_destructive && !destructive.is_empty() {
+        return Err(MigrateError::Destructive(destructive));
     }
-    for table in tables {
-        ensure(database, table).await?;
+    for change in changes {
+        database.run(&change.statement).await?;
     }
     Ok(())
 }
 
-async fn ensure(database: &dyn Database, table: &TableDef) -> Result<(), MigrateError> {
-    database.run(&create(table)).await?;
+async fn changes_of(
+    database: &dyn Database,
+    table: &TableDef,
+) -> Result<Vec<SchemaChange>, MigrateError> {
     let there = columns(database, table).await?;
+    let additive = |statement| SchemaChange { statement, destructive: None };
+    if there.is_empty() {
+        return Ok(vec![additive(create(table))]);
+    }
     let differs =
         |difference: String| MigrateError::Differs { table: table.name.to_string(), difference };
-    for (at, column) in table.columns.iter().enumerate() {
-        let existing = there.get(&*column.name);
-        if let Some(difference) = table.column_difference(at, &type_of(column.shape), existing) {
-            return Err(differs(difference.to_string()));
-        }
-        if existing.is_none() {
-            let statement = Statement::default().sql("alter table ").name(&table.name);
-            let statement = declared(statement.sql(" add column if not exists "), column);
-            database.run(&statement).await?;
-        }
-    }
     if !there.contains_key(RUN) || !there.contains_key(ORDER) {
         return Err(differs("it was not created by oms".to_owned()));
     }
-    Ok(())
+    let alter = || Statement::default().sql("alter table ").name(&table.name);
+    let column = |name: &str| alter().sql(" alter column ").name(name);
+    let mut changes = Vec::new();
+    for (at, declared_column) in table.columns.iter().enumerate() {
+        let (name, sql_type) = (&declared_column.name, type_of(declared_column.shape));
+        let existing = there.get(&**name);
+        let add = || declared(alter().sql(" add column if not exists "), declared_column);
+        let difference = table.column_difference(at, &sql_type, existing);
+        let statement = match &difference {
+            None if existing.is_none() => add(),
+            None => continue,
+            Some(ColumnDifference::Key) => return Err(differs(ColumnDifference::Key.to_string())),
+            Some(ColumnDifference::NotNull(_)) => column(name).sql(" drop not null"),
+            Some(ColumnDifference::Missing(_)) => add(),
+            Some(ColumnDifference::Nullable(_)) => column(name).sql(" set not null"),
+            Some(ColumnDifference::Type { .. }) => {
+                let statement = column(name).sql(&format!(" type {sql_type} using cast("));
+                statement.name(name).sql(&format!(" as {sql_type})"))
+            }
+        };
+        let difference = difference.filter(|it| !matches!(it, ColumnDifference::NotNull(_)));
+        let destructive = difference.map(|it| format!("`{}`: {it}", table.name));
+        changes.push(SchemaChange { statement, destructive });
+    }
+    for (name, existing) in &there {
+        let known = [RUN, ORDER].contains(&name.as_str());
+        if known || table.columns.iter().any(|column| *column.name == **name) {
+            continue;
+        }
+        match existing.key {
+            Some(_) => return Err(differs(ColumnDifference::Key.to_string())),
+            None if existing.not_null => changes.push(additive(column(name).sql(" drop not null"))),
+            None => {}
+        }
+    }
+    Ok(changes)
 }
 
 fn create(table: &TableDef) -> Statement {

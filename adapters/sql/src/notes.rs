@@ -1,6 +1,6 @@
 //! Searches handlers' notes on orders.
 
-use oms_core::effects::{RunState, StepError};
+use oms_core::effects::{MailEvent, RunState, StepError};
 
 use crate::database::Database;
 use crate::statement::{Hint, Statement};
@@ -17,8 +17,8 @@ pub struct Note {
     pub object: String,
     /// The handler.
     pub handler: String,
-    /// Whether the handler parked the order. Otherwise, the handler is done with it.
-    pub parked: bool,
+    /// Whether the handler is done with the order, has parked it, or waits for its next attempt.
+    pub state: RunState,
     /// The causes, separated by commas.
     pub cause: Option<String>,
     /// The reason, as text.
@@ -36,15 +36,17 @@ pub struct NoteFilter<'a> {
     pub state: Option<RunState>,
     /// One of the causes of a parked order.
     pub cause: Option<&'a str>,
+    /// An event of one of the order's e-mails.
+    pub mail: Option<MailEvent>,
     /// Maximum number of orders. The latest orders come first.
     pub limit: u32,
     /// Number of orders to skip.
     pub offset: u32,
 }
 
-/// Returns the notes on the orders that match. An order is completed if all of the pipeline's
-/// `handlers` are done with it, parked if one of them parked it, and otherwise in progress. Orders
-/// without any note are not returned.
+/// Returns the notes on the orders that match. An order is parked if one of the pipeline's
+/// `handlers` parked it, waiting if one of them waits for its next attempt, completed if all of
+/// them are done with it, and otherwise in progress. Orders without any note are not returned.
 ///
 /// # Errors
 /// Returns an error if the database fails.
@@ -60,8 +62,20 @@ pub async fn notes(
     if let Some(key) = filter.key {
         keys = keys.sql(" and key = ").text(key);
     }
+    match filter.mail {
+        None => {}
+        Some(MailEvent::Sent) => {
+            keys = keys.sql(" and run in (select run from oms_claims where state = 'done')");
+        }
+        Some(event) => {
+            keys = keys
+                .sql(" and run in (select c.run from oms_claims c join oms_mail_events e using (key) where e.event = ")
+                .text(event.as_str())
+                .sql(")");
+        }
+    }
     keys = keys.sql(" group by key having ");
-    let parked = "bool_or(state = 'parked')";
+    let (parked, waiting) = ("bool_or(state = 'parked')", "bool_or(state = 'waiting')");
     let done = |keys: Statement, sign: &str| {
         let count = keys.sql(&format!("count(*) filter (where state = 'completed') {sign} "));
         count.bind(Hint::Integer, Some(handlers.to_string()))
@@ -70,8 +84,11 @@ pub async fn notes(
         None => keys.sql("true"),
         Some(RunState::Parked) => keys.sql(parked),
         Some(RunState::Completed) => done(keys, ">="),
-        Some(RunState::InProgress) => done(keys.sql(&format!("not {parked} and ")), "<"),
-        Some(RunState::Waiting | RunState::Cancelled) => keys.sql("false"),
+        Some(RunState::Waiting) => keys.sql(&format!("{waiting} and not {parked}")),
+        Some(RunState::InProgress) => {
+            done(keys.sql(&format!("not {parked} and not {waiting} and ")), "<")
+        }
+        Some(RunState::Cancelled) => keys.sql("false"),
     };
     if let Some(cause) = filter.cause {
         keys = keys.sql(" and bool_or(state = 'parked' and ").text(cause);
@@ -96,8 +113,12 @@ pub async fn notes(
         .into_iter()
         .filter_map(|row| match <[Option<String>; 7]>::try_from(row) {
             Ok([Some(key), Some(object), Some(handler), Some(state), cause, reason, Some(at)]) => {
-                let parked = state == "parked";
-                Some(Note { key, object, handler, parked, cause, reason, at })
+                let state = match state.as_str() {
+                    "parked" => RunState::Parked,
+                    "waiting" => RunState::Waiting,
+                    _ => RunState::Completed,
+                };
+                Some(Note { key, object, handler, state, cause, reason, at })
             }
             _ => None,
         })

@@ -15,12 +15,12 @@ use serde_json::Value as Json;
 
 use crate::statement::{Hint, Statement};
 
-/// The table of versions, and the function that makes a statement fail.
-pub(crate) const DEFINITIONS: [&str; 2] = [
-    "create table if not exists oms_versions (item text primary key, version bigint not null)",
-    "create or replace function oms_unchanged(unchanged boolean) returns boolean language plpgsql as $$ begin if unchanged then return true; end if; \
-     raise exception 'a row has changed since it was read' using errcode = 'serialization_failure'; end $$",
-];
+/// The table of versions.
+pub(crate) const TABLE: &str =
+    "create table if not exists oms_versions (item text primary key, version bigint not null)";
+/// The function that makes a statement fail.
+pub(crate) const FUNCTION: &str = "create or replace function oms_unchanged(unchanged boolean) returns boolean language plpgsql as $$ begin if unchanged then return true; end if; \
+     raise exception 'a row has changed since it was read' using errcode = 'serialization_failure'; end $$";
 
 /// Returns the name of a row: its table and its key.
 pub(crate) fn item<'v>(table: &TableDef, key: impl Iterator<Item = &'v Value>) -> String {

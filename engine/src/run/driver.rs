@@ -406,6 +406,11 @@ fn finish_attempt(
     let event = match result {
         Ok(output) => Event::Succeeded { step: id, element, attempt, at, micros, output },
         Err(error) => {
+            if let Some(wait) = error.postponed_for() {
+                let (attempts, retry_at) = (attempt - 1, at.checked_add(wait).unwrap_or(at));
+                let event = Event::Rescheduled { step: id, element, attempts, at, retry_at };
+                return record(run, events, event);
+            }
             let retry_at = run.scheduler.plan().steps().get(step).and_then(|planned| {
                 let random = effects.random().next();
                 let class = match (error.class(), planned.on_unknown()) {

@@ -66,7 +66,8 @@ pub enum Event {
         /// The reason.
         reason: SkipReason,
     },
-    /// The next attempt begins earlier than planned, because the clock was set back.
+    /// The next attempt begins at another time, because the clock was set back, or because a service
+    /// postponed the attempt.
     Rescheduled {
         /// The step's id.
         step: Arc<str>,

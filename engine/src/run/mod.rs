@@ -8,6 +8,7 @@
 //! that the steps staged.
 
 mod accept;
+mod attempts;
 mod backoff;
 mod decision;
 mod driver;
@@ -26,6 +27,7 @@ mod state;
 mod write_conflicts;
 
 pub use accept::{Rejection, ResumeError, accept, accept_as, resume};
+pub use attempts::AttemptsMade;
 pub use backoff::wait_before;
 pub use decision::{Decision, IllegalEvent};
 pub use driver::{Progress, Run, advance, assume_done, idempotency_key};

@@ -9,6 +9,7 @@ use oms_core::effects::{Class, StepError, cause};
 use oms_core::value::{JsonProblem, Record, Value};
 use oms_expression::{ELEMENTS_MAX, Env, EvalError};
 
+use super::attempts::EarlierAttempts;
 use super::decision::{Decision, IllegalEvent, out_of_range};
 use super::element::{Elements, NextAction, next_action};
 use super::event::{Event, SkipReason};
@@ -36,6 +37,8 @@ pub struct Scheduler {
     pub(super) steps: Vec<StepState>,
     /// The saved states of pending steps that have begun before and are retried.
     pub(super) saved: Vec<Option<SavedState>>,
+    /// The attempts of pending steps in earlier invocations of a handler.
+    pub(super) earlier: EarlierAttempts,
     /// The outputs by position, as expressions read them. `Missing` for a step without output.
     pub(super) outputs: Vec<Value>,
     /// The written items, once a step begins that might share one.
@@ -57,6 +60,7 @@ impl Scheduler {
             run,
             steps: vec![StepState::Pending; count],
             saved: std::iter::repeat_with(|| None).take(count).collect(),
+            earlier: EarlierAttempts::default(),
             outputs: vec![Value::Missing; count],
             written_items: None,
             outputs_since_start: BTreeSet::new(),
@@ -194,15 +198,16 @@ impl Scheduler {
             return;
         }
         let begun = match &planned.for_each {
-            None => StepState::One(ElementState::Pending),
+            None => StepState::One(self.earlier.state(step, None)),
             Some(_) => match self.expand(planned) {
                 Ok(items) if items.is_empty() => {
                     decisions.push(Decision::Succeed { step, output: Value::List(items) });
                     return;
                 }
                 Ok(items) => {
-                    let elements = Elements::new(vec![ElementState::Pending; items.len()]);
-                    StepState::Each { items, elements }
+                    let states = (0..).zip(items.iter());
+                    let states = states.map(|(element, _)| self.earlier.state(step, Some(element)));
+                    StepState::Each { elements: Elements::new(states.collect()), items }
                 }
                 Err(failure) => {
                     decisions.push(Decision::fail(step, None, failure));

@@ -8,20 +8,29 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use oms_engine::effects::{
-    Class, Clock as _, DoneNote, Effects as _, OrderLocation, Orders, Queue, cause,
+    Class, Clock as _, DoneNote, Effects as _, OrderLocation, Orders, Queue, StepError, cause,
 };
 use oms_engine::plan::{Choreography, ObjectKey, Plan};
-use oms_engine::run::{Run, RunState, StepState, accept, advance};
-use serde_json::{Value as Json, json};
+use oms_engine::run::{AttemptsMade, Event, Run, RunState, StepState, accept, advance};
+use serde_json::{Map, Value as Json, json};
 
 use crate::bundle::BundleError;
-use crate::event::{Message, Note};
+use crate::event::{Delivery, Message, Note};
 use crate::log;
 use crate::rates::Plans;
 use crate::world::World;
 
 /// Time reserved at the end of an invocation to report the outcome.
 const MARGIN: Duration = Duration::from_millis(1_500);
+
+/// Maximum wait for the next attempt within an invocation. During a longer wait, the message returns
+/// to its queue, and the handler processes other orders.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// Initial and maximum delay before a message is delivered again after a failure that no policy of
+/// a step covers, such as a database that is not available.
+const DELAY: Duration = Duration::from_secs(1);
+const DELAY_MAX: Duration = Duration::from_secs(900);
 
 /// A handler that runs a branch.
 pub struct BranchHandler {
@@ -34,19 +43,26 @@ pub struct BranchHandler {
     world: World,
     dead_letters: Arc<dyn Queue>,
     plans: Option<Plans>,
+    queue: Option<Arc<dyn Queue>>,
 }
 
 /// The outcome of a branch for one order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
     /// All steps of the branch are completed.
-    Done,
+    Done {
+        /// When the order was accepted.
+        accepted_at: Timestamp,
+    },
     /// A temporary failure. The order must be processed again.
     Retry {
         /// The cause.
         cause: String,
         /// The description of the failure.
         reason: String,
+        /// When the next attempt is due. `None` if the failure is not counted as an attempt of a
+        /// step. The time then depends on how often the message was delivered.
+        due: Option<Timestamp>,
     },
     /// A permanent failure that requires a fix. The order goes to the dead letters.
     Parked {
@@ -83,6 +99,7 @@ impl BranchHandler {
             world,
             dead_letters,
             plans: None,
+            queue: None,
         })
     }
 
@@ -92,32 +109,58 @@ impl BranchHandler {
         Self { plans: Some(plans), ..self }
     }
 
+    /// Sets the queue to which messages return at the time of their next attempt. Otherwise, they
+    /// return after the visibility timeout of the queue.
+    #[must_use]
+    pub fn with_queue(self, queue: Arc<dyn Queue>) -> Self {
+        Self { queue: Some(queue), ..self }
+    }
+
     /// Processes the messages of an event one after the other until the deadline. The response
     /// lists the messages that must be delivered again.
     pub async fn event(&self, messages: &[Message], deadline: Timestamp) -> Json {
-        let mut failed = Vec::new();
+        let (mut failed, mut due) = (Vec::new(), Vec::new());
         for message in messages {
-            if self.message(message, deadline).await {
-                continue;
-            }
-            match &message.id {
-                Some(id) => failed.push(json!({ "itemIdentifier": id })),
-                // Without SQS, the message has no id. `serve_branch` returns an error, so the
-                // caller retries the whole event.
-                None => failed.push(json!({ "itemIdentifier": "" })),
+            let Some(again) = self.message(message, deadline).await else { continue };
+            // Without SQS, the message has no id. `serve_branch` returns an error, so the caller
+            // retries the whole event.
+            failed.push(json!({ "itemIdentifier": message.id.as_deref().unwrap_or_default() }));
+            if let Some(Delivery { receipt, .. }) = &message.delivery {
+                due.push((receipt.clone(), again));
             }
         }
+        self.deliver_again(&due).await;
         json!({ "batchItemFailures": failed })
     }
 
-    /// Processes a message. Returns whether the message can be deleted.
-    async fn message(&self, message: &Message, deadline: Timestamp) -> bool {
-        let mut done = true;
+    /// Sets the times at which messages are delivered again. This comes last, because a message
+    /// that becomes visible during the invocation would be processed a second time ("Handling
+    /// errors for an SQS event source in Lambda").
+    async fn deliver_again(&self, messages: &[(String, Timestamp)]) {
+        let Some(queue) = self.queue.as_deref().filter(|_| !messages.is_empty()) else {
+            return;
+        };
+        let now = self.world.now();
+        let wait = |due: Timestamp| Duration::try_from(due.duration_since(now)).unwrap_or_default();
+        let waits: Vec<(String, Duration)> =
+            messages.iter().map(|(receipt, due)| (receipt.clone(), wait(*due))).collect();
+        if let Err(error) = queue.deliver_after(&waits).await {
+            let reason = [("reason", error.message())];
+            self.log("warn", "messages return after the visibility timeout of the queue", &reason);
+        }
+    }
+
+    /// Processes a message. Returns when the message must be delivered again; `None` if it can be
+    /// deleted.
+    async fn message(&self, message: &Message, deadline: Timestamp) -> Option<Timestamp> {
+        let count = message.delivery.as_ref().map_or(1, |delivery| delivery.count);
+        let mut again: Option<Timestamp> = None;
+        let mut fail = |due: Timestamp| again = Some(again.map_or(due, |again| again.min(due)));
         for place in &message.places {
-            let outcome = self.order(place, deadline).await;
+            let outcome = self.order(place, deadline, count).await;
             let (level, state, cause, reason) = match &outcome {
-                Outcome::Done => ("info", "completed", "", ""),
-                Outcome::Retry { cause, reason } => {
+                Outcome::Done { .. } => ("info", "completed", "", ""),
+                Outcome::Retry { cause, reason, .. } => {
                     ("warn", "again", cause.as_str(), reason.as_str())
                 }
                 Outcome::Parked { cause, reason, .. } => {
@@ -130,15 +173,19 @@ impl BranchHandler {
                 ("cause", cause),
                 ("reason", reason),
             ];
-            self.log(level, "processed an order", &fields);
-            done &= match outcome {
-                Outcome::Done => true,
-                Outcome::Retry { .. } => false,
+            let mut line = log::line(level, "processed an order", &self.named(&fields));
+            line.extend(self.metrics(&outcome));
+            log::json(&line.into());
+            match outcome {
+                Outcome::Done { .. } => {}
+                Outcome::Retry { due, .. } => fail(due.unwrap_or_else(|| self.after(count))),
                 Outcome::Parked { key, cause, reason } => {
                     self.park(place, &key, &cause, &reason).await;
-                    self.send_dead_letter(place.to_message(), &cause, &reason).await
+                    if !self.send_dead_letter(place.to_message(), &cause, &reason).await {
+                        fail(self.after(count));
+                    }
                 }
-            };
+            }
         }
         match message.note {
             None => {}
@@ -146,24 +193,34 @@ impl BranchHandler {
             Some(Note::Deleted) => self.log("info", "ignored the deletion of an object", &[]),
             Some(Note::Unreadable) => {
                 self.log("error", "received a message that is not an S3 notification", &[]);
-                done &= self
-                    .send_dead_letter(json!({}), "message", "the message is not an S3 notification")
-                    .await;
+                let reason = "the message is not an S3 notification";
+                if !self.send_dead_letter(json!({}), "message", reason).await {
+                    fail(self.after(count));
+                }
             }
         }
-        done
+        again
     }
 
-    /// Runs the branch for an order.
-    pub async fn order(&self, place: &OrderLocation, deadline: Timestamp) -> Outcome {
+    /// Returns when a message that was delivered `count` times is delivered again.
+    fn after(&self, count: u32) -> Timestamp {
+        let delay = DELAY.saturating_mul(1 << count.saturating_sub(1).min(20)).min(DELAY_MAX);
+        let now = self.world.now();
+        now.checked_add(delay).unwrap_or(now)
+    }
+
+    /// Runs the branch for an order whose message was delivered `count` times.
+    pub async fn order(&self, place: &OrderLocation, deadline: Timestamp, count: u32) -> Outcome {
         let left = deadline.duration_since(self.world.now());
         let left = Duration::try_from(left).unwrap_or_default().saturating_sub(MARGIN);
         if left.is_zero() {
-            return retry("timeout", "no time was left in the invocation");
+            let due = Some(self.world.now());
+            let (cause, reason) = ("timeout".into(), "no time was left in the invocation".into());
+            return Outcome::Retry { cause, reason, due };
         }
         // A panic must not fail the other messages of the event. The runtime would return an error
         // for all of them, and SQS would deliver all of them again.
-        let run = AssertUnwindSafe(self.run(place, deadline)).catch_unwind();
+        let run = AssertUnwindSafe(self.run(place, deadline, count)).catch_unwind();
         match tokio::time::timeout(left, run).await {
             Ok(Ok(outcome)) => outcome,
             Ok(Err(_)) => parked(
@@ -175,7 +232,7 @@ impl BranchHandler {
         }
     }
 
-    async fn run(&self, place: &OrderLocation, deadline: Timestamp) -> Outcome {
+    async fn run(&self, place: &OrderLocation, deadline: Timestamp, count: u32) -> Outcome {
         let parked = |cause: &str, reason: &str| parked(name_of_object(&place.key), cause, reason);
         let stored = match self.orders.fetch(place).await {
             Ok(Some(stored)) => stored,
@@ -219,7 +276,12 @@ impl BranchHandler {
             return parked("order", "the name of the object does not match the key of the order");
         }
         let done_note = Arc::new(self.done_note(place));
-        self.prepare(&mut run, &done_note);
+        let earlier = match self.earlier_attempts(&done_note, count).await {
+            Ok(earlier) => earlier,
+            Err(error) => return retry(error.cause(), error.message()),
+        };
+        self.prepare(&mut run, &done_note, &earlier);
+        let mut failed = Vec::new();
         loop {
             let progress = advance(&mut run, &self.world).await;
             if progress.conflicted
@@ -228,41 +290,115 @@ impl BranchHandler {
                 // Another run changed data that this run had read, so the run starts again. Effects
                 // that are already done are not repeated.
                 run = again;
-                self.prepare(&mut run, &done_note);
+                self.prepare(&mut run, &done_note, &earlier);
+                failed.clear();
                 continue;
             }
+            failed.extend(
+                progress.events.into_iter().filter(|event| {
+                    matches!(event, Event::Failed { .. } | Event::Rescheduled { .. })
+                }),
+            );
             match (progress.state, progress.until) {
                 (RunState::Completed, _) => {
                     self.log_caught(place, &run);
                     return self.write_done_note(&run, &done_note).await;
                 }
                 (RunState::InProgress, _) => {}
-                (RunState::Waiting, Some(until)) if until < deadline => {
+                (RunState::Waiting, Some(until)) if self.is_soon(until, deadline) => {
                     let wait = until.duration_since(self.world.now());
                     let wait = Duration::try_from(wait).unwrap_or_default();
                     // Sleeping cannot fail.
                     let _slept = self.world.clock().sleep(wait).await;
                 }
-                (RunState::Waiting, _) => {
-                    return retry(
-                        "timeout",
-                        "the next attempt is due after the end of the invocation",
-                    );
+                (RunState::Waiting, until) => {
+                    return self.wait(&run, &done_note, &failed, until).await;
                 }
                 (RunState::Parked | RunState::Cancelled, _) => break,
             }
         }
+        self.failed(&run, &done_note).await
+    }
+
+    /// Returns whether to wait for an attempt within the invocation.
+    fn is_soon(&self, until: Timestamp, deadline: Timestamp) -> bool {
+        let soon = self.world.now().checked_add(WAIT_MAX).unwrap_or(deadline);
+        until <= soon && until < deadline
+    }
+
+    /// Reads the attempts that earlier deliveries of the message have made.
+    async fn earlier_attempts(
+        &self,
+        done_note: &DoneNote,
+        count: u32,
+    ) -> Result<Vec<AttemptsMade>, StepError> {
+        let Some(branches) = self.world.branches.as_deref().filter(|_| count > 1) else {
+            return Ok(Vec::new());
+        };
+        let text = branches.attempts(self.plan.name(), done_note).await?.unwrap_or_default();
+        // A handler of another version may have written another format. Its attempts do not count.
+        Ok(serde_json::from_str(&text).unwrap_or_default())
+    }
+
+    /// Notes the attempts of a run whose next attempt is due later.
+    async fn wait(
+        &self,
+        run: &Run,
+        done_note: &DoneNote,
+        failed: &[Event],
+        until: Option<Timestamp>,
+    ) -> Outcome {
+        let (mut cause, mut reason) =
+            (cause::UNAVAILABLE.to_owned(), "the next attempt is due later".to_owned());
+        if let Some((step, failure)) = failed.iter().rev().find_map(|event| match event {
+            Event::Failed { step, failure, .. } => Some((step, failure)),
+            _ => None,
+        }) {
+            (cause, reason) = (failure.cause.clone(), format!("{step}: {}", failure.message));
+        }
+        if let (Some(branches), false) = (&self.world.branches, failed.is_empty()) {
+            // The attempts always serialize.
+            let made = serde_json::to_string(&run.scheduler.attempts_made()).unwrap_or_default();
+            let (pipeline, key) = (self.plan.name(), &run.info.key);
+            let noted = branches.waiting(pipeline, key, done_note, (&cause, &reason), &made).await;
+            if let Err(error) = noted {
+                return retry(error.cause(), error.message());
+            }
+        }
+        Outcome::Retry { cause, reason, due: until }
+    }
+
+    /// Returns the outcome of a run with failed steps.
+    async fn failed(&self, run: &Run, done_note: &DoneNote) -> Outcome {
         let failures: Vec<_> = run.scheduler.failures().collect();
-        let lasts = failures.iter().any(|(_, failure)| failure.class != Class::Transient);
         let reasons = failures.iter().map(|(step, failure)| format!("{step}: {}", failure.message));
         let reason = reasons.collect::<Vec<_>>().join("; ");
         let causes = run.scheduler.causes();
-        if lasts { self::parked(&run.info.key, &causes, &reason) } else { retry(&causes, &reason) }
+        let may_pass = failures.iter().all(|(_, failure)| failure.class == Class::Transient);
+        let parked = parked(&run.info.key, &causes, &reason);
+        if !may_pass {
+            return parked;
+        }
+        // During a deployment, a table or a permission may be missing for some minutes.
+        if failures.iter().any(|(_, failure)| failure.cause == cause::ENVIRONMENT) {
+            return retry(&causes, &reason);
+        }
+        // If the database itself is not available, its failures are not those of the order.
+        let Some(branches) = &self.world.branches else { return parked };
+        let (pipeline, key) = (self.plan.name(), &run.info.key);
+        match branches.parked(pipeline, key, done_note, &causes, &reason).await {
+            Ok(true) => parked,
+            // Another delivery of the message was successful in the meantime.
+            Ok(false) => done(run),
+            Err(error) => retry(error.cause(), error.message()),
+        }
     }
 
-    /// Restricts the run to the steps of this branch, and attaches the note to the last step.
-    fn prepare(&self, run: &mut Run, done_note: &Arc<DoneNote>) {
+    /// Restricts the run to the steps of this branch, continues earlier attempts, and attaches the
+    /// note to the last step.
+    fn prepare(&self, run: &mut Run, done_note: &Arc<DoneNote>, earlier: &[AttemptsMade]) {
         run.restrict_to(&self.steps);
+        run.scheduler.continue_attempts(earlier, self.world.now());
         if let Some(last) = self.last {
             run.write_done_note(last, Arc::clone(done_note));
         }
@@ -276,12 +412,12 @@ impl BranchHandler {
     /// note.
     async fn write_done_note(&self, run: &Run, done_note: &DoneNote) -> Outcome {
         let state = self.last.and_then(|last| run.scheduler.steps().get(last));
-        let Some(branches) = &self.world.branches else { return Outcome::Done };
+        let Some(branches) = &self.world.branches else { return done(run) };
         if matches!(state, Some(StepState::Succeeded(_))) {
-            return Outcome::Done;
+            return done(run);
         }
         match branches.done(&run.info, done_note).await {
-            Ok(()) => Outcome::Done,
+            Ok(()) => done(run),
             Err(error) => retry(error.cause(), error.message()),
         }
     }
@@ -303,14 +439,8 @@ impl BranchHandler {
 
     /// Sends a message to the dead letters, and returns whether it was sent. A message that is
     /// moved back to the branch's queue is processed again.
-    async fn send_dead_letter(&self, mut body: Json, cause: &str, reason: &str) -> bool {
-        if let Some(body) = body.as_object_mut() {
-            let pipeline = &**self.plan.name();
-            body.insert(
-                "oms".to_owned(),
-                json!({ "pipeline": pipeline, "handler": &*self.name, "cause": cause, "reason": reason }),
-            );
-        }
+    async fn send_dead_letter(&self, body: Json, cause: &str, reason: &str) -> bool {
+        let body = dead_letter(body, self.plan.name(), &self.name, cause, reason);
         match self.dead_letters.send(body.to_string(), Some(cause)).await {
             Ok(()) => true,
             Err(error) => {
@@ -337,14 +467,42 @@ impl BranchHandler {
         }
     }
 
+    /// Returns the metrics of an outcome in the embedded metric format of CloudWatch.
+    fn metrics(&self, outcome: &Outcome) -> Map<String, Json> {
+        let now = self.world.now();
+        let (name, latency) = match outcome {
+            Outcome::Done { accepted_at } => ("Completed", Some(now.duration_since(*accepted_at))),
+            Outcome::Retry { .. } => ("Retried", None),
+            Outcome::Parked { .. } => ("Parked", None),
+        };
+        let count = log::Metric { name, unit: "Count", value: 1 };
+        let latency = latency.map(|latency| log::Metric {
+            name: "Latency",
+            unit: "Milliseconds",
+            value: i64::try_from(latency.as_millis()).unwrap_or(i64::MAX),
+        });
+        let metrics: Vec<log::Metric> = [count].into_iter().chain(latency).collect();
+        log::metrics(now, &["pipeline", "handler"], &metrics)
+    }
+
     fn log(&self, level: &str, message: &str, fields: &[(&str, &str)]) {
+        log::log_line(level, message, &self.named(fields));
+    }
+
+    /// Adds the names of the pipeline and the handler to fields of a log line.
+    fn named<'a>(&'a self, fields: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
         let who = [("pipeline", &**self.plan.name()), ("handler", &*self.name)];
-        log::log_line(level, message, &[&who, fields].concat());
+        [&who, fields].concat()
     }
 }
 
+fn done(run: &Run) -> Outcome {
+    Outcome::Done { accepted_at: run.info.accepted_at }
+}
+
+/// Returns the outcome of a temporary failure that is not counted as an attempt of a step.
 fn retry(cause: &str, reason: &str) -> Outcome {
-    Outcome::Retry { cause: cause.to_owned(), reason: reason.to_owned() }
+    Outcome::Retry { cause: cause.to_owned(), reason: reason.to_owned(), due: None }
 }
 
 fn parked(key: &str, cause: &str, reason: &str) -> Outcome {
@@ -352,9 +510,25 @@ fn parked(key: &str, cause: &str, reason: &str) -> Outcome {
     Outcome::Parked { key, cause, reason }
 }
 
+/// Adds the cause to a dead letter.
+pub(crate) fn dead_letter(
+    mut body: Json,
+    pipeline: &str,
+    handler: &str,
+    cause: &str,
+    reason: &str,
+) -> Json {
+    if let Some(body) = body.as_object_mut() {
+        let why =
+            json!({ "pipeline": pipeline, "handler": handler, "cause": cause, "reason": reason });
+        body.insert("oms".to_owned(), why);
+    }
+    body
+}
+
 /// Returns the name of an order that was not stored by an intake: the name of its object without
 /// folders and the `.json` suffix.
-fn name_of_object(key: &str) -> &str {
+pub(crate) fn name_of_object(key: &str) -> &str {
     let name = key.rsplit('/').next().unwrap_or(key);
     name.strip_suffix(".json").unwrap_or(name)
 }

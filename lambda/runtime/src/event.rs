@@ -12,10 +12,21 @@ pub struct Message {
     /// The message id of SQS, which identifies the message if it fails. `None` if the message did
     /// not come from SQS.
     pub id: Option<String>,
+    /// How SQS delivered the message. `None` if the message did not come from SQS.
+    pub delivery: Option<Delivery>,
     /// The stored orders in the message. Empty for test events and deletions.
     pub places: Vec<OrderLocation>,
     /// A reason why the message contains no orders.
     pub note: Option<Note>,
+}
+
+/// How SQS delivered a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// Identifies this delivery of the message.
+    pub receipt: String,
+    /// How often the message was delivered, with this time.
+    pub count: u32,
 }
 
 /// A special message.
@@ -40,9 +51,14 @@ pub fn messages(event: &Json) -> Vec<Message> {
     }
 }
 
+/// Returns the orders that the body of a message names.
+pub(crate) fn orders_of(body: &Json) -> Vec<OrderLocation> {
+    Message::of(None, body).places
+}
+
 impl Message {
     fn of(id: Option<String>, content: &Json) -> Self {
-        let mut message = Self { id, places: Vec::new(), note: None };
+        let mut message = Self { id, delivery: None, places: Vec::new(), note: None };
         message.add(content);
         message
     }
@@ -93,7 +109,14 @@ impl Message {
 
 fn of_sqs(record: &Json) -> Message {
     let id = record.get("messageId").and_then(Json::as_str).map(str::to_owned);
-    let mut message = Message { id, places: Vec::new(), note: None };
+    let text = |pointer: &str| record.pointer(pointer).and_then(Json::as_str);
+    let delivery = text("/receiptHandle").map(|receipt| Delivery {
+        receipt: receipt.to_owned(),
+        count: text("/attributes/ApproximateReceiveCount")
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(1),
+    });
+    let mut message = Message { id, delivery, places: Vec::new(), note: None };
     message.add_text(record.get("body"));
     message
 }

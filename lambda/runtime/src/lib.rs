@@ -6,9 +6,11 @@
 
 mod branch;
 mod bundle;
+mod dead_letters;
 mod event;
 mod intake;
 mod log;
+mod mail_events;
 mod rates;
 mod reconcile;
 #[cfg(feature = "refresh")]
@@ -18,9 +20,10 @@ mod world;
 
 pub use branch::{BranchHandler, Outcome};
 pub use bundle::{Bundle, BundleError};
-pub use event::{Message, messages};
+pub use event::{Delivery, Message, messages};
 pub use intake::IntakeHandler;
 pub use lambda_runtime::Error;
+pub use mail_events::MailEventHandler;
 pub use oms_clock::SystemClock;
 pub use oms_engine::step::StepKind;
 pub use rates::{Pin, Plans};
@@ -29,5 +32,5 @@ pub use reconcile::{Comparison, ReconcileHandler, Window};
 pub use refresh::{RefreshError, RefreshHandler};
 #[cfg(feature = "refresh")]
 pub use serve::serve_refresh;
-pub use serve::{env_var, serve_branch, serve_intake, serve_reconcile};
+pub use serve::{env_var, serve_branch, serve_intake, serve_mail_events, serve_reconcile};
 pub use world::World;

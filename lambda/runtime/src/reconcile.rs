@@ -2,7 +2,8 @@
 //! sends an order again to each handler without a note on it.
 //!
 //! S3 may fail to announce an object, and dead letters expire, but a stored order still exists. A
-//! parked order has a note and waits for a fix.
+//! parked order has a note and waits for a fix. Orders that SQS gave up on are noted as parked
+//! first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use oms_engine::effects::{Branches, Clock as _, OrderLocation, Orders, Queue, St
 use oms_engine::plan::{Choreography, Plan};
 use serde_json::{Value as Json, json};
 
+use crate::dead_letters::DeadLetters;
 use crate::log;
 
 /// Time reserved at the end of an invocation to store the position. It must be longer than the
@@ -42,6 +44,7 @@ pub struct ReconcileHandler {
     orders: Arc<dyn Orders>,
     branches: Arc<dyn Branches>,
     queues: BTreeMap<String, Arc<dyn Queue>>,
+    dead_letters: DeadLetters,
 }
 
 /// The result of a comparison.
@@ -58,8 +61,8 @@ pub struct Comparison {
 }
 
 impl ReconcileHandler {
-    /// Creates a handler for the orders in the bucket `real`. `queues` are the queues of the
-    /// branches by name.
+    /// Creates a handler for the orders in the bucket `real`. `queues` and `dead_letters` are the
+    /// queues of the branches by name.
     pub fn new(
         (plan, choreography): &(Arc<Plan>, Choreography),
         real: String,
@@ -67,21 +70,29 @@ impl ReconcileHandler {
         orders: Arc<dyn Orders>,
         branches: Arc<dyn Branches>,
         queues: BTreeMap<String, Arc<dyn Queue>>,
+        dead_letters: BTreeMap<String, Arc<dyn Queue>>,
     ) -> Self {
-        let bucket = Arc::clone(&choreography.bucket);
-        Self { plan: Arc::clone(plan), bucket, bucket_name: real, window, orders, branches, queues }
+        let (plan, bucket) = (Arc::clone(plan), Arc::clone(&choreography.bucket));
+        let dead_letters = DeadLetters {
+            pipeline: Arc::clone(plan.name()),
+            object: choreography.object.clone(),
+            branches: Arc::clone(&branches),
+            queues: dead_letters,
+        };
+        Self { plan, bucket, bucket_name: real, window, orders, branches, queues, dead_letters }
     }
 
-    /// Compares the stored orders until all are compared or the deadline is near, and logs the
-    /// result as CloudWatch metrics.
+    /// Notes the orders that SQS gave up on as parked. Then compares the stored orders until all are
+    /// compared or the deadline is near, and logs the result as CloudWatch metrics.
     ///
     /// # Errors
     /// Returns an error if a service fails. Orders that were already sent stay sent.
     pub async fn event(&self, deadline: Timestamp) -> Result<Json, StepError> {
+        let parked = self.dead_letters.note(deadline).await?;
         let compared = self.compare(deadline).await?;
-        log::json(&counted(self.plan.name(), &compared));
+        log::json(&log_line_of(self.plan.name(), &compared));
         let Comparison { orders, missing, all } = compared;
-        Ok(json!({ "orders": orders, "missing": missing, "all": all }))
+        Ok(json!({ "parked": parked, "orders": orders, "missing": missing, "all": all }))
     }
 
     /// Compares the stored orders until all are compared or the deadline is near.
@@ -110,7 +121,7 @@ impl ReconcileHandler {
                 after = part.last().map(|last| last.object.clone());
                 // Store the position even after a failure, so that a failing part does not block
                 // the orders after it forever.
-                if resent.is_err() || left(deadline) < MARGIN {
+                if resent.is_err() || time_left(deadline) < MARGIN {
                     self.branches.set_cursor(pipeline, after.as_deref()).await?;
                     compared.missing += resent?;
                     return Ok(compared);
@@ -154,27 +165,23 @@ impl Window {
     }
 }
 
-fn left(deadline: Timestamp) -> Duration {
+/// Returns the time until the deadline.
+pub(crate) fn time_left(deadline: Timestamp) -> Duration {
     Duration::try_from(deadline.duration_since(SystemClock.now())).unwrap_or_default()
 }
 
-/// Formats a result in the embedded metric format of CloudWatch ("Specification: Embedded metric
-/// format").
-fn counted(pipeline: &str, compared: &Comparison) -> Json {
-    json!({
-        "_aws": {
-            "Timestamp": SystemClock.now().as_millisecond(),
-            "CloudWatchMetrics": [{
-                "Namespace": "oms",
-                "Dimensions": [["pipeline"]],
-                "Metrics": [{ "Name": "ReconcileGap", "Unit": "Count" }, { "Name": "ReconcileOrders", "Unit": "Count" }],
-            }],
-        },
-        "level": "info",
-        "message": "compared stored orders",
-        "pipeline": pipeline,
-        "all": compared.all,
-        "ReconcileGap": compared.missing,
-        "ReconcileOrders": compared.orders,
-    })
+/// Returns the log line of a comparison, with its metrics.
+fn log_line_of(pipeline: &str, compared: &Comparison) -> Json {
+    let count = |name, value: u64| log::Metric {
+        name,
+        unit: "Count",
+        value: i64::try_from(value).unwrap_or(i64::MAX),
+    };
+    let metrics =
+        [count("ReconcileGap", compared.missing), count("ReconcileOrders", compared.orders)];
+    let all = if compared.all { "true" } else { "false" };
+    let fields = [("pipeline", pipeline), ("all", all)];
+    let mut line = log::line("info", "compared stored orders", &fields);
+    line.extend(log::metrics(SystemClock.now(), &["pipeline"], &metrics));
+    Json::Object(line)
 }

@@ -7,6 +7,7 @@ use serde_json::Value as Json;
 use crate::branch::BranchHandler;
 use crate::event::messages;
 use crate::intake::IntakeHandler;
+use crate::mail_events::MailEventHandler;
 use crate::reconcile::ReconcileHandler;
 #[cfg(feature = "refresh")]
 use crate::refresh::RefreshHandler;
@@ -35,6 +36,18 @@ pub async fn serve_branch(handler: BranchHandler) -> Result<(), Error> {
             return Err(Error::from("not all orders of the event were processed"));
         }
         Ok(answer)
+    }))
+    .await
+}
+
+/// Records events of SES until the execution environment shuts down.
+///
+/// # Errors
+/// Returns an error if the Runtime API fails.
+pub async fn serve_mail_events(handler: MailEventHandler) -> Result<(), Error> {
+    let handler = &handler;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<Json>| {
+        Ok::<Json, Error>(handler.event(&event.payload).await)
     }))
     .await
 }

@@ -128,7 +128,8 @@ pub enum StepEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         input: Option<Json>,
     },
-    /// The next attempt begins earlier than planned, because the clock was set back.
+    /// The next attempt begins at another time, because the clock was set back, or because a service
+    /// postponed the attempt.
     Rescheduled {
         /// The element, in a step with `for_each`.
         element: Option<u32>,

@@ -8,9 +8,11 @@ use oms_engine::effects::{Call, Class, InsertResult, OutcomeUnknown, RunInfo, Ta
 use oms_engine::money::Decimal;
 use oms_engine::table::{Column, ColumnShape, TableDef};
 use oms_engine::value::{DateFormat, Digest, Record, Value, parse_date, parse_timestamp};
-use oms_sql::{Claim, Claims, Database, MigrateError, SqlTables, Statement, import, migrate};
+use oms_sql::{
+    Claim, Claims, Database, MigrateError, SqlTables, Statement, import, migrate, schema_changes,
+};
 
-use crate::contract_notes as notes;
+use crate::contract_notes::{self as notes, MINE};
 
 /// Returns a call of a run's step, for tests of ports.
 pub fn world(key: &str, step: &str, order: &str) -> Call {
@@ -87,6 +89,8 @@ pub async fn all(database: Arc<dyn Database>) {
     one_attempt_holds_the_claim(&database).await;
     notes::the_last_effect_and_its_note_are_one_statement(&database).await;
     notes::a_completed_order_stays_completed(&database).await;
+    notes::attempts_are_kept_while_a_handler_waits(&database).await;
+    notes::effects_have_time_slots(&database).await;
     notes::a_role_has_its_latest_grants(&database).await;
 }
 
@@ -103,33 +107,66 @@ async fn tables_are_created_and_extended(database: &dyn Database) {
     let mut columns = wanted.columns.clone();
     columns.remove(3);
     let less = TableDef::new(Arc::clone(&wanted.name), columns, wanted.key.clone());
-    migrate(database, [&less].into_iter()).await.unwrap();
+    migrate(database, [&less].into_iter(), false).await.unwrap();
     for _ in 0..2 {
-        migrate(database, [&*wanted].into_iter()).await.unwrap();
+        migrate(database, [&*wanted].into_iter(), false).await.unwrap();
     }
     let differs = async |change: &dyn Fn(&mut Vec<Column>), key: Vec<usize>| {
         let mut columns = wanted.columns.clone();
         change(&mut columns);
         let other = TableDef::new(Arc::clone(&wanted.name), columns, key);
-        match migrate(database, [&other].into_iter()).await {
+        match migrate(database, [&other].into_iter(), false).await {
             Err(MigrateError::Differs { difference, .. }) => difference,
+            Err(MigrateError::Destructive(differences)) => differences.join("; "),
             other => panic!("{other:?}"),
         }
     };
     let shape = |text: &str| ColumnShape::parse(text).unwrap().0;
     assert_eq!(
         differs(&|columns| columns[2].shape = shape("decimal(19,2)"), vec![1, 0]).await,
-        "`amount` is numeric(19,4) in the database and numeric(19,2) in the pipeline"
+        "`every_type`: `amount` is numeric(19,4) in the database and numeric(19,2) in the pipeline"
     );
     assert_eq!(
         differs(&|columns| columns[5].nullable = false, vec![1, 0]).await,
-        "`name` may be null in the database"
+        "`every_type`: `name` may be null in the database"
     );
     assert_eq!(differs(&|_| {}, vec![0, 1]).await, "its primary key differs");
     assert_eq!(
         differs(&|columns| columns.push(column("more", "text")), vec![1, 0]).await,
-        "the required column `more` is missing"
+        "`every_type`: the required column `more` is missing"
     );
+    the_destructive_changes_are_made_on_request(database).await;
+}
+
+async fn the_destructive_changes_are_made_on_request(database: &dyn Database) {
+    let def = |columns: &[(&str, &str)]| {
+        let columns = columns.iter().map(|(name, shape)| column(name, shape)).collect();
+        TableDef::new(Arc::from("changed"), columns, vec![0])
+    };
+    let old =
+        def(&[("id", "text"), ("amount", "decimal(19,4)"), ("note", "text"), ("gone", "text")]);
+    let new =
+        def(&[("id", "text"), ("amount", "decimal(19,2)"), ("note", "text?"), ("more", "text")]);
+    migrate(database, [&old].into_iter(), false).await.unwrap();
+    let changes = schema_changes(database, [&new].into_iter()).await.unwrap();
+    let statements: Vec<(String, bool)> = changes
+        .iter()
+        .map(|change| (change.statement.numbered(), change.destructive.is_some()))
+        .collect();
+    let expected = [
+        (
+            r#"alter table "changed" alter column "amount" type numeric(19,2) using cast("amount" as numeric(19,2))"#,
+            true,
+        ),
+        (r#"alter table "changed" alter column "note" drop not null"#, false),
+        (r#"alter table "changed" add column if not exists "more" text not null"#, true),
+        (r#"alter table "changed" alter column "gone" drop not null"#, false),
+    ];
+    assert_eq!(statements, expected.map(|(sql, destructive)| (sql.to_owned(), destructive)));
+    let refused = migrate(database, [&new].into_iter(), false).await;
+    assert!(matches!(refused, Err(MigrateError::Destructive(why)) if why.len() == 2));
+    migrate(database, [&new].into_iter(), true).await.unwrap();
+    assert_eq!(schema_changes(database, [&new].into_iter()).await.unwrap(), []);
 }
 
 async fn rows_are_read_as_they_were_written(database: &Arc<dyn Database>) {
@@ -226,20 +263,20 @@ async fn one_attempt_holds_the_claim(database: &Arc<dyn Database>) {
         claims.claim(&call, attempt, lease, again).await.unwrap()
     };
     let (a, b) = tokio::join!(claim("a", lease, false), claim("b", lease, false));
-    assert!([(&a, &b), (&b, &a)].contains(&(&Claim::Mine, &Claim::Busy)), "{a:?} {b:?}");
-    let (owner, other) = if a == Claim::Mine { ("a", "b") } else { ("b", "a") };
+    let (owner, other, busy) = if a == MINE { ("a", "b", b) } else { ("b", "a", a) };
+    assert!([a, b].contains(&MINE) && matches!(busy, Claim::Busy(_)), "{a:?} {b:?}");
     // The result was lost, and the client repeats the claim.
-    assert_eq!(claim(owner, lease, false).await, Claim::Mine);
+    assert_eq!(claim(owner, lease, false).await, MINE);
     // An attempt without the claim changes nothing.
     claims.free(&call, other).await.unwrap();
     claims.done(&call, other, "x").await.unwrap();
-    assert_eq!(claim(other, lease, true).await, Claim::Busy);
+    assert!(matches!(claim(other, lease, true).await, Claim::Busy(_)));
     // The attempt certainly had no effect, and releases the claim.
     claims.free(&call, owner).await.unwrap();
-    assert_eq!(claim("c", Duration::ZERO, false).await, Claim::Mine);
+    assert_eq!(claim("c", Duration::ZERO, false).await, MINE);
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(claim("d", lease, false).await, Claim::Unknown);
-    assert_eq!(claim("d", lease, true).await, Claim::Mine);
+    assert_eq!(claim("d", lease, true).await, MINE);
     claims.done(&call, "d", "provider's id").await.unwrap();
     claims.free(&call, "d").await.unwrap();
     assert_eq!(claim("e", lease, true).await, Claim::Done);

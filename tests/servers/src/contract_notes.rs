@@ -1,11 +1,14 @@
 //! The contract that every connection must meet for handlers' notes and roles.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use oms_engine::effects::{Branches as _, Call, DoneNote, MissingNote, Tables as _};
+use oms_engine::effects::{Branches as _, Call, DoneNote, MissingNote, RunState, Tables as _};
 use oms_engine::table::TableDef;
-use oms_sql::{Claim, Claims, Database, Grants, SqlBranches, SqlTables, Statement, set_role};
+use oms_sql::{
+    Claim, Claims, Database, Grants, NoteFilter, SqlBranches, SqlTables, Statement, notes, set_role,
+};
 
 use crate::contract::{row, table, world};
 
@@ -46,7 +49,7 @@ pub(crate) async fn the_last_effect_and_its_note_are_one_statement(database: &Ar
     let claims = Claims::new(Arc::clone(database));
     let call = call_with_note("sent", "mail");
     let claim = claims.claim(&call, "a", Duration::from_secs(60), false).await.unwrap();
-    assert_eq!((claim, has_note(database, "sent", "mail").await), (Claim::Mine, false));
+    assert_eq!((claim, has_note(database, "sent", "mail").await), (MINE, false));
     claims.done(&call, "a", "id").await.unwrap();
     assert!(has_note(database, "sent", "mail").await);
     let again = claims.claim(&call, "b", Duration::from_secs(60), true).await.unwrap();
@@ -68,7 +71,77 @@ pub(crate) async fn the_last_effect_and_its_note_are_one_statement(database: &Ar
     claims.claim(&call, "a", Duration::from_secs(60), false).await.unwrap();
     assert!(!claims.mark_done(&call.run.id, &["last"]).await.unwrap());
     let busy = claims.claim(&call, "b", Duration::from_secs(60), false).await.unwrap();
-    assert_eq!(busy, Claim::Busy);
+    assert!(matches!(busy, Claim::Busy(left) if left > Duration::from_secs(50)), "{busy:?}");
+}
+
+/// A claim without a time slot in the future.
+pub(crate) const MINE: Claim = Claim::Mine(Duration::ZERO);
+
+/// All processes together do not exceed the rate, and each effect keeps its time slot.
+pub(crate) async fn effects_have_time_slots(database: &Arc<dyn Database>) {
+    let claims = Claims::new(Arc::clone(database)).limited_to(NonZeroU32::new(1));
+    let lease = Duration::from_secs(60);
+    let mut slots = Vec::new();
+    for number in 0..30 {
+        let call = world(&format!("slot-{number}"), "last", "order");
+        slots.push(claims.claim(&call, "a", lease, false).await.unwrap());
+    }
+    let at = |claim: &Claim| match claim {
+        Claim::Mine(wait) | Claim::Later(wait) => wait.as_millis(),
+        other => panic!("{other:?}"),
+    };
+    assert!(matches!(slots[0], Claim::Mine(_)) && at(&slots[0]) == 0, "{slots:?}");
+    assert!(matches!(slots[29], Claim::Later(_)), "{slots:?}");
+    for (number, slot) in (0..).zip(&slots) {
+        assert!(at(slot) <= 1_000 * number, "{slots:?}");
+    }
+    // Another attempt neither reserves a second slot nor loses the first one.
+    let call = world("slot-29", "last", "order");
+    let again = claims.claim(&call, "b", lease, false).await.unwrap();
+    assert!(matches!(again, Claim::Later(_)) && at(&again) <= at(&slots[29]), "{again:?}");
+    let next = claims.claim(&world("slot-30", "last", "order"), "a", lease, false).await.unwrap();
+    assert!(at(&next) > 1_000 && at(&next) <= 30_000, "{next:?}");
+    // At its time, the effect is claimed.
+    let now = "update oms_claims set slot_at = now() where step = 'last' and slot_at > now()";
+    database.run(&Statement::default().sql(now)).await.unwrap();
+    let due = claims.claim(&call, "c", lease, false).await.unwrap();
+    assert_eq!(due, MINE);
+    // An attempt that had no effect takes a new slot.
+    claims.free(&call, "c").await.unwrap();
+    let later = claims.claim(&call, "d", lease, false).await.unwrap();
+    assert!(matches!(later, Claim::Later(_)), "{later:?}");
+}
+
+/// A waiting handler keeps its attempts until it is done with the order or parks it.
+pub(crate) async fn attempts_are_kept_while_a_handler_waits(database: &Arc<dyn Database>) {
+    let branches = SqlBranches::new(Arc::clone(database));
+    let call = call_with_note("waits", "mail");
+    let note = call.done_note.clone().unwrap();
+    let attempts = async || branches.attempts("tests", &note).await.unwrap();
+    assert_eq!(attempts().await, None);
+    let wait = async |text: &'static str| {
+        branches.waiting("tests", "waits", &note, ("unavailable", "busy"), text).await.unwrap();
+    };
+    wait("[1]").await;
+    wait("[2]").await;
+    assert_eq!(attempts().await.as_deref(), Some("[2]"));
+    assert!(has_note(database, "waits", "mail").await, "the order is not lost");
+    let filter = |state| NoteFilter {
+        key: Some("waits"),
+        state: Some(state),
+        limit: 9,
+        ..NoteFilter::default()
+    };
+    let count = async |state| notes(&**database, "tests", 2, filter(state)).await.unwrap().len();
+    assert_eq!((count(RunState::Waiting).await, count(RunState::InProgress).await), (1, 0));
+    assert!(branches.parked("tests", "waits", &note, "unavailable", "busy").await.unwrap());
+    assert_eq!((attempts().await, count(RunState::Waiting).await), (None, 0));
+    wait("[3]").await;
+    branches.done(&call.run, &note).await.unwrap();
+    wait("[4]").await;
+    assert_eq!(attempts().await, None);
+    assert!(!branches.parked("tests", "waits", &note, "unavailable", "busy").await.unwrap());
+    assert_eq!((count(RunState::Parked).await, count(RunState::InProgress).await), (0, 1));
 }
 
 /// A parked order can still be completed, and a completed order stays completed.

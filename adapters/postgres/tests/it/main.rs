@@ -34,7 +34,7 @@ async fn a_role_logs_in_with_its_password_and_has_only_its_privileges() {
     let Some(programs) = find() else { return };
     let server = Server::start(&programs);
     let owner = Postgres::new(&server.address()).unwrap();
-    migrate(&owner, std::iter::empty()).await.unwrap();
+    migrate(&owner, std::iter::empty(), false).await.unwrap();
     let grants = Grants::from([("oms_branches".to_owned(), vec!["SELECT"])]);
     set_role(&owner, PASSWORD_ROLE, "a-pass.word", &grants).await.unwrap();
     let address =

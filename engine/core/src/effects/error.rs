@@ -1,6 +1,8 @@
 //! Errors of steps, and whether a retry can help.
 
 use std::fmt;
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 /// Whether a retry can help.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -22,6 +24,8 @@ pub struct StepError {
     class: Class,
     cause: String,
     message: String,
+    /// How long the attempt is postponed, in milliseconds. A `Duration` would make every error larger.
+    postponed: Option<NonZeroU32>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -45,6 +49,8 @@ pub mod cause {
     pub const UNAVAILABLE: &str = "unavailable";
     /// Another transaction changed the same rows at the same time.
     pub const CONTENTION: &str = "contention";
+    /// SQS delivered a message the maximum number of times without success.
+    pub const DELIVERIES: &str = "deliveries";
     /// An address that cannot receive e-mail.
     pub const BAD_ADDRESS: &str = "bad_address";
     /// A service permanently rejected a request.
@@ -74,8 +80,17 @@ impl StepError {
             class: Class::Transient,
             cause: cause.to_owned(),
             message: message.into(),
+            postponed: None,
             source: None,
         }
+    }
+
+    /// Postpones an attempt that has had no effect, for example because of a rate limit. The attempt
+    /// does not count, and the next one begins after `wait`.
+    pub fn postponed(cause: &str, message: impl Into<String>, wait: Duration) -> Self {
+        let millis = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX);
+        let postponed = NonZeroU32::new(millis).or(Some(NonZeroU32::MIN));
+        Self { postponed, ..Self::transient(cause, message) }
     }
 
     /// Creates a failure that lasts until its cause is fixed.
@@ -84,6 +99,7 @@ impl StepError {
             class: Class::Permanent,
             cause: cause.to_owned(),
             message: message.into(),
+            postponed: None,
             source: None,
         }
     }
@@ -94,6 +110,7 @@ impl StepError {
             class: Class::Unknown,
             cause: cause::UNKNOWN_OUTCOME.to_owned(),
             message: message.into(),
+            postponed: None,
             source: None,
         }
     }
@@ -108,6 +125,11 @@ impl StepError {
     /// Returns whether a retry can help.
     pub const fn class(&self) -> Class {
         self.class
+    }
+
+    /// Returns how long the attempt is postponed; `None` if it failed.
+    pub fn postponed_for(&self) -> Option<Duration> {
+        self.postponed.map(|millis| Duration::from_millis(millis.get().into()))
     }
 
     /// Returns the name of the cause, such as `no_rate`.

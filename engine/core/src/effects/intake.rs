@@ -2,6 +2,7 @@
 //! notes of handlers on orders.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -38,7 +39,7 @@ pub enum StoreResult {
 }
 
 /// The location of a stored order, as given in a notification.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 pub struct OrderLocation {
     /// The actual name of the bucket.
     pub bucket: String,
@@ -100,6 +101,79 @@ pub struct ListedOrder {
 pub trait Queue: Send + Sync {
     /// Sends a message. `cause` is given for dead letters.
     fn send<'a>(&'a self, body: String, cause: Option<&'a str>) -> Io<'a, ()>;
+
+    /// Receives some messages; none if the queue is empty. They are invisible to other consumers
+    /// for a minute.
+    fn receive(&self) -> Io<'_, Vec<ReceivedMessage>>;
+
+    /// Deletes a message that was received.
+    fn delete<'a>(&'a self, receipt: &'a str) -> Io<'a, ()>;
+
+    /// Delivers messages that were received again after the given times. Each is identified by its
+    /// receipt handle.
+    fn deliver_after<'a>(&'a self, messages: &'a [(String, Duration)]) -> Io<'a, ()>;
+}
+
+/// A message that was received from a queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReceivedMessage {
+    /// The id of the message.
+    pub id: String,
+    /// The receipt handle, which identifies this delivery.
+    pub receipt: String,
+    /// The text.
+    pub body: String,
+}
+
+/// What happened to an e-mail after it was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum MailEvent {
+    /// The provider accepted the e-mail.
+    Sent,
+    /// The e-mail could not be delivered.
+    Bounced,
+    /// The recipient marked the e-mail as spam.
+    Complained,
+    /// The provider rejected the e-mail after it had accepted it, for example because of a virus.
+    Rejected,
+}
+
+impl MailEvent {
+    /// All events, in the order of their declaration.
+    pub const ALL: [Self; 4] = [Self::Sent, Self::Bounced, Self::Complained, Self::Rejected];
+
+    /// Returns the name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Bounced => "bounced",
+            Self::Complained => "complained",
+            Self::Rejected => "rejected",
+        }
+    }
+}
+
+/// The attempt of an e-mail that an event is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MailAttempt {
+    /// The idempotency key of the step.
+    pub key: String,
+    /// The id of the attempt.
+    pub attempt: String,
+    /// The provider's id of the e-mail.
+    pub provider_id: String,
+}
+
+/// The notes on what happened to e-mails after they were sent.
+pub trait MailEvents: Send + Sync {
+    /// Records an event. `detail` describes it without personal data. [`MailEvent::Sent`] also
+    /// settles the claim of the attempt: its outcome is no longer unknown.
+    fn record<'a>(
+        &'a self,
+        event: MailEvent,
+        attempt: &'a MailAttempt,
+        detail: &'a str,
+    ) -> Io<'a, ()>;
 }
 
 /// A file of exchange rates that is refreshed regularly. All its versions are kept.
@@ -132,7 +206,7 @@ pub struct MissingNote {
     pub handler: String,
 }
 
-/// The notes of handlers on the orders that they are done with. The note is written together with
+/// The notes of handlers on their orders. The note that a handler is done is written together with
 /// the run's last effect ([`Call::done_note`]).
 ///
 /// [`Call::done_note`]: super::Call::done_note
@@ -140,8 +214,8 @@ pub trait Branches: Send + Sync {
     /// Notes that a handler is done with a run.
     fn done<'a>(&'a self, run: &'a RunInfo, note: &'a DoneNote) -> Io<'a, ()>;
 
-    /// Notes that a handler cannot process an order until its cause is fixed. Does not overwrite a
-    /// note that the handler is done.
+    /// Notes that a handler cannot process an order until its cause is fixed. Returns `false`, and
+    /// notes nothing, if the handler is done with the order.
     fn parked<'a>(
         &'a self,
         pipeline: &'a str,
@@ -149,7 +223,23 @@ pub trait Branches: Send + Sync {
         note: &'a DoneNote,
         cause: &'a str,
         reason: &'a str,
+    ) -> Io<'a, bool>;
+
+    /// Notes that a handler waits before it processes an order again, with the cause and the reason
+    /// of the last failure. `attempts` is the text that [`attempts`](Self::attempts) returns then.
+    /// Does not overwrite a note that the handler is done.
+    fn waiting<'a>(
+        &'a self,
+        pipeline: &'a str,
+        key: &'a str,
+        note: &'a DoneNote,
+        failure: (&'a str, &'a str),
+        attempts: &'a str,
     ) -> Io<'a, ()>;
+
+    /// Returns the attempts of a handler that waits before it processes an order again; `None` if
+    /// the handler does not wait.
+    fn attempts<'a>(&'a self, pipeline: &'a str, note: &'a DoneNote) -> Io<'a, Option<String>>;
 
     /// Returns the pairs of an order and a handler that have no note.
     fn missing<'a>(

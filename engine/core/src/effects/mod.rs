@@ -19,8 +19,8 @@ pub use clock::{Clock, Random};
 pub use erase::Erase;
 pub use error::{Class, StepError, cause};
 pub use intake::{
-    Branches, DoneNote, ListedOrder, MissingNote, OrderLocation, Orders, Queue, RateFile,
-    StoreResult, StoredOrder,
+    Branches, DoneNote, ListedOrder, MailAttempt, MailEvent, MailEvents, MissingNote,
+    OrderLocation, Orders, Queue, RateFile, ReceivedMessage, StoreResult, StoredOrder,
 };
 pub use ports::{
     Call, Effects, ExternalPorts, InsertResult, Io, Mailer, Message, ObjectStore, OutcomeUnknown,

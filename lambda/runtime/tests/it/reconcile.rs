@@ -7,6 +7,7 @@ use std::time::Duration;
 use oms_engine::effects::{Branches, Clock as _, Queue};
 use oms_lambda::{Comparison, ReconcileHandler, SystemClock, Window, messages};
 use oms_sql::SqlBranches;
+use serde_json::json;
 
 use crate::branch::received;
 use crate::shop::{Shop, distant_deadline, order};
@@ -23,7 +24,15 @@ async fn search(shop: &Shop, age: Duration) -> (ReconcileHandler, BTreeMap<Strin
     let real = "shop-orders".to_owned();
     let orders = shop.objects();
     let window = Window { min_age: age, max_age: Duration::from_secs(86_400) };
-    (ReconcileHandler::new(&shop.plan, real, window, orders, branches, queues), urls)
+    let mut letters: BTreeMap<String, Arc<dyn Queue>> = BTreeMap::new();
+    for name in ["initiate-billing", "customer-communications"] {
+        let (queue, url) = shop.queue(&format!("{name}-dead")).await;
+        letters.insert(name.to_owned(), queue);
+        urls.insert(format!("{name}-dead"), url);
+    }
+    let handler =
+        ReconcileHandler::new(&shop.plan, real, window, orders, branches, queues, letters);
+    (handler, urls)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -48,7 +57,8 @@ async fn a_handler_without_a_note_receives_an_order_again() {
         "the handler is done with the order"
     );
     let body = shop.take(&urls["customer-communications"]).await.unwrap();
-    let event = serde_json::json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": "m", "body": body }] });
+    let event =
+        json!({ "Records": [{ "eventSource": "aws:sqs", "messageId": "m", "body": body }] });
     let sent = messages(&event);
     assert_eq!(sent[0].places, received(&key)[0].places);
     shop.branch("customer-communications").event(&sent, distant_deadline()).await;
@@ -99,4 +109,38 @@ async fn after_a_timeout_the_next_comparison_continues_after_the_last_order() {
     assert_eq!(search.compare(distant_deadline()).await.unwrap(), rest);
     let all = Comparison { orders: 1, missing: 2, all: true };
     assert_eq!(search.compare(distant_deadline()).await.unwrap(), all);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_sqs_gave_up_on_is_parked() {
+    let Some(shop) = Shop::open().await else { return };
+    let (key, body) = order();
+    shop.intake().put(&key, &body).await;
+    let (search, urls) = search(&shop, Duration::from_secs(3600)).await;
+    let url = &urls["initiate-billing-dead"];
+    let queue = shop.queue("initiate-billing-dead").await.0;
+    // A message in the form of S3 without a cause, and one of a handler.
+    let given_up = crate::branch::notification(&key);
+    let noted = json!({ "objects": [], "oms": { "cause": "no_row" } }).to_string();
+    queue.send(given_up.clone(), None).await.unwrap();
+    queue.send(noted.clone(), None).await.unwrap();
+    let found = search.event(distant_deadline()).await.unwrap();
+    assert_eq!(found["parked"], 1);
+    let parked = "select key, handler, cause from oms_branches where state = 'parked'";
+    let text = |text: &str| Some(text.to_owned());
+    let expected = [[text(&key), text("initiate-billing"), text("deliveries")]];
+    assert_eq!(shop.ask(parked).await, expected);
+    // The dead letter now names its cause, and is not replaced again.
+    assert_eq!(search.event(distant_deadline()).await.unwrap()["parked"], 0);
+    let mut letters = [shop.take(url).await.unwrap(), shop.take(url).await.unwrap()];
+    letters.sort_by_key(|letter| *letter == noted);
+    let letter: serde_json::Value = serde_json::from_str(&letters[0]).unwrap();
+    assert_eq!(letter["oms"]["cause"], "deliveries");
+    assert_eq!(letters[1], noted);
+    assert_eq!(shop.take(url).await, None);
+    // If the handler is done with the order, the dead letter means nothing.
+    shop.branch("initiate-billing").event(&received(&key), distant_deadline()).await;
+    queue.send(given_up, None).await.unwrap();
+    assert_eq!(search.event(distant_deadline()).await.unwrap()["parked"], 0);
+    assert_eq!((shop.ask(parked).await.len(), shop.take(url).await), (0, None));
 }

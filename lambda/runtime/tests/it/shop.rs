@@ -2,6 +2,7 @@
 //! PostgreSQL server.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -90,7 +91,7 @@ impl Shop {
         let database = Session::of(loader(api.endpoint())).await;
         let database: Arc<dyn Database> = Arc::new(DataApi::new(&database, cluster));
         let plan = bundle("storefront").plan().unwrap();
-        migrate(&*database, plan.0.tables().iter().map(AsRef::as_ref)).await.unwrap();
+        migrate(&*database, plan.0.tables().iter().map(AsRef::as_ref), false).await.unwrap();
         let customers = root().join("pipelines/storefront/customers.ndjson");
         let table = plan.0.tables().iter().find(|table| &*table.name == "customer_contact_info");
         let text = std::fs::read_to_string(customers).unwrap();
@@ -120,7 +121,7 @@ impl Shop {
     }
 
     pub(crate) fn mailer(&self) -> Arc<dyn Mailer> {
-        let claims = Claims::new(Arc::clone(&self.database));
+        let claims = Claims::new(Arc::clone(&self.database)).limited_to(NonZeroU32::new(100));
         Arc::new(SesMailer::new(&self.session, claims, None, SystemClock))
     }
 
@@ -130,14 +131,29 @@ impl Shop {
 
     /// Returns the handler of a branch that reads its orders from `orders`.
     pub(crate) fn branch_of(&self, name: &str, orders: Arc<dyn Orders>) -> BranchHandler {
-        let world = World {
+        self.handler(name, &self.plan, orders, self.world())
+    }
+
+    /// Returns the services of a handler.
+    pub(crate) fn world(&self) -> World {
+        World {
             tables: Some(Arc::new(SqlTables::new(Arc::clone(&self.database)))),
             mail: Some(self.mailer()),
             branches: Some(Arc::new(SqlBranches::new(Arc::clone(&self.database)))),
             ..World::default()
-        };
+        }
+    }
+
+    /// Returns the handler of a branch of a plan.
+    pub(crate) fn handler(
+        &self,
+        name: &str,
+        plan: &(Arc<Plan>, Choreography),
+        orders: Arc<dyn Orders>,
+        world: World,
+    ) -> BranchHandler {
         let dead = SqsQueue::new(&self.session, self.dead_letters.clone());
-        BranchHandler::new(name, &self.plan, orders, world, Arc::new(dead)).unwrap()
+        BranchHandler::new(name, plan, orders, world, Arc::new(dead)).unwrap()
     }
 
     /// Receives a dead letter. Returns its body and its cause.
