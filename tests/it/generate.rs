@@ -1,7 +1,7 @@
 //! `oms generate lambda`: the output is the same each time, and `--check` reports a folder that
 //! differs from it.
 
-use crate::harness::{Scratch, oms, root};
+use crate::harness::{Scratch, copy, oms, root};
 
 #[test]
 fn a_generated_folder_is_checked_file_by_file() {
@@ -200,6 +200,119 @@ fn a_handler_embeds_its_own_steps_and_what_they_use() {
     let bills =
         "grant INSERT, SELECT, UPDATE on \"billing_data\" to \"oms_storefront_initiate_billing\"";
     assert!(schema.contains(bills), "{schema}");
+}
+
+#[test]
+fn the_readme_contains_the_cost_of_the_stack_and_its_smallest_limit() {
+    let scratch = Scratch::new();
+    let out = scratch.path("out");
+    let words = ["generate", "lambda", "pipelines/storefront.yaml", "--rates", "refreshed"];
+    oms([&words[..], &["--out", &out.to_string_lossy()]].concat()).exits(0);
+    let readme = std::fs::read_to_string(out.join("README.md")).unwrap();
+    let template = std::fs::read_to_string(out.join("template.yaml")).unwrap();
+    let template: serde_yaml::Value = serde_yaml::from_str(&template).unwrap();
+    let resources = template["Resources"].as_mapping().unwrap();
+    let count = |kind: &str| resources.values().filter(|one| one["Type"] == kind).count();
+    let alarms = count("AWS::CloudWatch::Alarm");
+    assert!(readme.contains(&format!("| CloudWatch | alarms |  | {alarms} | [0.10](")), "{readme}");
+    // RDS creates one more secret.
+    let secrets = count("AWS::SecretsManager::Secret") + 1;
+    assert!(readme.contains(&format!("| Secrets Manager | secrets |  | {secrets} | [")));
+    for service in ["X-Ray", "RDS Data API", "SES", "SNS", "SQS", "S3", "Lambda", "Aurora"] {
+        assert!(readme.contains(&format!("\n| {service} | ")), "{service}");
+    }
+    assert!(readme.contains("SES limits the throughput: `MailRate` allows 1 order per second."));
+    // The template engine would leave a blank line within a table.
+    assert!(!readme.contains("|\n\n|"), "{readme}");
+}
+
+#[test]
+fn the_calls_of_a_step_are_counted_for_each_element() {
+    let scratch = Scratch::new();
+    let out = scratch.path("out");
+    let text = pipeline_with_handlers("x", "/x/{key}", ["one", "two"]);
+    let items = "id: { type: string }, skus: { type: array, maxItems: 9, items: { type: string } }";
+    let text = text
+        .replace("id: { type: string }", items)
+        .replace("required: [id]", "required: [id, skus]")
+        .replace("a: { uses", "a: { for_each: { items: \"${{ order.skus }}\", as: sku }, uses")
+        .replace(
+            "first, row: { id: \"${{ run.key }}\"",
+            "first, row: { id: \"${{ run.key }}/${{ sku }}\"",
+        );
+    let pipeline = scratch.write("small.yaml", text);
+    let words = ["generate", "lambda", &pipeline.to_string_lossy(), "--out"];
+    oms([&words[..], &[&*out.to_string_lossy()]].concat()).exits(0);
+    let readme = std::fs::read_to_string(out.join("README.md")).unwrap();
+    assert!(readme.contains("| `one` | `rds-data:ExecuteStatement` | 1 per element | steps.a |"));
+    // Three elements, the note on them, the other handler's statement, and the search.
+    assert!(readme.contains("| RDS Data API | requests | 5.56 | 120 |"), "{readme}");
+    assert!(!readme.contains("| SES | "));
+}
+
+#[test]
+fn other_prices_replace_the_default_ones_and_an_invalid_file_is_rejected() {
+    let scratch = Scratch::new();
+    let out = scratch.path("out");
+    let generate = |prices: &std::path::Path, check: &[&str]| {
+        let (shown, prices) = (out.to_string_lossy(), prices.to_string_lossy());
+        let words = ["generate", "lambda", "pipelines/storefront.yaml", "--out", &shown];
+        oms([&words[..], &["--prices", &prices], check].concat())
+    };
+    let text = root().join("templates/lambda/prices/us-east-1.json");
+    let text = std::fs::read_to_string(text).unwrap();
+    let prices = scratch.write("own.json", text.replace("\"usd\": \"3.50\"", "\"usd\": \"7\""));
+    generate(&prices, &[]).exits(0);
+    generate(&prices, &["--check"]).exits(0);
+    let readme = std::fs::read_to_string(out.join("README.md")).unwrap();
+    let line = readme.lines().find(|line| line.starts_with("| API Gateway | requests | 1 |"));
+    let line = line.unwrap();
+    assert!(
+        line.contains("[7 per 1,000,000]") && line.ends_with("| <0.01 | 0.70 | 7.00 |"),
+        "{line}"
+    );
+    assert!(readme.contains("oms generate lambda storefront.yaml --out . --prices prices.json"));
+    // The copy of the price file gives the same files.
+    generate(&out.join("prices.json"), &["--check"]).exits(0);
+    let invalid = scratch.write("bad.json", text.replace("\"usd\": \"3.50\"", "\"usd\": 3.5"));
+    let refused = generate(&invalid, &[]).exits(4).stderr;
+    let place = "bad.json` is not a valid price file: line 6, column 39: `prices.api_gateway_request.usd`: ";
+    assert!(
+        refused.contains(place) && refused.contains("a decimal number must be text"),
+        "{refused}"
+    );
+    assert!(generate(&scratch.path("none.json"), &[]).exits(4).stderr.contains("cannot read"));
+}
+
+#[test]
+fn changes_that_would_park_accepted_orders_are_reported() {
+    let scratch = Scratch::new();
+    let pipelines = scratch.path("project/pipelines");
+    copy(&root().join("pipelines"), &pipelines);
+    copy(&root().join("templates/email"), &scratch.path("project/templates/email"));
+    // The root of a project.
+    std::fs::create_dir(scratch.path("project/.git")).unwrap();
+    let pipeline = pipelines.join("storefront.yaml").to_string_lossy().into_owned();
+    let (deployed, next) = (scratch.path("deployed"), scratch.path("next"));
+    let [deployed, next] = [deployed, next].map(|path| path.to_string_lossy().into_owned());
+    oms(["generate", "lambda", &pipeline, "--out", &deployed]).exits(0);
+    let generate = |more: &[&str]| {
+        let words = ["generate", "lambda", &pipeline, "--out", &next, "--against", &deployed];
+        oms([&words[..], more].concat())
+    };
+    assert!(!generate(&[]).exits(0).stderr.contains("warning"));
+    generate(&["--check"]).exits(0);
+    let schema = pipelines.join("storefront/order.schema.json");
+    let text = std::fs::read_to_string(&schema).unwrap();
+    let mut changed: serde_json::Value = serde_json::from_str(&text).unwrap();
+    changed["properties"]["customer_id"]["maxLength"] = 30.into();
+    std::fs::write(&schema, changed.to_string()).unwrap();
+    let warned = generate(&[]).exits(0).stderr;
+    let expected = "warning: the order schema may reject accepted orders, which are then parked: `/properties/customer_id/maxLength`";
+    assert!(warned.contains(expected), "{warned}");
+    generate(&["--check"]).exits(1);
+    let nowhere = ["generate", "lambda", &pipeline, "--out", &next, "--against", "nowhere"];
+    assert!(oms(nowhere).exits(4).stderr.contains("`nowhere` contains no generated handlers"));
 }
 
 #[test]

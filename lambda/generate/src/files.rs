@@ -4,12 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use handlebars::{Handlebars, no_escape};
+use oms_engine::value::Digest;
 use serde::Serialize;
 
 use crate::GenerateError;
+use crate::cost::{self, Cost};
 use crate::embed::Bundles;
+use crate::prices::Prices;
+use crate::rendered::Rendered;
 use crate::resources::{BranchView, View};
 use crate::schema::Schema;
+use crate::usage::Usage;
 use crate::vendored::{self, Package};
 
 macro_rules! templates {
@@ -27,6 +32,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "handler.Cargo.toml",
     "iam.md",
     "intake_main.rs",
+    "mail_events_main.rs",
     "policy.md",
     "reconcile_main.rs",
     "refresh_main.rs",
@@ -39,6 +45,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "template/direct.yaml",
     "template/handler.yaml",
     "template/intake.yaml",
+    "template/mail.yaml",
     "template/parameters.yaml",
     "template/policy.yaml",
     "template/rates.yaml",
@@ -53,6 +60,39 @@ const CRATES: [(&str, &str); 4] = [
     ("oms-sql", "adapters/sql"),
     ("oms-steps", "steps"),
 ];
+
+/// The parts of the stack's template.
+const PARTS: [&str; 9] = [
+    "parameters",
+    "intake",
+    "bucket",
+    "branches",
+    "reconcile",
+    "rates",
+    "database",
+    "mail",
+    "alarms",
+];
+
+/// Files that no handler is built from.
+const NOT_SOURCES: [&str; 4] = ["README.md", "iam.md", "samconfig.toml", "schema.sql"];
+
+/// Data for the template of the stack.
+#[derive(Serialize)]
+struct Stack<'a> {
+    #[serde(flatten)]
+    all: &'a View,
+    /// A digest of the sources. A new digest publishes new versions of the handlers.
+    build: String,
+}
+
+/// Data for the template of the README.
+#[derive(Serialize)]
+struct Readme<'a> {
+    #[serde(flatten)]
+    all: &'a View,
+    cost: Cost<'a>,
+}
 
 /// Data for the template of the workspace.
 #[derive(Serialize)]
@@ -75,8 +115,10 @@ struct Handler<'a> {
     /// The features of `oms-aws` that the handler needs.
     features: Vec<&'static str>,
     database: bool,
-    /// Whether the handler updates exchange rates and therefore embeds no pipeline.
+    /// Whether the handler updates exchange rates.
     refresh: bool,
+    /// Whether the handler embeds the pipeline.
+    bundle: bool,
 }
 
 impl<'a> Handler<'a> {
@@ -91,6 +133,7 @@ impl<'a> Handler<'a> {
             features,
             database: branch.database,
             refresh: false,
+            bundle: true,
         }
     }
 
@@ -98,7 +141,7 @@ impl<'a> Handler<'a> {
     fn package(&self) -> Package<'a> {
         let mut dependencies = vec!["oms-aws", "oms-lambda"];
         dependencies.extend(self.database.then_some("oms-sql"));
-        dependencies.extend((!self.refresh).then_some("oms-steps"));
+        dependencies.extend(self.bundle.then_some("oms-steps"));
         dependencies.push("tokio");
         Package { name: self.name, dependencies }
     }
@@ -128,6 +171,7 @@ pub(crate) fn write(
     view: &View,
     schema: &Schema<'_>,
     bundles: &Bundles,
+    prices: &Prices,
 ) -> Result<BTreeMap<String, Vec<u8>>, GenerateError> {
     let mut registry = Handlebars::new();
     registry.set_strict_mode(true);
@@ -136,19 +180,9 @@ pub(crate) fn write(
         registry.register_template_string(name, text).map_err(Box::new)?;
     }
     let mut files = BTreeMap::new();
-    for name in ["README.md", "iam.md", "samconfig.toml"] {
+    for name in ["iam.md", "samconfig.toml"] {
         insert(&mut files, name, registry.render(name, view)?);
     }
-    let mut template = String::new();
-    for part in
-        ["parameters", "intake", "bucket", "branches", "reconcile", "rates", "database", "alarms"]
-    {
-        template.push_str(&registry.render(&format!("template/{part}.yaml"), view)?);
-    }
-    if let Some(id) = duplicate_id(&template) {
-        return Err(GenerateError::Clash(id));
-    }
-    insert(&mut files, "template.yaml", template);
     insert(&mut files, "schema.sql", registry.render("schema.sql", schema)?);
     let own = |name, features, database| Handler {
         all: view,
@@ -157,17 +191,22 @@ pub(crate) fn write(
         features,
         database,
         refresh: name == "refresh",
+        bundle: !["mail-events", "refresh"].contains(&name),
     };
     let intake = ("intake_main.rs", own("intake", vec!["s3"], false));
     let intake = view.intake.direct.is_none().then_some(intake);
     let reconcile = ("reconcile_main.rs", own("reconcile", vec!["rdsdata", "s3", "sqs"], true));
     let refresh = ("refresh_main.rs", own("refresh", vec!["s3"], false));
     let refresh = view.rates.is_some().then_some(refresh);
+    let mail_events = ("mail_events_main.rs", own("mail-events", vec!["rdsdata"], true));
+    let mail_events = view.mail.is_some().then_some(mail_events);
     let branches = view.branches.iter();
     let branches = branches.map(|branch| ("branch_main.rs", Handler::of_branch(view, branch)));
     let reconcile = view.reconcile.is_some().then_some(reconcile);
-    let handlers: Vec<(&str, Handler<'_>)> =
-        intake.into_iter().chain(branches).chain(reconcile).chain(refresh).collect();
+    let handlers: Vec<(&str, Handler<'_>)> = {
+        let others = reconcile.into_iter().chain(mail_events).chain(refresh);
+        intake.into_iter().chain(branches).chain(others).collect()
+    };
     let names: Vec<&str> = handlers.iter().map(|(_, handler)| handler.name).collect();
     let vendors = view.checkout.is_none();
     let workspace = Workspace {
@@ -195,7 +234,7 @@ pub(crate) fn write(
             registry.render("handler.Cargo.toml", &handler)?,
         );
         insert(&mut files, &format!("{folder}/src/main.rs"), registry.render(main, &handler)?);
-        if handler.refresh {
+        if !handler.bundle {
             continue;
         }
         let rates = handler.branch.map_or(&[][..], |branch| &branch.rates);
@@ -210,7 +249,32 @@ pub(crate) fn write(
             files.insert(format!("{folder}/bundle/{}", place(path)), bytes.to_vec());
         }
     }
+    let template = template(&registry, view, &files)?;
+    let rendered = Rendered::of(&template);
+    let usage = Usage::of(view, &rendered, &prices.assumptions)?;
+    let cost = cost::cost(&usage, &rendered, prices)?;
+    insert(&mut files, "README.md", registry.render("README.md", &Readme { all: view, cost })?);
+    insert(&mut files, "template.yaml", template);
     Ok(files)
+}
+
+/// Renders the template of the stack. `files` are the sources of the handlers.
+fn template(
+    registry: &Handlebars<'_>,
+    view: &View,
+    files: &BTreeMap<String, Vec<u8>>,
+) -> Result<String, GenerateError> {
+    let sources = files.iter().filter(|(path, _)| !NOT_SOURCES.contains(&path.as_str()));
+    let parts = sources.flat_map(|(path, bytes)| [path.as_bytes(), bytes.as_slice()]);
+    let stack = Stack { all: view, build: Digest::of_parts(parts).short() };
+    let mut template = String::new();
+    for part in PARTS {
+        template.push_str(&registry.render(&format!("template/{part}.yaml"), &stack)?);
+    }
+    match duplicate_id(&template) {
+        Some(id) => Err(GenerateError::Clash(id)),
+        None => Ok(template),
+    }
 }
 
 /// Returns the dependencies of handlers on the crates of a checkout.

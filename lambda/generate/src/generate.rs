@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use oms_engine::plan::{Checker, Choreography, Plan};
 
+use crate::arithmetic::CostError;
 use crate::embed::{Bundles, Source};
+use crate::prices::{self, Prices, PricesError};
 use crate::schema::Schema;
 use crate::{events, files, resources};
 
@@ -14,8 +16,8 @@ use crate::{events, files, resources};
 pub struct Origin {
     /// The name of the pipeline file in the plan's bundle.
     pub pipeline: String,
-    /// The command that generates the files again.
-    pub regenerate: String,
+    /// The options of `oms generate lambda` besides `--out`, each after a space.
+    pub options: String,
     /// The path from the generated folder to a checkout with the crates, or `None` to vendor the
     /// crates.
     pub crates: Option<String>,
@@ -24,6 +26,8 @@ pub struct Origin {
     pub refresh: bool,
     /// The name and the bytes of a sample order for test events.
     pub sample: Option<(String, Vec<u8>)>,
+    /// The name and the bytes of the price file, or `None` for the default prices.
+    pub prices: Option<(String, Vec<u8>)>,
 }
 
 /// A reason why files cannot be generated.
@@ -69,6 +73,12 @@ pub enum GenerateError {
         "two resources of the template would have the logical id `{0}`; rename the handler in `handlers` so that it differs in letters or digits"
     )]
     Clash(String),
+    /// The price file is invalid.
+    #[error("`{0}` is not a valid price file")]
+    Prices(String, #[source] PricesError),
+    /// The cost cannot be computed.
+    #[error(transparent)]
+    Cost(#[from] CostError),
     /// A template of the generator cannot be rendered.
     #[error("cannot render a template of the generator")]
     Template(#[from] handlebars::RenderError),
@@ -92,7 +102,14 @@ pub fn generate(
     let bundles = Bundles::of(&source);
     let view = resources::view(&source, &bundles, origin)?;
     let schema = Schema::of(plan, choreography, &view);
-    let mut files = files::write(&view, &schema, &bundles)?;
+    let (name, json) = match &origin.prices {
+        Some((name, json)) => (name.as_str(), json.as_slice()),
+        None => (prices::NAME, prices::DEFAULT.as_bytes()),
+    };
+    let prices =
+        Prices::read(json).map_err(|error| GenerateError::Prices(name.to_owned(), error))?;
+    let mut files = files::write(&view, &schema, &bundles, &prices)?;
+    files.insert(prices::NAME.to_owned(), json.to_vec());
     if let Some((name, order)) = &origin.sample {
         for (handler, event) in events::events(plan, choreography, &view, (name, order)) {
             let text = format!("{event:#}\n");

@@ -6,6 +6,7 @@ use oms_sql::Grants;
 
 const READ: &[&str] = &["SELECT"];
 const NOTE: &[&str] = &["INSERT", "SELECT"];
+const OPERATE: &[&str] = &["DELETE", "INSERT", "SELECT", "UPDATE"];
 const WRITE: &[&str] = &["INSERT", "SELECT", "UPDATE"];
 
 /// Returns the privileges of a branch's handler.
@@ -26,7 +27,10 @@ pub fn grants_of_branch(plan: &Plan, branch: &Branch) -> Grants {
                 grant("oms_effects", NOTE);
             }
             (Port::Tables, _) => grant(&effect.resource, WRITE),
-            (Port::Mail, _) => grant("oms_claims", WRITE),
+            (Port::Mail, _) => {
+                grant("oms_claims", WRITE);
+                grant("oms_slots", WRITE);
+            }
             (Port::Objects | Port::Topics | Port::Custom, _) => {}
         }
     }
@@ -40,10 +44,33 @@ pub fn grants_of_branch(plan: &Plan, branch: &Branch) -> Grants {
     grants
 }
 
+/// Returns the privileges of the operator, who uses the command line: everything in the tables, but
+/// no change of the tables themselves and no other table.
+pub fn grants_of_operator(plan: &Plan) -> Grants {
+    let tables = plan.tables().iter().map(|table| &*table.name);
+    let own = [
+        "oms_branches",
+        "oms_claims",
+        "oms_effects",
+        "oms_mail_events",
+        "oms_slots",
+        "oms_versions",
+    ];
+    tables.chain(own).map(|table| (table.to_owned(), OPERATE.to_vec())).collect()
+}
+
+/// Returns the privileges of the handler of SES's events.
+pub fn grants_of_mail_events() -> Grants {
+    Grants::from([
+        ("oms_claims".to_owned(), vec!["SELECT", "UPDATE"]),
+        ("oms_mail_events".to_owned(), NOTE.to_vec()),
+    ])
+}
+
 /// Returns the privileges of the handler that searches for lost orders.
 pub fn grants_of_reconcile() -> Grants {
     Grants::from([
-        ("oms_branches".to_owned(), READ.to_vec()),
+        ("oms_branches".to_owned(), WRITE.to_vec()),
         ("oms_cursors".to_owned(), WRITE.to_vec()),
     ])
 }

@@ -9,7 +9,8 @@
 //! | `rds-data:ExecuteStatement` | the same, and `secretsmanager:GetSecretValue` | AmazonRDS/latest/AuroraUserGuide/data-api.access.html |
 //! | `ses:SendEmail` with raw content | `ses:SendEmail`, `ses:SendRawEmail` | ses/latest/dg/control-user-access.html |
 //! | `s3:ListObjectsV2` | `s3:ListBucket` | AmazonS3/latest/API/API_ListObjectsV2.html |
-//! | `sqs:SendMessage` | the same | service-authorization/latest/reference/list_amazonsqs.html |
+//! | `sqs:SendMessage`, `sqs:ReceiveMessage`, `sqs:DeleteMessage` | the same | service-authorization/latest/reference/list_amazonsqs.html |
+//! | `sqs:ChangeMessageVisibilityBatch` | `sqs:ChangeMessageVisibility` | service-authorization/latest/reference/list_amazonsqs.html |
 
 use serde::Serialize;
 
@@ -86,13 +87,37 @@ pub(crate) fn of_reconcile<'b>(
     bucket: &str,
     branches: impl Iterator<Item = &'b str>,
 ) -> Vec<Statement> {
-    let queues = branches.map(|id| format!("!GetAtt {id}Queue.Arn"));
+    let branches: Vec<&str> = branches.collect();
+    let queues = branches.iter().map(|id| format!("!GetAtt {id}Queue.Arn"));
+    let letters = branches.iter().map(|id| format!("!GetAtt {id}DeadLetters.Arn"));
+    let note = &[
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:ChangeMessageVisibility",
+        "sqs:SendMessage",
+    ];
     let mut statements = vec![
         Statement::new("ListOrders", "list the stored orders", &["s3:ListBucket"], arn(bucket)),
-        Statement::new("Tell", "send lost orders to their handlers", &["sqs:SendMessage"], queues),
+        Statement::new(
+            "SendOrders",
+            "send lost orders to their handlers",
+            &["sqs:SendMessage"],
+            queues,
+        ),
+        Statement::new("DeadLetters", "note orders that SQS itself gave up on", note, letters),
     ];
-    statements.extend(in_database("Reconcile", "read the handlers' notes"));
+    statements.extend(in_database("Reconcile", "read and write notes on orders"));
     statements.extend(of_every("Reconcile"));
+    statements
+}
+
+/// Returns the permissions of the handler of SES's events.
+pub(crate) fn of_mail_events(id: &str) -> Vec<Statement> {
+    let receive = &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+    let queue = arn(&format!("{id}Queue"));
+    let mut statements = vec![Statement::new("Queue", "receive events of SES", receive, queue)];
+    statements.extend(in_database(id, "settle claims, and note bounces and complaints"));
+    statements.extend(of_every(id));
     statements
 }
 
@@ -133,7 +158,12 @@ pub(crate) struct ServiceUses<'a> {
 /// Returns the permissions of the handler of a branch.
 pub(crate) fn of_branch(uses: &ServiceUses<'_>) -> Vec<Statement> {
     let id = uses.id;
-    let receive = &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+    let receive = &[
+        "sqs:ReceiveMessage",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:ChangeMessageVisibility",
+    ];
     let dead = "store orders that cannot succeed, with the reason";
     let read = &["s3:GetObject", "s3:GetObjectVersion"];
     let mut statements = vec![

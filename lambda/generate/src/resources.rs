@@ -1,24 +1,30 @@
 //! The AWS resources of a plan, as data for the templates.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use oms_engine::diagnostic::{Place, Route};
-use oms_engine::document;
 use oms_engine::pipeline::IntakeMode;
 use oms_engine::plan::{Branch, Choreography, Plan, PlannedStep};
 use oms_engine::step::{Port, Verb};
 use oms_engine::value::{Digest, Value, write_json};
 use serde::Serialize;
 
+use crate::calls::{self, Calls};
 use crate::embed::{Bundles, Source};
 use crate::iam::{self, RATES_KEY, ServiceUses, Statement};
 use crate::intake::Intake;
-use crate::{GenerateError, Origin, vendored};
+use crate::lines::Lines;
+use crate::{GenerateError, Origin, dashboard, vendored};
 
-/// Number of messages that a handler receives in one batch.
-const BATCH: u64 = 10;
+/// Maximum number of messages that a handler receives in one batch. Without a batch window, SQS
+/// delivers at most 10 ("Configuring an SQS event source").
+const BATCH_MAX: u64 = 10;
+/// Minimum and maximum number of times that a message is delivered. SQS allows at most 1,000
+/// ("SetQueueAttributes"). Most deliveries are those of temporary failures outside of steps.
+const RECEIVES: std::ops::RangeInclusive<u64> = 20..=1_000;
+/// Concurrent invocations of a new account that the branches share. The other 4 of 10 are for the
+/// intake and the scheduled handlers ("Lambda quotas").
+const CONCURRENCY: usize = 6;
 /// Maximum duration of an effect without a timeout in the pipeline.
 const EFFECT_MAX: Duration = Duration::from_secs(10);
 /// Maximum timeout of a function in seconds ("Lambda quotas").
@@ -38,13 +44,18 @@ pub(crate) struct View {
     summary: String,
     /// Name of the pipeline file.
     pub(crate) file: String,
+    /// The command that generates the files again.
     regenerate: String,
+    /// Its options besides `--out`, each after a space.
+    options: String,
     pub(crate) intake: Intake,
     bucket: Bucket,
     topic: Topic,
-    mail: Option<Mail>,
-    database: bool,
+    pub(crate) mail: Option<Mail>,
+    pub(crate) database: bool,
     pub(crate) reconcile: Option<Reconcile>,
+    /// The operator's role in the database.
+    pub(crate) operator: Option<String>,
     pub(crate) rates: Option<Rates>,
     /// The description of the stack for the command line, with placeholders of CloudFormation.
     resources: String,
@@ -57,6 +68,10 @@ pub(crate) struct View {
     /// Tables that steps of any handlers both read and write.
     contended: Vec<String>,
     pub(crate) branches: Vec<BranchView>,
+    /// The body of the dashboard, as JSON with placeholders of CloudFormation.
+    dashboard: String,
+    /// The default of the maximum number of concurrent invocations of a branch.
+    concurrency: usize,
     /// The path to a checkout with the crates, or `None` if they are vendored.
     pub(crate) checkout: Option<String>,
     /// The oldest supported version of Rust.
@@ -82,9 +97,14 @@ struct Topic {
 }
 
 #[derive(Debug, Serialize)]
-struct Mail {
+pub(crate) struct Mail {
     /// The domain of the sender.
     domain: String,
+    /// The role in the database of the handler of SES's events.
+    pub(crate) role: String,
+    /// The mapping from the pipeline's names to resources, with placeholders of CloudFormation.
+    resources: String,
+    statements: Vec<Statement>,
 }
 
 /// The search for lost orders.
@@ -121,6 +141,10 @@ pub(crate) struct BranchView {
     timeout: u64,
     /// Seconds.
     visibility: u64,
+    /// Number of messages in a batch.
+    batch: u64,
+    /// Number of times that a message is delivered before SQS moves it to the dead letters.
+    receives: u64,
     /// The role in the database.
     pub(crate) role: String,
     pub(crate) database: bool,
@@ -130,22 +154,24 @@ pub(crate) struct BranchView {
     /// The mapping from the pipeline's names to resources, with placeholders of CloudFormation.
     resources: String,
     statements: Vec<Statement>,
-    calls: Vec<Calls>,
-}
-
-/// AWS calls for one order.
-#[derive(Debug, Serialize)]
-struct Calls {
-    call: &'static str,
-    count: u32,
-    #[serde(rename = "for")]
-    reason: String,
+    pub(crate) calls: Vec<Calls>,
 }
 
 /// Reserved names of handlers: those of other generated handlers, and those whose logical ids could
 /// clash with other ids in the template.
-const RESERVED: [&str; 9] =
-    ["alarm", "api", "architecture", "intake", "mail", "pipeline", "rates", "reconcile", "refresh"];
+const RESERVED: [&str; 11] = [
+    "alarm",
+    "api",
+    "architecture",
+    "intake",
+    "mail",
+    "mail-events",
+    "operator",
+    "pipeline",
+    "rates",
+    "reconcile",
+    "refresh",
+];
 
 pub(crate) fn view(
     source: &Source<'_>,
@@ -189,7 +215,8 @@ pub(crate) fn view(
         description: plan.description().unwrap_or_default().to_owned(),
         summary: quoted(&format!("{}: {}", plan.name(), plan.description().unwrap_or_default())),
         file: origin.pipeline.clone(),
-        regenerate: origin.regenerate.clone(),
+        regenerate: format!("oms generate lambda {} --out .{}", origin.pipeline, origin.options),
+        options: origin.options.clone(),
         intake: Intake::of(
             plan,
             choreography,
@@ -198,14 +225,25 @@ pub(crate) fn view(
             &store,
             refresh,
         ),
-        mail: domain.filter(|_| mail).map(|domain| Mail { domain }),
+        mail: domain.filter(|_| mail).map(|domain| Mail {
+            domain,
+            role: role(plan.name(), MAIL_EVENTS),
+            resources: json_of(&[in_database(&secret_of(MAIL_EVENTS_ID))]),
+            statements: iam::of_mail_events(MAIL_EVENTS_ID),
+        }),
         database,
+        operator: database.then(|| role(plan.name(), OPERATOR)),
         reconcile: database.then(|| Reconcile {
             role: role(plan.name(), RECONCILE),
             resources: json_of(&[
                 bucket.resource(),
                 in_database(&secret_of(RECONCILE_ID)),
                 each(branches.iter().filter(|branch| branch.database), "queues", "Queue"),
+                each(
+                    branches.iter().filter(|branch| branch.database),
+                    "dead_letters",
+                    "DeadLetters",
+                ),
             ]),
             statements: iam::of_reconcile(
                 &bucket.id,
@@ -225,6 +263,8 @@ pub(crate) fn view(
         events: origin.sample.is_some(),
         bucket,
         topic,
+        dashboard: dashboard::body(plan.name(), &handlers_of(&branches), database, mail),
+        concurrency: (CONCURRENCY / branches.len().max(1)).clamp(2, 5),
         branches,
         checkout: origin.crates.clone(),
         rust: env!("CARGO_PKG_RUST_VERSION"),
@@ -306,39 +346,20 @@ fn branch_view(
         rates: refreshed,
     };
     let statements = iam::of_branch(&uses);
-    let mut calls = vec![Calls { call: "s3:GetObject", count: 1, reason: "the order".to_owned() }];
-    for step in &steps {
-        let reason = format!("steps.{}", step.id);
-        for effect in &step.effects {
-            match effect.port {
-                Port::Tables => {
-                    let call = "rds-data:ExecuteStatement";
-                    calls.push(Calls { call, count: 1, reason: reason.clone() });
-                }
-                Port::Mail => {
-                    let claim = format!("{reason}: claim the e-mail, and mark it as sent");
-                    calls.push(Calls {
-                        call: "rds-data:ExecuteStatement",
-                        count: 2,
-                        reason: claim,
-                    });
-                    calls.push(Calls { call: "ses:SendEmail", count: 1, reason: reason.clone() });
-                }
-                Port::Objects | Port::Topics | Port::Custom => {}
-            }
-        }
-    }
-    if !asking.is_empty() && branch.last.is_none() {
-        let (call, reason) =
-            ("rds-data:ExecuteStatement", "write the note on the order".to_owned());
-        calls.push(Calls { call, count: 1, reason });
-    }
     let one: Duration = steps
         .iter()
         .filter(|step| !step.effects.is_empty())
         .map(|step| step.timeout.unwrap_or(EFFECT_MAX))
         .sum();
-    let timeout = FUNCTION_MAX.min(START_MAX + BATCH * one.as_secs());
+    // The last message of a batch must not be left without time.
+    let one = one.as_secs().max(1);
+    let batch = ((FUNCTION_MAX - START_MAX) / one).clamp(1, BATCH_MAX);
+    let timeout = FUNCTION_MAX.min(START_MAX + batch * one);
+    let retries = steps.iter().filter(|step| !step.effects.is_empty()).map(|step| {
+        let attempts = u64::from(step.retry.attempts);
+        if step.for_each.is_some() { *RECEIVES.end() } else { attempts }
+    });
+    let receives = (RECEIVES.start() + retries.sum::<u64>()).min(*RECEIVES.end());
     let names: Vec<String> = steps.iter().map(|step| step.id.to_string()).collect();
     let database = !tables.is_empty() || !mails.is_empty();
     let mut resources = vec![bucket.resources(refreshed)];
@@ -346,7 +367,7 @@ fn branch_view(
         resources.push(in_database(&secret_of(&id)));
     }
     if !mails.is_empty() {
-        resources.push(CONFIGURATION_SET.to_owned());
+        resources.push(MAIL.to_owned());
     }
     let trunk = [choreography.store, choreography.announce];
     Ok(BranchView {
@@ -356,13 +377,15 @@ fn branch_view(
         steps: names,
         timeout,
         visibility: timeout * VISIBILITY,
+        batch,
+        receives,
         role: role(plan.name(), &branch.name),
         database,
         rates,
         mail: !mails.is_empty(),
         resources: json_of(&resources),
         statements,
-        calls,
+        calls: calls::of_branch(&steps, branch.last.is_some()),
         id,
     })
 }
@@ -371,7 +394,19 @@ fn branch_view(
 const RECONCILE: &str = "reconcile";
 const RECONCILE_ID: &str = "Reconcile";
 
-const CONFIGURATION_SET: &str = "\"configuration_set\":\"${MailConfigurationSet}\"";
+/// The handler of SES's events.
+const MAIL_EVENTS: &str = "mail-events";
+const MAIL_EVENTS_ID: &str = "MailEvents";
+
+/// The user of the command line.
+const OPERATOR: &str = "operator";
+const OPERATOR_ID: &str = "Operator";
+
+/// The JSON member with the secret of the database's owner, who migrates the tables.
+const OWNER_SECRET: &str = "\"owner_secret\":\"${DatabaseCluster.MasterUserSecret.SecretArn}\"";
+
+/// The JSON members for sending e-mails.
+const MAIL: &str = "\"configuration_set\":\"${MailConfigurationSet}\",\"mail_rate\":${MailRate}";
 
 /// Maximum length of a name in PostgreSQL in bytes ("Identifiers and Key Words"). PostgreSQL
 /// truncates longer names.
@@ -393,6 +428,11 @@ impl View {
     pub(crate) fn bucket(&self) -> &str {
         &self.bucket.name
     }
+}
+
+fn handlers_of(branches: &[BranchView]) -> Vec<dashboard::Handler<'_>> {
+    let of = branches.iter().map(|branch| (&branch.name, &branch.id));
+    of.map(|(name, id)| dashboard::Handler { name, id }).collect()
 }
 
 fn json_of(members: &[String]) -> String {
@@ -425,17 +465,19 @@ fn stack(branches: &[BranchView], bucket: &Bucket, database: bool, mail: bool) -
         each(branches.iter(), "dead_letters", "DeadLetters"),
     ];
     if database {
-        members.push(in_database("${DatabaseCluster.MasterUserSecret.SecretArn}"));
+        members.push(in_database(&secret_of(OPERATOR_ID)));
+        members.push(OWNER_SECRET.to_owned());
         let roles = branches.iter().filter(|branch| branch.database);
         let roles = roles.map(|branch| (branch.name.as_str(), branch.id.as_str()));
         let roles: Vec<String> = roles
-            .chain([(RECONCILE, RECONCILE_ID)])
+            .chain(mail.then_some((MAIL_EVENTS, MAIL_EVENTS_ID)))
+            .chain([(RECONCILE, RECONCILE_ID), (OPERATOR, OPERATOR_ID)])
             .map(|(name, id)| format!("\"{name}\":\"{}\"", secret_of(id)))
             .collect();
         members.push(format!("\"roles\":{}", json_of(&roles)));
     }
     if mail {
-        members.push(CONFIGURATION_SET.to_owned());
+        members.push(MAIL.to_owned());
     }
     json_of(&members)
 }
@@ -476,38 +518,6 @@ impl Bucket {
     fn resources(&self, rates: bool) -> String {
         let rates = if rates { format!(",{RATES_BUCKET}") } else { String::new() };
         format!("\"buckets\":{{\"{}\":\"${{{}}}\"{rates}}}", self.name, self.id)
-    }
-}
-
-/// Finds the lines of steps in the pipeline file.
-struct Lines {
-    file: String,
-    document: Option<document::Document>,
-    text: Arc<str>,
-}
-
-impl Lines {
-    fn of(plan: &Plan, pipeline: &str) -> Self {
-        let bytes = plan.files().get(pipeline).cloned().unwrap_or_default();
-        let document = document::parse(&Arc::from(pipeline), &bytes).ok();
-        let text = Arc::from(String::from_utf8_lossy(&bytes).as_ref());
-        Self { file: pipeline.to_owned(), document, text }
-    }
-
-    /// Cites steps with their lines, such as `steps.bill (storefront.yaml:60)`.
-    fn cite<'p>(&self, steps: impl IntoIterator<Item = &'p PlannedStep>) -> String {
-        let cited: BTreeSet<(usize, String)> = steps
-            .into_iter()
-            .map(|step| {
-                let place = Place::key(Route::root().key("steps").key(&step.id));
-                let begin =
-                    self.document.as_ref().map_or(0, |document| document.span(&place).start);
-                let before = self.text.get(..begin).unwrap_or_default();
-                let line = before.matches('\n').count() + 1;
-                (line, format!("steps.{} ({}:{line})", step.id, self.file))
-            })
-            .collect();
-        cited.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(", ")
     }
 }
 

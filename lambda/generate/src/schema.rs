@@ -1,10 +1,13 @@
-//! The database schema: tables, and a role for each handler that uses the database.
+//! The database schema: tables, and a role for each handler that uses the database and for the
+//! operator.
 
 use oms_engine::plan::{Choreography, Plan};
 use oms_sql::{Grants, Statement, ddl, grant_statements};
 use serde::Serialize;
 
-use crate::grants::{grants_of_branch, grants_of_reconcile};
+use crate::grants::{
+    grants_of_branch, grants_of_mail_events, grants_of_operator, grants_of_reconcile,
+};
 use crate::resources::View;
 
 /// Data for the template of the schema.
@@ -15,10 +18,10 @@ pub(crate) struct Schema<'a> {
     roles: Vec<Role<'a>>,
 }
 
-/// The database role of a handler.
+/// The database role of a handler or of the operator.
 #[derive(Serialize)]
 struct Role<'a> {
-    handler: &'a str,
+    user: &'a str,
     name: &'a str,
     grants: Vec<String>,
 }
@@ -28,8 +31,8 @@ impl<'a> Schema<'a> {
         let written = |statements: Vec<Statement>| -> Vec<String> {
             statements.iter().map(Statement::named).collect()
         };
-        let role = |handler: &'a str, name: &'a str, grants: &Grants| Role {
-            handler,
+        let role = |user: &'a str, name: &'a str, grants: &Grants| Role {
+            user,
             name,
             grants: written(grant_statements(name, grants)),
         };
@@ -40,7 +43,11 @@ impl<'a> Schema<'a> {
         let reconcile = view.reconcile.iter();
         let reconcile =
             reconcile.map(|found| role("reconcile", &found.role, &grants_of_reconcile()));
-        let roles = branches.chain(reconcile).collect();
+        let operator = view.operator.as_deref();
+        let operator = operator.map(|name| role("operator", name, &grants_of_operator(plan)));
+        let mail = view.mail.iter();
+        let mail = mail.map(|mail| role("mail-events", &mail.role, &grants_of_mail_events()));
+        let roles = branches.chain(reconcile).chain(mail).chain(operator).collect();
         let tables = written(ddl(plan.tables().iter().map(AsRef::as_ref)));
         Self { all: view, tables, roles }
     }
