@@ -152,6 +152,7 @@ impl TargetOption {
         let personal = Arc::new(oms_sql::SqlErasure::new(Arc::clone(&database)));
         let remote = Remote { name: "postgres", tables, personal, objects: None, topics: None };
         Ok(ExternalTarget {
+            owner: Arc::clone(&database),
             database,
             remote,
             mailer: None,
@@ -173,7 +174,8 @@ impl TargetOption {
 
         let Cloud { session, resources } = Cloud::open(self.resources.as_deref())?;
         let database: Arc<dyn Database> = Arc::new(DataApi::new(&session, resources.cluster()?));
-        let claims = Claims::new(Arc::clone(&database));
+        let owner = Arc::new(DataApi::new(&session, resources.owned_cluster()?));
+        let claims = Claims::new(Arc::clone(&database)).limited_to(resources.mail_rate);
         let remote = Remote {
             name: "aws",
             tables: Arc::new(SqlTables::new(Arc::clone(&database))),
@@ -184,7 +186,7 @@ impl TargetOption {
         let set = resources.configuration_set.clone();
         let mailer = Arc::new(SesMailer::new(&session, claims, set, oms_clock::SystemClock));
         let cloud = Some(Cloud { session, resources });
-        Ok(ExternalTarget { database, remote, mailer: Some(mailer), cloud })
+        Ok(ExternalTarget { database, owner, remote, mailer: Some(mailer), cloud })
     }
 
     #[cfg(not(feature = "aws"))]

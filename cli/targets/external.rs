@@ -6,7 +6,7 @@ use oms_engine::plan::Plan;
 use oms_engine::table::TableDef;
 use oms_engine::value::Value;
 use oms_runtime::Remote;
-use oms_sql::Database;
+use oms_sql::{Database, SchemaChange};
 
 #[cfg(feature = "aws")]
 use crate::exit::Usage;
@@ -18,6 +18,8 @@ use crate::targets::cloud::Cloud;
 pub(crate) struct ExternalTarget {
     /// The database with its tables.
     pub(crate) database: Arc<dyn Database>,
+    /// The same database, with permission to change tables and roles.
+    pub(crate) owner: Arc<dyn Database>,
     /// Its ports.
     pub(crate) remote: Remote,
     /// The mailer of the target, if it has one.
@@ -28,17 +30,30 @@ pub(crate) struct ExternalTarget {
 }
 
 impl ExternalTarget {
-    /// Creates the tables.
+    /// Migrates the tables.
     ///
     /// # Errors
-    /// Returns an error if an existing table differs, or the database does not respond.
-    pub(crate) fn migrate(&self, plan: &Plan) -> anyhow::Result<()> {
+    /// Returns an error if a table needs a change that is impossible or not allowed, or the database
+    /// does not respond.
+    pub(crate) fn migrate(&self, plan: &Plan, allow_destructive: bool) -> anyhow::Result<()> {
         let tables = plan.tables().iter().map(AsRef::as_ref);
-        Ok(runtime::current_thread()?.block_on(oms_sql::migrate(&*self.database, tables))?)
+        let migration = oms_sql::migrate(&*self.owner, tables, allow_destructive);
+        Ok(runtime::current_thread()?.block_on(migration)?)
     }
 
-    /// Creates the handlers' roles with the passwords of their secrets, and grants each role the
-    /// privileges that its steps need. Returns the number of roles.
+    /// Returns the changes that the tables need.
+    ///
+    /// # Errors
+    /// Returns an error if a table needs a change that is impossible, or the database does not
+    /// respond.
+    pub(crate) fn schema_changes(&self, plan: &Plan) -> anyhow::Result<Vec<SchemaChange>> {
+        let tables = plan.tables().iter().map(AsRef::as_ref);
+        let changes = oms_sql::schema_changes(&*self.owner, tables);
+        Ok(runtime::current_thread()?.block_on(changes)?)
+    }
+
+    /// Creates the roles of the handlers and of the operator with the passwords of their secrets, and
+    /// grants each role the privileges that it needs. Returns the number of roles.
     ///
     /// # Errors
     /// Returns an error if a handler is unknown, its secret cannot be read, or the database rejects
@@ -56,6 +71,8 @@ impl ExternalTarget {
                 let grants = match (branch, handler.as_str()) {
                     (Some(branch), _) => oms_lambda_generate::grants_of_branch(plan, branch),
                     (None, "reconcile") => oms_lambda_generate::grants_of_reconcile(),
+                    (None, "mail-events") => oms_lambda_generate::grants_of_mail_events(),
+                    (None, "operator") => oms_lambda_generate::grants_of_operator(plan),
                     (None, _) => {
                         let message = format!("unknown handler `{handler}` in `roles`");
                         return Err(Usage(message).into());
@@ -65,7 +82,7 @@ impl ExternalTarget {
                 let login =
                     login.with_context(|| format!("cannot read the secret of `{handler}`"))?;
                 let (role, password) = (&login.username, &login.password);
-                let set = oms_sql::set_role(&*self.database, role, password, &grants).await;
+                let set = oms_sql::set_role(&*self.owner, role, password, &grants).await;
                 set.with_context(|| format!("cannot create the role `{role}`"))?;
             }
             Ok(roles.len())

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use oms_engine::step::StepKind;
 use oms_engine::value::format_quantity;
+use oms_sql::SchemaChange;
 use oms_sqlite::{DATABASE_FILE, Database};
 
 use crate::check;
@@ -15,9 +16,10 @@ use crate::targets::state::directory;
 /// Migrate the tables of a pipeline
 ///
 /// With `--target postgres` or `--target aws`, creates the tables of the pipeline and of `oms`.
-/// On AWS, also creates the roles of the handlers.
+/// On AWS, also creates the roles of the handlers and of the operator.
 ///
-/// Rows and undeclared columns are kept. The command is idempotent.
+/// Rows and undeclared columns are kept. The command is idempotent. It changes nothing if one of the
+/// changes could lose data or make the running handlers fail, unless `--allow-destructive` is given.
 ///
 /// In a state directory, `oms run` creates tables and adds columns automatically. This command also
 /// changes whether columns are nullable.
@@ -30,12 +32,22 @@ pub(crate) struct Args {
     /// State directory, by default `.oms/<name>` next to the pipeline file
     #[arg(long, value_name = "DIR", conflicts_with = "target")]
     state_dir: Option<PathBuf>,
+    /// Print the statements instead of running them
+    ///
+    /// A comment marks each statement that requires `--allow-destructive`.
+    #[arg(long, requires = "target")]
+    plan: bool,
+    /// Also change the types of columns, and require values in columns
+    ///
+    /// Such a change can lose data. Handlers of the earlier version may fail after it.
+    #[arg(long, requires = "target", conflicts_with = "plan")]
+    allow_destructive: bool,
     #[command(flatten)]
     effects: TargetOption,
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { pipeline, state_dir, effects } = args;
+    let Args { pipeline, state_dir, plan: only_plan, allow_destructive, effects } = args;
     let external = effects.external()?;
     let checker = check::checker(kinds)?;
     let Some(plan) = check::plan(&checker, &pipeline)? else { return Ok(exit::FINDINGS) };
@@ -53,7 +65,15 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         });
         return Ok(exit::SUCCESS);
     };
-    external.migrate(&plan)?;
+    if only_plan {
+        for SchemaChange { statement, destructive } in external.schema_changes(&plan)? {
+            let mark =
+                destructive.map_or_else(String::new, |why| format!("-- destructive: {why}\n"));
+            output::result(&format!("{mark}{};\n", statement.numbered()))?;
+        }
+        return Ok(exit::SUCCESS);
+    }
+    external.migrate(&plan, allow_destructive)?;
     let roles = external.set_roles(&plan)?;
     let names: Vec<&str> = plan.tables().iter().map(|table| table.name.as_ref()).collect();
     output::message(&format!("the tables are ready: {}", names.join(", ")));

@@ -1,12 +1,13 @@
 //! `oms runs list`: lists runs.
 
+use oms_engine::effects::MailEvent;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
 use oms_sql::NoteFilter;
 use oms_sqlite::RunRow;
 use serde_json::{Value as Json, json};
 
-use crate::exit;
+use crate::exit::{self, Usage};
 use crate::output::{self, Format};
 use crate::render;
 use crate::targets::stack::{StackOption, StackRequest};
@@ -28,6 +29,10 @@ pub(crate) struct Args {
     /// this cause
     #[arg(long)]
     cause: Option<String>,
+    /// Only orders with an e-mail that bounced, caused a complaint or was rejected, or whose e-mail
+    /// was sent; requires `--target lambda`
+    #[arg(long, value_parser = mail_event_of)]
+    mail: Option<MailEvent>,
     /// Maximum number of runs to list
     #[arg(long, default_value_t = 100)]
     limit: u32,
@@ -37,12 +42,17 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { target, stack, state, cause, limit, format } = args;
+    let Args { target, stack, state, cause, mail, limit, format } = args;
     let found = target.find()?;
     let cause_wanted = cause.as_deref();
-    let wanted = NoteFilter { state, cause: cause_wanted, limit, ..NoteFilter::default() };
+    let wanted = NoteFilter { state, cause: cause_wanted, mail, limit, ..NoteFilter::default() };
     if let Some(code) = stack.send(&StackRequest::List(wanted), &found, format, kinds)? {
         return Ok(code);
+    }
+    if mail.is_some() {
+        let message =
+            "`--mail` is for `--target lambda`; `oms mail list` shows the e-mails of a state";
+        return Err(Usage(message.to_owned()).into());
     }
     list(&found.read(kinds)?, state, cause.as_deref(), limit, format)
 }
@@ -96,6 +106,13 @@ fn list(
         }
     }
     Ok(exit::SUCCESS)
+}
+
+fn mail_event_of(name: &str) -> Result<MailEvent, String> {
+    let found = MailEvent::ALL.into_iter().find(|event| event.as_str() == name);
+    found.ok_or_else(|| {
+        format!("expected one of {}", MailEvent::ALL.map(MailEvent::as_str).join(", "))
+    })
 }
 
 fn state_of(name: &str) -> Result<RunState, String> {

@@ -103,8 +103,11 @@ impl Stack {
             .flat_map(|note| note.cause.iter().flat_map(|cause| cause.split(',')))
             .collect();
         let causes: Vec<&str> = causes.into_iter().collect();
-        let state = if notes.iter().any(|note| note.parked) {
+        let is = |state: RunState| notes.iter().any(|note| note.state == state);
+        let state = if is(RunState::Parked) {
             RunState::Parked
+        } else if is(RunState::Waiting) {
+            RunState::Waiting
         } else if notes.len() >= self.noting_branches().count() {
             RunState::Completed
         } else {
@@ -130,11 +133,7 @@ impl Stack {
             .noting_branches()
             .map(|branch| {
                 let note = notes.iter().find(|note| *note.handler == *branch.name);
-                let state = match note {
-                    None => RunState::InProgress,
-                    Some(note) if note.parked => RunState::Parked,
-                    Some(_) => RunState::Completed,
-                };
+                let state = note.map_or(RunState::InProgress, |note| note.state);
                 json!({
                     "handler": &*branch.name,
                     "state": state,
@@ -176,8 +175,17 @@ impl Stack {
             let mut causes = note.cause.iter().flat_map(|causes| causes.split(','));
             causes.any(|one| one == cause::UNKNOWN_OUTCOME)
         };
-        let (held, notes): (Vec<&Note>, Vec<&Note>) =
-            notes.iter().partition(|note| selection.sent.is_none() && is_unknown(note));
+        // An event of SES may have settled the outcome in the meantime.
+        let (mut held, mut free) = (Vec::new(), Vec::new());
+        runtime::current_thread()?.block_on(async {
+            for note in &notes {
+                let holds =
+                    selection.sent.is_none() && is_unknown(note) && self.is_open(note).await?;
+                if holds { held.push(note) } else { free.push(note) }
+            }
+            Ok::<(), anyhow::Error>(())
+        })?;
+        let notes = free;
         for Note { key, .. } in &held {
             output::message(&format!(
                 "error: `{key}` is held: it is unknown whether its e-mail was sent; use `--held sent` to mark it as sent, \
@@ -224,15 +232,20 @@ impl Stack {
                 self.query(NoteFilter { state, cause, limit: u32::MAX, ..NoteFilter::default() })?;
         }
         for key in selection.keys {
-            let found =
-                self.query(NoteFilter { key: Some(key), state, cause, limit: 1, offset: 0 })?;
+            let found = self.query(NoteFilter {
+                key: Some(key),
+                state,
+                cause,
+                limit: 1,
+                ..NoteFilter::default()
+            })?;
             anyhow::ensure!(
                 !found.is_empty(),
                 "`{key}` is not parked; only parked orders can be retried"
             );
             notes.extend(found);
         }
-        notes.retain(|note| note.parked);
+        notes.retain(|note| note.state == RunState::Parked);
         Ok(notes)
     }
 
@@ -253,15 +266,26 @@ impl Stack {
         Ok(())
     }
 
-    /// Records the user's decision whether the e-mail was sent, and sends the order to its handler
-    /// again. Returns false while an earlier attempt may still be in progress.
-    async fn resend(&self, note: &Note, sent: Option<bool>) -> anyhow::Result<bool> {
+    /// Returns the claims, the run of a note, and the steps of its handler.
+    fn claims_of(&self, note: &Note) -> (Claims, String, Vec<&str>) {
         let claims = Claims::new(Arc::clone(&self.database) as _);
         let run = run_id(self.plan.name(), &note.key);
         let branch = self.choreography.branches.iter().find(|one| *one.name == *note.handler);
         let steps = branch.into_iter().flat_map(|branch| &branch.steps);
         let steps = steps.filter_map(|step| self.plan.steps().get(*step));
-        let steps: Vec<&str> = steps.map(|step| &*step.id).collect();
+        (claims, run, steps.map(|step| &*step.id).collect())
+    }
+
+    /// Returns whether the outcome of an e-mail is still unknown.
+    async fn is_open(&self, note: &Note) -> anyhow::Result<bool> {
+        let (claims, run, steps) = self.claims_of(note);
+        Ok(claims.is_open(&run, &steps).await?)
+    }
+
+    /// Records the user's decision whether the e-mail was sent, and sends the order to its handler
+    /// again. Returns false while an earlier attempt may still be in progress.
+    async fn resend(&self, note: &Note, sent: Option<bool>) -> anyhow::Result<bool> {
+        let (claims, run, steps) = self.claims_of(note);
         let done = match sent {
             Some(true) => claims.mark_done(&run, &steps).await?,
             Some(false) => claims.release(&run, &steps).await?,
