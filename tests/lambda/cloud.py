@@ -114,13 +114,13 @@ class Cloud:
         begun = time.monotonic()
         # Disable the throttling of the stage: the number of answers with 429 must not depend on the speed of the machine.
         open_gate = {"IntakeRate": "100000", "IntakeBurst": "100000"}
-        parameters = {"Architecture": "x86_64", "CreateSenderIdentity": "true", "BranchConcurrency": "4", "ReconcileAgeSeconds": "60"} | open_gate | self.parameters
+        parameters = {"Architecture": "x86_64", "CreateSenderIdentity": "true", "BranchConcurrency": "4", "MailRate": "1000", "ReconcileAgeSeconds": "60"} | open_gate | self.parameters
         self.outputs = deploy.deploy(text, self.client("cloudformation"), "stack", parameters, self.client("s3"), "oms-code")
         print(f"      deployed in {time.monotonic() - begun:.1f} s", flush=True)
         self.resources = json.loads(self.outputs["OmsResources"])
         # The Data API uses the role that a secret names. The master's secret stands for the owner of the database.
         roles = {arn: self.role(arn) for arn in self.resources["roles"].values()}
-        secrets = [self.resources["secret"], *[f"{arn}={role}" for arn, role in roles.items()]]
+        secrets = [self.resources["owner_secret"], *[f"{arn}={role}" for arn, role in roles.items()]]
         self.postgres, _ = self.database(self.resources["cluster"], secrets, self.database_port)
         path = self.folder / "resources.json"
         path.write_text(self.outputs["OmsResources"])
@@ -197,13 +197,16 @@ class Cloud:
         ]
         self.client("sqs").send_message(QueueUrl=self.resources["queues"][handler], MessageBody=json.dumps({"Records": records}))
 
-    def invoke(self, handler: str) -> dict:
+    def invoke(self, handler: str, may_fail: bool = False) -> dict:
         """Invokes a function by its logical id and returns its answer."""
         client = self.client("lambda")
         names = [found["FunctionName"] for found in client.list_functions()["Functions"]]
         [name] = [name for name in names if f"-{handler}-" in f"{name}-"]
         answer = client.invoke(FunctionName=name, Payload=b"{}")
-        return json.loads(answer["Payload"].read())
+        payload = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer and not may_fail:
+            raise Failed(f"{handler} failed: {payload}")
+        return payload
 
     def granted(self) -> list:
         """The allowed actions of all functions: pairs of function name and action."""

@@ -99,7 +99,7 @@ def wait_until_done(cloud: Cloud) -> None:
     handlers = len(cloud.resources["queues"])
 
     def done() -> bool:
-        return int(cloud.ask("select count(*) from oms_branches")[0]) >= handlers * len(cloud.objects_stored())
+        return int(cloud.ask("select count(*) from oms_branches where state <> 'waiting'")[0]) >= handlers * len(cloud.objects_stored())
 
     cloud.until("a note of every handler on every order", done)
     cloud.until("the queues to empty", lambda: cloud.waiting() == 0)
@@ -202,13 +202,67 @@ def lost(cloud: Cloud, before: Outcome) -> None:
     orders = len(before.objects)
     # The search ignores orders that are less than a minute old.
     cloud.until("all orders to be a minute old", lambda: cloud.invoke("Reconcile")["orders"] == orders)
-    check("lost orders", {"orders": orders, "missing": 0, "all": True}, cloud.invoke("Reconcile"))
+    check("lost orders", {"parked": 0, "orders": orders, "missing": 0, "all": True}, cloud.invoke("Reconcile"))
     bills = "state = 'completed' and handler = 'initiate-billing'"
     cloud.ask(f"delete from oms_branches where {bills} and key in (select key from oms_branches where {bills} order by key limit 3)")
     check("lost orders after three notes are deleted", 3, cloud.invoke("Reconcile")["missing"])
     cloud.until("the new notes", lambda: cloud.invoke("Reconcile")["missing"] == 0)
     cloud.until("the queues to empty", lambda: cloud.waiting() == 0)
     equal("after the search", before, outcome(cloud, before.answers))
+
+
+def given_up(cloud: Cloud, order: bytes) -> None:
+    """SQS itself gives up on an order. The order becomes visible as parked and can be retried."""
+    key, queue = "GIVEN-UP", cloud.resources["queues"]["initiate-billing"]
+    sqs, letters = cloud.client("sqs"), cloud.resources["dead_letters"]["initiate-billing"]
+    policy = json.loads(sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["RedrivePolicy"])["Attributes"]["RedrivePolicy"])
+    check("the deliveries before SQS gives up", True, int(policy["maxReceiveCount"]) >= 20)
+    limit = lambda count: sqs.set_queue_attributes(  # noqa: E731
+        QueueUrl=queue, Attributes={"RedrivePolicy": json.dumps({**policy, "maxReceiveCount": count})})
+    visible = lambda: int(sqs.get_queue_attributes(  # noqa: E731
+        QueueUrl=letters, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]["ApproximateNumberOfMessages"])
+    before = visible()
+    limit(2)
+    cloud.ask("alter table billing_data rename to elsewhere")
+    check("a new order", 201, cloud.put(key, json.dumps({**json.loads(order), "order_id": key}).encode()))
+    cloud.until("the dead letter", lambda: visible() == before + 1)
+    cloud.ask("alter table elsewhere rename to billing_data")
+    limit(policy["maxReceiveCount"])
+    cloud.until("the search to note the order", lambda: cloud.invoke("Reconcile")["parked"] == 1)
+    listed = cloud.oms("runs", "list", PIPELINE, "--target", "lambda", "--cause", "deliveries", "--format", "json")
+    check("the parked order", [(key, "parked")], [(run["key"], run["state"]) for run in json.loads(listed)["runs"]])
+    cloud.oms("runs", "retry", PIPELINE, key, "--target", "lambda")
+    cloud.until("the bill", lambda: cloud.ask(f"select 1 from billing_data where order_id = '{key}'"))
+    cloud.until("the queues to empty", lambda: cloud.waiting() == 0)
+    check("the dead letters", before, visible())
+
+
+def events_of_mails(cloud: Cloud) -> None:
+    """SES's events settle an unknown outcome, and bounces are noted. The emulator does not send them, so the test publishes them."""
+    sns = cloud.client("sns")
+    [topic] = [found["TopicArn"] for found in sns.list_topics()["Topics"] if "MailEvents" in found["TopicArn"]]
+    rows = cloud.ask("select c.key, c.attempt, b.key from oms_claims c join oms_branches b using (run) where b.handler = 'customer-communications' "
+                     "and c.state = 'done' and b.state = 'completed' order by 1 limit 2")
+    (bounced, attempt, bounced_order), (unknown, other, unknown_order) = [row.split("|") for row in rows]
+    publish = lambda kind, key, attempt, more: sns.publish(TopicArn=topic, Message=json.dumps({  # noqa: E731
+        "eventType": kind, **more,
+        "mail": {"messageId": "m-1", "destination": ["x@example.com"], "tags": {"oms-key": [key], "oms-attempt": [attempt]}}}))
+    publish("Bounce", bounced, attempt, {"bounce": {"bounceType": "Permanent", "bounceSubType": "General"}})
+    listing = lambda: json.loads(cloud.oms(  # noqa: E731
+        "runs", "list", PIPELINE, "--target", "lambda", "--mail", "bounced", "--format", "json"))["runs"]
+    cloud.until("the bounced e-mail", lambda: [run["key"] for run in listing()] == [bounced_order])
+    # The result of an attempt was lost, and the order was parked.
+    cloud.ask(f"update oms_claims set state = 'claimed', provider_id = null, lease_until = now() where key = '{unknown}'")
+    cloud.ask(f"update oms_branches set state = 'parked', cause = 'unknown_outcome' where handler = 'customer-communications' and key = '{unknown_order}'")
+    sent = len(cloud.mails())
+    publish("Send", unknown, "another attempt", {"send": {}})
+    publish("Send", unknown, other, {"send": {}})
+    state = f"select state || ' ' || provider_id from oms_claims where key = '{unknown}'"
+    cloud.until("the outcome of the e-mail", lambda: cloud.ask(state) == ["done m-1"])
+    cloud.oms("runs", "retry", PIPELINE, unknown_order, "--target", "lambda")
+    done = f"select 1 from oms_branches where handler = 'customer-communications' and key = '{unknown_order}' and state = 'completed'"
+    cloud.until("the order to complete", lambda: cloud.ask(done))
+    check("the number of mails", sent, len(cloud.mails()))
 
 
 # Actions that AWS performs itself with a function's role, or inside another call; the emulator does not log them. The Data API is a separate
@@ -249,6 +303,8 @@ def main() -> int:
             repeated(cloud, done)
             lost(cloud, done)
             refreshed(cloud, bank, at_once[0])
+            given_up(cloud, at_once[0])
+            events_of_mails(cloud)
             rights(cloud)
             from_here(cloud, args, folder)
 

@@ -63,7 +63,42 @@ pub(crate) fn check() -> anyhow::Result<()> {
     build_handlers("storefront", &quick)?;
     play("end_to_end.py", "storefront", &[])?;
     // Fewer orders, because failing services take time.
-    play("faults.py", "storefront", &["--count", "60"])
+    play("faults.py", "storefront", &["--count", "60"])?;
+    follow_readme(oms, &python)
+}
+
+/// Follows the README of the generated storefront with AWS's tools, including `sam build`.
+fn follow_readme(oms: &str, python: &str) -> anyhow::Result<()> {
+    let Some(tools) = python::environment(python::SAM)? else { return Ok(()) };
+    let out = generated("readme");
+    let out = out.to_string_lossy();
+    execute(oms, &["generate", "lambda", &file("storefront")?, "--out", &out])?;
+    let tools = tools.join("bin");
+    let words = [
+        "tests/lambda/readme.py",
+        "--generated",
+        &out,
+        "--built",
+        "target/debug",
+        "--oms",
+        oms,
+        "--data-api",
+        "target/debug/oms-data-api",
+        "--tools",
+        &tools.to_string_lossy(),
+    ];
+    let mut follow = command(python, &words);
+    // Compiles faster. The optimization of the handlers is measured by `--measure`.
+    for (name, value) in [("LTO", "off"), ("OPT_LEVEL", "0"), ("CODEGEN_UNITS", "16")] {
+        follow.env(format!("CARGO_PROFILE_RELEASE_{name}"), value);
+    }
+    // The handlers are another workspace, without this project's lints.
+    for (name, _) in LINTING {
+        follow.env_remove(name);
+    }
+    say(&format!("$ {python} {}", words.join(" ")));
+    anyhow::ensure!(follow.status()?.success(), "the generated README cannot be followed");
+    Ok(())
 }
 
 fn generated(pipeline: &str) -> PathBuf {
@@ -163,6 +198,7 @@ fn measure() -> anyhow::Result<()> {
     words.extend(["--order".to_owned(), order.to_owned()]);
     for variable in [
         format!("OMS_RESOURCES={RESOURCES}"),
+        "OMS_QUEUE=http://127.0.0.1:1/000000000000/orders".to_owned(),
         "OMS_DEAD_LETTERS=http://127.0.0.1:1/000000000000/dead".to_owned(),
         "OMS_RECONCILE_AGE=60".to_owned(),
         "OMS_RECONCILE_DAYS=14".to_owned(),

@@ -43,11 +43,11 @@ pub const BIDI: Environment = Environment {
     requirements: &["tests/mails/requirements.txt"],
     purpose: "the comparison of text in both directions",
 };
-/// AWS's linters.
+/// AWS's linters and deployment tools.
 pub const SAM: Environment = Environment {
     folder: "python-sam",
     requirements: &["tests/lambda/requirements-sam.txt"],
-    purpose: "cfn-lint and sam validate",
+    purpose: "cfn-lint, sam validate, and the deployment by the generated README",
 };
 /// Linters for the GitHub workflows and the Dockerfile.
 pub const WORKFLOWS: Environment = Environment {

@@ -22,6 +22,7 @@ from . import (
     ses_authorization,
     ses_messages,
     speed,
+    sqs_batch_actions,
     transport,
 )
 
@@ -51,6 +52,7 @@ def apply(options: Options) -> None:
         secret_reference,
         ses_authorization,
         ses_messages,
+        sqs_batch_actions,
         call_log,  # last: it logs the answers of the others
     ):
         patch.apply(options)
