@@ -174,7 +174,7 @@ impl TargetOption {
 
         let Cloud { session, resources } = Cloud::open(self.resources.as_deref())?;
         let database: Arc<dyn Database> = Arc::new(DataApi::new(&session, resources.cluster()?));
-        let owner = Arc::new(DataApi::new(&session, resources.owned_cluster()?));
+        let owner = Arc::new(DataApi::for_migrations(&session, resources.owned_cluster()?));
         let claims = Claims::new(Arc::clone(&database)).limited_to(resources.mail_rate);
         let remote = Remote {
             name: "aws",

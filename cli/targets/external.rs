@@ -9,7 +9,7 @@ use oms_runtime::Remote;
 use oms_sql::{Database, SchemaChange};
 
 #[cfg(feature = "aws")]
-use crate::exit::Usage;
+use crate::output;
 use crate::runtime;
 #[cfg(feature = "aws")]
 use crate::targets::cloud::Cloud;
@@ -53,19 +53,20 @@ impl ExternalTarget {
     }
 
     /// Creates the roles of the handlers and of the operator with the passwords of their secrets, and
-    /// grants each role the privileges that it needs. Returns the number of roles.
+    /// grants each role the privileges that it needs. Revokes all other privileges unless `keep` is
+    /// true. Returns the number of roles.
     ///
     /// # Errors
-    /// Returns an error if a handler is unknown, its secret cannot be read, or the database rejects
-    /// a statement.
+    /// Returns an error if a secret cannot be read, or the database rejects a statement.
     #[cfg(feature = "aws")]
-    pub(crate) fn set_roles(&self, plan: &Plan) -> anyhow::Result<usize> {
+    pub(crate) fn set_roles(&self, plan: &Plan, keep: bool) -> anyhow::Result<usize> {
         use anyhow::Context as _;
 
         let Some(cloud) = &self.cloud else { return Ok(0) };
         let Ok(choreography) = oms_engine::plan::choreography(plan) else { return Ok(0) };
         let roles = &cloud.resources.roles;
         runtime::current_thread()?.block_on(async {
+            let mut count = 0;
             for (handler, secret) in roles {
                 let branch = choreography.branches.iter().find(|branch| *branch.name == **handler);
                 let grants = match (branch, handler.as_str()) {
@@ -74,18 +75,21 @@ impl ExternalTarget {
                     (None, "mail-events") => oms_lambda_generate::grants_of_mail_events(),
                     (None, "operator") => oms_lambda_generate::grants_of_operator(plan),
                     (None, _) => {
-                        let message = format!("unknown handler `{handler}` in `roles`");
-                        return Err(Usage(message).into());
+                        output::message(&format!(
+                            "warning: the pipeline has no handler `{handler}`; its role in the database is unchanged"
+                        ));
+                        continue;
                     }
                 };
                 let login = oms_aws::Login::read(&cloud.session, secret).await;
                 let login =
                     login.with_context(|| format!("cannot read the secret of `{handler}`"))?;
                 let (role, password) = (&login.username, &login.password);
-                let set = oms_sql::set_role(&*self.owner, role, password, &grants).await;
+                let set = oms_sql::set_role(&*self.owner, role, password, &grants, keep).await;
                 set.with_context(|| format!("cannot create the role `{role}`"))?;
+                count += 1;
             }
-            Ok(roles.len())
+            Ok(count)
         })
     }
 
@@ -95,7 +99,7 @@ impl ExternalTarget {
         clippy::unnecessary_wraps,
         reason = "same signature as with the feature"
     )]
-    pub(crate) fn set_roles(&self, _: &Plan) -> anyhow::Result<usize> {
+    pub(crate) fn set_roles(&self, _: &Plan, _: bool) -> anyhow::Result<usize> {
         Ok(0)
     }
 

@@ -54,7 +54,7 @@ fn an_order_is_stored_before_the_reply_and_each_fault_gets_its_status() {
     server.call("PUT", &format!("/storefront/order/{key}"), &kind, &bytes(&order)).is(415);
     let large = server.put("x", &vec![b' '; 300_000]).is(413);
     assert_eq!(large.header("connection"), Some("close"));
-    assert_eq!(large.json()["detail"], "the maximum size of an order is 262144 bytes");
+    assert_eq!(large.json()["detail"], "the order is larger than 262144 bytes");
     server.call("DELETE", &format!("/storefront/order/{key}"), &[], b"").is(405);
     server.get("/nothing").is(404);
     for key in ["%2e%2e", "a%2fb", "%00", "%ff", "a%20b", &"x".repeat(4_096)] {

@@ -237,10 +237,19 @@ def given_up(cloud: Cloud, order: bytes) -> None:
     check("the dead letters", before, visible())
 
 
+def beyond_the_rate(cloud: Cloud, order: bytes) -> None:
+    """An e-mail beyond the rate is sent at its time slot."""
+    cloud.ask("update oms_slots set next_at = now() + interval '4 seconds'")
+    check("a new order", 201, cloud.put("LATER", json.dumps({**json.loads(order), "order_id": "LATER"}).encode()))
+    state = "select state, cause from oms_branches where key = 'LATER' and handler = 'customer-communications'"
+    cloud.until("the e-mail to wait", lambda: cloud.ask(state) == ["waiting|unavailable"])
+    cloud.until("the e-mail", lambda: cloud.ask(state) == ["completed|"])
+
+
 def events_of_mails(cloud: Cloud) -> None:
     """SES's events settle an unknown outcome, and bounces are noted. The emulator does not send them, so the test publishes them."""
     sns = cloud.client("sns")
-    [topic] = [found["TopicArn"] for found in sns.list_topics()["Topics"] if "MailEvents" in found["TopicArn"]]
+    [topic] = [found["TopicArn"] for found in sns.list_topics()["Topics"] if "SesEvents" in found["TopicArn"]]
     rows = cloud.ask("select c.key, c.attempt, b.key from oms_claims c join oms_branches b using (run) where b.handler = 'customer-communications' "
                      "and c.state = 'done' and b.state = 'completed' order by 1 limit 2")
     (bounced, attempt, bounced_order), (unknown, other, unknown_order) = [row.split("|") for row in rows]
@@ -304,6 +313,7 @@ def main() -> int:
             lost(cloud, done)
             refreshed(cloud, bank, at_once[0])
             given_up(cloud, at_once[0])
+            beyond_the_rate(cloud, at_once[0])
             events_of_mails(cloud)
             rights(cloud)
             from_here(cloud, args, folder)

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_rdsdata::Client;
 use aws_sdk_rdsdata::types::{Field, SqlParameter, TypeHint};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata as _;
@@ -13,6 +15,9 @@ use crate::session::Session;
 
 /// Delay between two attempts while a paused cluster resumes. It resumes in about 15 seconds.
 const RESUME_STEP: Duration = Duration::from_secs(1);
+
+/// Maximum duration of a statement of a migration, such as one that creates an index.
+const MIGRATION_MAX: Duration = Duration::from_secs(900);
 
 /// A database cluster, and how to connect to it.
 #[derive(Clone, Debug)]
@@ -31,12 +36,26 @@ pub struct Cluster {
 pub struct DataApi {
     client: Client,
     cluster: Cluster,
+    /// Whether statements continue after the timeout of the Data API, as AWS recommends for
+    /// statements that change the schema ("ExecuteStatement", `continueAfterTimeout`).
+    is_patient: bool,
 }
 
 impl DataApi {
     /// Returns a client for a cluster, without sending a request.
     pub fn new(session: &Session, cluster: Cluster) -> Self {
-        Self { client: Client::new(&session.0), cluster }
+        Self { client: Client::new(&session.0), cluster, is_patient: false }
+    }
+
+    /// Returns a client for migrations, whose statements may take minutes. It sends each statement
+    /// once.
+    pub fn for_migrations(session: &Session, cluster: Cluster) -> Self {
+        let timeouts = TimeoutConfig::builder().operation_timeout(MIGRATION_MAX).build();
+        let patient = aws_sdk_rdsdata::config::Builder::from(&session.0)
+            .retry_config(RetryConfig::disabled())
+            .timeout_config(timeouts)
+            .build();
+        Self { client: Client::from_conf(patient), cluster, is_patient: true }
     }
 
     async fn query(&self, statement: &Statement) -> Result<Rows, StepError> {
@@ -52,6 +71,7 @@ impl DataApi {
                 .secret_arn(&self.cluster.secret)
                 .database(&self.cluster.database)
                 .sql(&sql)
+                .continue_after_timeout(self.is_patient)
                 .set_parameters(Some(parameters.clone()));
             let error = match call.send().await {
                 Ok(answer) => return rows(answer.records.unwrap_or_default()),

@@ -61,11 +61,10 @@ impl<R: Random> SesMailer<R> {
         let message = mail.to_rfc5322().map_err(build_error)?;
         let attempt = format!("{:016x}{:016x}", self.random.next(), self.random.next());
         match self.claims.claim(call, &attempt, LEASE, call.may_resend).await? {
-            // The wait is shorter than two seconds, and the lease is longer.
-            Claim::Mine(wait) => tokio::time::sleep(wait).await,
+            Claim::Mine => {}
             Claim::Done => return Ok(()),
             Claim::Later(wait) => {
-                let message = "the e-mail waits for its turn within the sending rate";
+                let message = "the sending rate is reached; the e-mail is sent at its time slot";
                 return Err(StepError::postponed(cause::UNAVAILABLE, message, wait));
             }
             Claim::Busy(wait) => {

@@ -76,7 +76,8 @@ fn done(statement: Statement, run: &RunInfo, done_note: &DoneNote, when: When) -
 }
 
 /// Returns the statement that notes that a handler is not done with an order, with the cause and the
-/// reason. An existing note that the handler is done stays as it is.
+/// reason. An existing note that the handler is done stays as it is. For an order that SQS gave up
+/// on, the key may be a guess, so an existing one is kept.
 fn undone(
     state: &str,
     pipeline: &str,
@@ -105,7 +106,9 @@ fn undone(
         .sql(", ")
         .bind(Hint::Text, attempts.map(str::to_owned))
         .sql(
-            ") on conflict (pipeline, handler, object) do update set state = excluded.state, key = excluded.key, run = excluded.run, \
+            ") on conflict (pipeline, handler, object) do update set state = excluded.state, \
+             key = case when excluded.cause = 'deliveries' then b.key else excluded.key end, \
+             run = case when excluded.cause = 'deliveries' then b.run else excluded.run end, \
              cause = excluded.cause, reason = excluded.reason, attempts = excluded.attempts, at = now() where b.state <> 'completed'",
         )
 }
@@ -140,10 +143,11 @@ impl Branches for SqlBranches {
         done_note: &'a DoneNote,
         failure: (&'a str, &'a str),
         attempts: &'a str,
-    ) -> Io<'a, ()> {
+    ) -> Io<'a, bool> {
         Box::pin(async move {
             let statement = undone("waiting", pipeline, key, done_note, failure, Some(attempts));
-            self.database.run(&statement).await.map(drop)
+            let rows = self.database.run(&statement.sql(" returning state")).await?;
+            Ok(!rows.is_empty())
         })
     }
 
@@ -172,7 +176,7 @@ impl Branches for SqlBranches {
         objects: &'a [&'a str],
     ) -> Io<'a, Vec<MissingNote>> {
         Box::pin(async move {
-            // Lists are passed as JSON, because the RDS Data API does not support arrays.
+            // A handler that waits writes its note at least once a day. Lists are passed as JSON, because the RDS Data API does not support arrays.
             let list = |texts: &[&str]| Json::from(texts.to_vec()).to_string();
             let statement = Statement::default()
                 .sql("select o.object, h.handler from jsonb_array_elements_text(cast(")
@@ -181,7 +185,7 @@ impl Branches for SqlBranches {
                 .text(list(handlers))
                 .sql(" as jsonb)) as h (handler) where not exists (select from oms_branches b where b.pipeline = ")
                 .text(pipeline)
-                .sql(" and b.handler = h.handler and b.object = o.object) order by 1, 2");
+                .sql(" and b.handler = h.handler and b.object = o.object and (b.state <> 'waiting' or b.at > now() - interval '2 days')) order by 1, 2");
             let rows = self.database.run(&statement).await?;
             let missing = rows.into_iter().filter_map(|row| match row.as_slice() {
                 [Some(object), Some(handler)] => {

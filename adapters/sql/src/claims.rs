@@ -5,8 +5,8 @@
 //! expires without a result, the outcome of the attempt is unknown.
 //!
 //! If effects are limited to a number per second, the statement that claims an effect also reserves
-//! its time slot. An effect whose slot is more than two seconds away keeps the slot, and is claimed
-//! when its time comes.
+//! its time slot. An effect whose slot is in the future keeps the slot, and is claimed when its time
+//! comes.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -18,8 +18,9 @@ use crate::branches::{When, with_done_note};
 use crate::database::Database;
 use crate::statement::{Hint, Statement};
 
-/// How long before its time slot an effect is claimed. The attempt then waits for its slot.
-const SLOT_AHEAD: &str = "interval '2 seconds'";
+/// How long after its time slot an effect may still begin. After that, it takes a new slot, so that
+/// the effects of an outage do not begin all at once.
+const SLOT_KEPT: &str = "interval '1 minute'";
 
 /// The claims in a database.
 #[derive(Clone)]
@@ -31,8 +32,8 @@ pub struct Claims {
 /// The result of claiming an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// This attempt holds the claim. It can begin after this time.
-    Mine(Duration),
+    /// This attempt holds the claim.
+    Mine,
     /// The time slot of the effect is this far in the future. It was reserved for the effect.
     Later(Duration),
     /// The effect is already done.
@@ -91,17 +92,21 @@ impl Claims {
             .text(&*call.step)
             .sql(", ")
             .text(attempt)
-            .sql(&format!(", case when at > now() + {SLOT_AHEAD} then 'free' else 'claimed' end, "));
+            .sql(", case when at > now() then 'free' else 'claimed' end, ");
+        let due = " and coalesce(excluded.slot_at, c.slot_at, now()) <= now() then ";
         let statement = lease(statement)
             .sql(", at from (select 1) one left join slot on true on conflict (key) do update set attempt = case when ");
         let statement = free(statement)
-            .sql(" then excluded.attempt else c.attempt end, lease_until = case when ");
-        let statement = free(statement)
-            .sql(" then excluded.lease_until else c.lease_until end, slot_at = case when ");
+            .sql(&format!("{due}excluded.attempt else c.attempt end, lease_until = case when "));
         let statement = free(statement).sql(&format!(
-            " then coalesce(c.slot_at, excluded.slot_at) else c.slot_at end, state = case when c.state = 'free' and \
-             coalesce(c.slot_at, excluded.slot_at, now()) <= now() + {SLOT_AHEAD} then 'claimed' else c.state end \
-             returning c.attempt, c.state, {} as lease_left, {} as slot_left)",
+            "{due}excluded.lease_until else c.lease_until end, slot_at = case when "
+        ));
+        let statement = free(statement).sql(
+            " then coalesce(excluded.slot_at, c.slot_at) else c.slot_at end, state = case when ",
+        );
+        let statement = free(statement).sql(&format!("{due}'claimed' when "));
+        let statement = free(statement).sql(&format!(
+            " then 'free' else c.state end returning c.attempt, c.state, {} as lease_left, {} as slot_left)",
             millis_until("c.lease_until"),
             millis_until("c.slot_at"),
         ));
@@ -120,7 +125,7 @@ impl Claims {
         Ok(match *state {
             Some("done") => Claim::Done,
             Some("free") => Claim::Later(left(slot_left)),
-            _ if *owner == Some(attempt) => Claim::Mine(left(slot_left)),
+            _ if *owner == Some(attempt) => Claim::Mine,
             _ if left(lease_left).is_zero() => Claim::Unknown,
             _ => Claim::Busy(left(lease_left)),
         })
@@ -128,26 +133,31 @@ impl Claims {
 
     /// Returns the beginning of the statement that claims an effect. It defines `slot`: the time
     /// slot if the effect has to reserve one, and otherwise no row. One row contains the next slot
-    /// of all processes.
+    /// of all processes, and the rate. After a change of the rate, the slots begin again, and every
+    /// effect takes a new one.
     fn slot(&self, call: &Call, may_resend: bool) -> Statement {
         let Some(per_second) = self.per_second else {
             return Statement::default()
                 .sql("with slot as (select cast(null as timestamptz) as at where false), ");
         };
-        let gap = |statement: Statement| {
-            statement
-                .sql("interval '1 second' / ")
-                .bind(Hint::Integer, Some(per_second.to_string()))
-        };
-        let statement = Statement::default().sql(
-            "with slot as (insert into oms_slots as s (name, next_at) select 'mail', now() + ",
-        );
-        let statement = gap(statement)
+        let rate =
+            |statement: Statement| statement.bind(Hint::Integer, Some(per_second.to_string()));
+        let gap = |statement: Statement| rate(statement.sql("interval '1 second' / "));
+        let statement = Statement::default()
+            .sql("with slot as (insert into oms_slots as s (name, next_at, per_second) select 'mail', now() + ");
+        let statement = rate(gap(statement).sql(", "))
             .sql(" where not exists (select from oms_claims c where c.key = ")
             .text(&*call.key)
-            .sql(" and (c.state = 'done' or c.slot_at is not null or (c.state = 'claimed' and not (c.lease_until < now() and ")
+            .sql(&format!(
+                " and (c.state = 'done' or (c.slot_at > now() - {SLOT_KEPT} and exists (select from oms_slots o where c.slot_at < o.next_at and o.per_second = "
+            ));
+        let statement = rate(statement)
+            .sql(")) or (c.state = 'claimed' and not (c.lease_until < now() and ")
             .bind(Hint::Boolean, Some(may_resend.to_string()))
-            .sql(")))) on conflict (name) do update set next_at = greatest(s.next_at, now()) + ");
+            .sql(
+                ")))) on conflict (name) do update set per_second = excluded.per_second, \
+                 next_at = case when s.per_second = excluded.per_second then greatest(s.next_at, now()) else now() end + ",
+            );
         let statement = gap(statement).sql(" returning next_at - ");
         gap(statement).sql(" as at), ")
     }

@@ -1,4 +1,4 @@
-//! What happened to e-mails after they were sent.
+//! Events of e-mails, such as bounces.
 
 use std::sync::Arc;
 

@@ -153,6 +153,18 @@ async fn changes_of(
         let difference = difference.filter(|it| !matches!(it, ColumnDifference::NotNull(_)));
         let destructive = difference.map(|it| format!("`{}`: {it}", table.name));
         changes.push(SchemaChange { statement, destructive });
+        // `column_difference` returns the first difference only.
+        let retyped = existing.filter(|it| !it.sql_type.eq_ignore_ascii_case(&sql_type));
+        match retyped.map(|existing| (existing.not_null, declared_column.nullable)) {
+            Some((true, true)) => changes.push(additive(column(name).sql(" drop not null"))),
+            Some((false, false)) => {
+                let statement = column(name).sql(" set not null");
+                let difference = ColumnDifference::Nullable(name.to_string());
+                let destructive = Some(format!("`{}`: {difference}", table.name));
+                changes.push(SchemaChange { statement, destructive });
+            }
+            _ => {}
+        }
     }
     for (name, existing) in &there {
         let known = [RUN, ORDER].contains(&name.as_str());

@@ -42,7 +42,7 @@ const PARTS: [Part; 14] = [
     ),
     Part::Own(
         "oms_slots",
-        "create table if not exists oms_slots (name text primary key, next_at timestamptz not null)",
+        "create table if not exists oms_slots (name text primary key, next_at timestamptz not null, per_second bigint not null)",
     ),
     Part::Own(
         "oms_effects",
@@ -68,7 +68,7 @@ const PARTS: [Part; 14] = [
         "oms_branches_by_key",
         "create index if not exists oms_branches_by_key on oms_branches (pipeline, key)",
     ),
-    // What is parked is a small part of the table, and is listed often.
+    // Parked orders are a small part of the table, and are listed often.
     Part::Own(
         "oms_branches_parked",
         "create index if not exists oms_branches_parked on oms_branches (pipeline, at) where state = 'parked'",

@@ -13,7 +13,8 @@ use crate::statement::Statement;
 pub type Grants = BTreeMap<String, Vec<&'static str>>;
 
 /// Creates a role that logs in with a password, or changes the password of an existing role. Grants
-/// the role exactly these privileges. A repeated call changes nothing.
+/// the role these privileges, and revokes all others unless `keep` is true. A repeated call changes
+/// nothing.
 ///
 /// The password itself is not sent. Like `\password` of `psql`, this sends a SCRAM verifier to the
 /// server (RFC 5803, "SCRAM-SHA-256").
@@ -26,6 +27,7 @@ pub async fn set_role(
     role: &str,
     password: &str,
     grants: &Grants,
+    keep: bool,
 ) -> Result<(), StepError> {
     let find = Statement::default()
         .sql("select cast(rolname as text) from pg_roles where rolname = ")
@@ -39,6 +41,9 @@ pub async fn set_role(
     database.run(&statement).await?;
     for statement in grant_statements(role, grants) {
         database.run(&statement).await?;
+    }
+    if keep {
+        return Ok(());
     }
     let held = Statement::default()
         .sql(

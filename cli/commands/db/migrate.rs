@@ -42,12 +42,18 @@ pub(crate) struct Args {
     /// Such a change can lose data. Handlers of the earlier version may fail after it.
     #[arg(long, requires = "target", conflicts_with = "plan")]
     allow_destructive: bool,
+    /// Keep the privileges of database roles that the pipeline no longer needs
+    ///
+    /// Handlers of the earlier version may still use them.
+    #[arg(long, requires = "target", conflicts_with = "plan")]
+    keep_privileges: bool,
     #[command(flatten)]
     effects: TargetOption,
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { pipeline, state_dir, plan: only_plan, allow_destructive, effects } = args;
+    let Args { pipeline, state_dir, plan: only_plan, allow_destructive, keep_privileges, effects } =
+        args;
     let external = effects.external()?;
     let checker = check::checker(kinds)?;
     let Some(plan) = check::plan(&checker, &pipeline)? else { return Ok(exit::FINDINGS) };
@@ -74,7 +80,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         return Ok(exit::SUCCESS);
     }
     external.migrate(&plan, allow_destructive)?;
-    let roles = external.set_roles(&plan)?;
+    let roles = external.set_roles(&plan, keep_privileges)?;
     let names: Vec<&str> = plan.tables().iter().map(|table| table.name.as_ref()).collect();
     output::message(&format!("the tables are ready: {}", names.join(", ")));
     if roles > 0 {

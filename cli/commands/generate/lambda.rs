@@ -89,7 +89,10 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let origin = Origin { pipeline: name, options, crates, refresh, sample, prices };
     let files = generate(&plan, &choreography, &origin, &checker)?;
     let risky = match &against {
-        Some(deployed) => risky_changes(&embedded_files(deployed)?, &files, &file),
+        Some(deployed) => {
+            let found = risky_changes(&embedded_files(deployed)?, &files, &file);
+            found.with_context(|| format!("cannot compare with `{}`", deployed.display()))?
+        }
         None => Vec::new(),
     };
     for change in &risky {

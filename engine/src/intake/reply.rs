@@ -4,6 +4,7 @@ use oms_core::diagnostic::codes;
 use serde_json::{Value as Json, json};
 
 use super::Conflict;
+use crate::plan::larger_than;
 use crate::run::Rejection;
 
 /// The value of `Retry-After` for an order that could not be accepted, in seconds.
@@ -46,10 +47,14 @@ impl Reply {
         reply
     }
 
-    /// Returns 400 for an invalid order, or 413 for one that is too large. The reply contains the
-    /// place of each fault in `body`. On AWS Lambda, a large order gets this 413. `oms serve` stops
-    /// reading the body at the limit and returns [`Self::too_large`].
+    /// Returns 400 for an invalid order, with the place of each fault in `body`, or 413 for an order
+    /// that is too large.
     pub fn rejected(rejection: &Rejection, body: &[u8]) -> Self {
+        if let (codes::ORDER_TOO_LARGE, Some(problem)) =
+            (rejection.code, rejection.problems.first())
+        {
+            return Self::larger(&problem.message);
+        }
         let problems: Vec<Json> = rejection
             .problems
             .iter()
@@ -59,22 +64,23 @@ impl Reply {
             })
             .collect();
         let code = rejection.code;
-        let status = if code == codes::ORDER_TOO_LARGE { 413 } else { 400 };
-        let mut reply = Self::problem(status, &code.to_string(), code.title());
-        if let (413, Some(problem)) = (status, rejection.problems.first()) {
-            reply = reply.detailed(&format!("the order {}", problem.message));
-        }
+        let mut reply = Self::problem(400, &code.to_string(), code.title());
         if let Some(members) = reply.body.as_object_mut().filter(|_| !problems.is_empty()) {
             members.insert("problems".to_owned(), Json::from(problems));
         }
         reply
     }
 
-    /// Returns 413 for an order that is too large, with the maximum number of bytes.
+    /// Returns 413 for an order that is larger than `max` bytes. `oms serve` stops reading the body
+    /// there, so it has no [`Rejection`].
     pub fn too_large(max: usize) -> Self {
+        Self::larger(&larger_than(max))
+    }
+
+    fn larger(problem: &str) -> Self {
         let code = codes::ORDER_TOO_LARGE;
         Self::problem(413, &code.to_string(), code.title())
-            .detailed(&format!("the maximum size of an order is {max} bytes"))
+            .detailed(&format!("the order {problem}"))
     }
 
     /// Returns 429 if there are too many concurrent orders.
@@ -132,6 +138,7 @@ mod tests {
         };
         let rejection = Rejection { code: codes::ORDER_TOO_LARGE, problems: vec![problem] };
         let reply = Reply::rejected(&rejection, b"");
+        assert_eq!(reply, Reply::too_large(10), "the same on Lambda and on one machine");
         assert_eq!(reply.status, 413);
         assert_eq!(reply.body["detail"], "the order is larger than 10 bytes");
     }

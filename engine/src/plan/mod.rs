@@ -30,6 +30,7 @@ pub use check::{Checked, Checker, InvalidKindSchema, Target, overlapping_intakes
 pub use checked::{ForEach, Handler, Need, Plan, PlannedStep, Retry, Seed};
 pub use choreography::{Branch, Choreography, LAMBDA_BODY_MAX, ObjectKey, choreography};
 pub use isolation::DependentUpsert;
+pub(crate) use order::larger_than;
 pub use order::{KeyError, OrderPlan, valid_key};
 pub use semantics::Semantics;
 pub(crate) use steps::{error_record, run_record};

@@ -85,7 +85,7 @@ impl OrderPlan {
 
     /// Returns the problem of an order that is too large.
     pub(crate) fn too_large(&self) -> JsonProblem {
-        let message = format!("is larger than {} bytes", self.max_bytes);
+        let message = larger_than(self.max_bytes);
         JsonProblem { kind: ProblemKind::Shape, pointer: String::new(), offset: 0, message }
     }
 
@@ -306,6 +306,11 @@ pub(super) fn place_in(document: &Document, base: &Route, problem: &SchemaProble
     });
     let route = base.join(&below);
     if problem.on_key { Place::key(route) } else { Place::value(route) }
+}
+
+/// Completes the message "the order …" for an order of more than `max` bytes.
+pub(crate) fn larger_than(max: usize) -> String {
+    format!("is larger than {max} bytes")
 }
 
 #[cfg(test)]

@@ -197,6 +197,10 @@ impl Scheduler {
         if self.resume_saved(step) {
             return;
         }
+        if let Some(failure) = self.earlier.failure(step) {
+            decisions.push(Decision::fail(step, None, failure));
+            return;
+        }
         let begun = match &planned.for_each {
             None => StepState::One(self.earlier.state(step, None)),
             Some(_) => match self.expand(planned) {

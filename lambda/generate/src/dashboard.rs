@@ -17,22 +17,18 @@ pub(crate) struct Handler<'a> {
 /// Returns the body of the dashboard as JSON, with placeholders of CloudFormation.
 pub(crate) fn body(pipeline: &str, handlers: &[Handler<'_>], database: bool, mail: bool) -> String {
     let mut widgets = vec![
-        widget("Accepted orders", "Sum", accepted()),
+        widget("Accepted requests", "Sum", accepted()),
         widget("Completed orders", "Sum", own(pipeline, handlers, "Completed")),
         widget("Parked orders", "Sum", own(pipeline, handlers, "Parked")),
-        widget("Attempts to be repeated", "Sum", own(pipeline, handlers, "Retried")),
+        widget("Retries", "Sum", own(pipeline, handlers, "Retried")),
+        widget("Latency in milliseconds, median", "p50", own(pipeline, handlers, "Latency")),
         widget(
-            "Milliseconds from acceptance to completion, median",
-            "p50",
-            own(pipeline, handlers, "Latency"),
-        ),
-        widget(
-            "Milliseconds from acceptance to completion, 99th percentile",
+            "Latency in milliseconds, 99th percentile",
             "p99",
             own(pipeline, handlers, "Latency"),
         ),
         widget(
-            "Seconds that the oldest order has waited",
+            "Age of the oldest order in seconds",
             "Maximum",
             queues(handlers, "Queue", "ApproximateAgeOfOldestMessage"),
         ),
@@ -51,7 +47,7 @@ pub(crate) fn body(pipeline: &str, handlers: &[Handler<'_>], database: bool, mai
         ]]);
         widgets.push(widget("Capacity of the database in ACUs", "Maximum", capacity));
         let gap = json!([["oms", "ReconcileGap", "pipeline", pipeline]]);
-        widgets.push(widget("Lost orders that were sent again", "Sum", gap));
+        widgets.push(widget("Resent orders", "Sum", gap));
     }
     if mail {
         let metric = |name: &str| json!(["AWS/SES", name, "oms-pipeline", pipeline]);

@@ -240,7 +240,7 @@ pub(crate) fn write(
         let rates = handler.branch.map_or(&[][..], |branch| &branch.rates);
         let kinds = handler.branch.map_or(&view.kinds, |branch| &branch.kinds);
         let bundle = bundles.get(handler.branch.map(|branch| branch.name.as_str()));
-        let place = |path: &str| path.replace("../", "parent/");
+        let place = embedded_path;
         let embedded = bundle.keys().map(|path| Embedded { path, place: place(path) }).collect();
         let source =
             registry.render("bundle.rs", &Bundle { all: view, files: embedded, kinds, rates })?;
@@ -290,11 +290,19 @@ fn dependencies(checkout: &str) -> String {
 fn duplicate_id(template: &str) -> Option<String> {
     let lines = template.lines().skip_while(|line| *line != "Resources:");
     let lines = lines.take_while(|line| *line != "Outputs:");
-    let ids = lines.filter_map(|line| line.strip_prefix("  ")?.strip_suffix(':'));
+    let ids = lines.filter_map(|line| {
+        let line = line.split(" #").next().unwrap_or_default();
+        line.strip_prefix("  ")?.strip_suffix(':')
+    });
     let mut seen = BTreeSet::new();
     ids.filter(|id| id.chars().all(char::is_alphanumeric))
         .find(|id| !seen.insert(*id))
         .map(str::to_owned)
+}
+
+/// Returns the path of an embedded file below the `bundle` folder of a handler.
+pub(crate) fn embedded_path(path: &str) -> String {
+    path.replace("../", "parent/")
 }
 
 fn insert(files: &mut BTreeMap<String, Vec<u8>>, path: &str, text: String) {

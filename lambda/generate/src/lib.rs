@@ -34,7 +34,7 @@ mod usage;
 mod vendored;
 
 pub use arithmetic::CostError;
-pub use compare::risky_changes;
+pub use compare::{CompareError, risky_changes};
 pub use generate::{GenerateError, Origin, generate};
 pub use grants::{
     grants_of_branch, grants_of_mail_events, grants_of_operator, grants_of_reconcile,

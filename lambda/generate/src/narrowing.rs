@@ -21,20 +21,23 @@ const ANNOTATIONS: [&str; 11] = [
     "$anchor",
 ];
 /// Keywords of `oms` that restrict values. Its other keywords only describe them.
-const OWN: [&str; 2] = ["x-precision", "x-scale"];
-/// Keywords whose larger values reject more, and those whose smaller values reject more.
-const LOWER: [&str; 6] =
-    ["minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"];
-const UPPER: [&str; 8] = [
-    "maximum",
-    "exclusiveMaximum",
-    "maxLength",
-    "maxItems",
-    "maxProperties",
-    "maxContains",
+const OWN: [&str; 3] = ["x-date-format", "x-precision", "x-scale"];
+/// Keywords whose removal may reject values, because another keyword or a default then applies.
+const NEEDED: [&str; 8] = [
+    "minContains",
+    "nullable",
+    "patternProperties",
+    "prefixItems",
+    "unevaluatedItems",
+    "x-date-format",
     "x-precision",
     "x-scale",
 ];
+/// Keywords whose larger values reject more, and those whose smaller values reject more.
+const LOWER: [&str; 6] =
+    ["minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties", "minContains"];
+const UPPER: [&str; 6] =
+    ["maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties", "maxContains"];
 /// Keywords whose value is a schema for parts of the value.
 const SCHEMAS: [&str; 3] = ["items", "additionalProperties", "propertyNames"];
 
@@ -80,6 +83,11 @@ fn compare(old: &Json, new: &Json, at: &str, found: &mut Vec<String>) {
             _ => found.push(changed(&place, before, value)),
         }
     }
+    for keyword in NEEDED.iter().filter(|keyword| !new.contains_key(**keyword)) {
+        if old.contains_key(*keyword) {
+            found.push(format!("`{at}/{keyword}` is removed"));
+        }
+    }
     // A member that is no longer declared may now be subject to `additionalProperties`.
     if new.get("additionalProperties").is_some_and(|value| value != &Json::Bool(true)) {
         let now = new.get("properties").and_then(Json::as_object);
@@ -107,7 +115,10 @@ fn definitions(old: Option<&Json>, new: &Json, at: &str, found: &mut Vec<String>
     for (name, schema) in new.as_object().into_iter().flatten() {
         // A new definition is only used by keywords that have changed, too.
         if let Some(before) = old.and_then(|old| old.get(name)) {
-            compare(before, schema, &format!("{at}/{}", escaped(name)), found);
+            let place = format!("{at}/{}", escaped(name));
+            compare(before, schema, &place, found);
+            // Under `not`, `if` or `oneOf`, a wider definition rejects more.
+            compare(schema, before, &place, found);
         }
     }
 }

@@ -22,9 +22,11 @@ const BATCH_MAX: u64 = 10;
 /// Minimum and maximum number of times that a message is delivered. SQS allows at most 1,000
 /// ("SetQueueAttributes"). Most deliveries are those of temporary failures outside of steps.
 const RECEIVES: std::ops::RangeInclusive<u64> = 20..=1_000;
-/// Concurrent invocations of a new account that the branches share. The other 4 of 10 are for the
-/// intake and the scheduled handlers ("Lambda quotas").
+/// Concurrent invocations of a new account that the branches and `mail-events` share. The other 4
+/// of 10 are for the intake and the scheduled handlers ("Lambda quotas").
 const CONCURRENCY: usize = 6;
+/// Maximum number of concurrent invocations of the handler of SES's events, the minimum of Lambda.
+const MAIL_EVENTS_CONCURRENCY: usize = 2;
 /// Maximum duration of an effect without a timeout in the pipeline.
 const EFFECT_MAX: Duration = Duration::from_secs(10);
 /// Maximum timeout of a function in seconds ("Lambda quotas").
@@ -159,7 +161,7 @@ pub(crate) struct BranchView {
 
 /// Reserved names of handlers: those of other generated handlers, and those whose logical ids could
 /// clash with other ids in the template.
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 12] = [
     "alarm",
     "api",
     "architecture",
@@ -171,6 +173,7 @@ const RESERVED: [&str; 11] = [
     "rates",
     "reconcile",
     "refresh",
+    "release",
 ];
 
 pub(crate) fn view(
@@ -264,7 +267,7 @@ pub(crate) fn view(
         bucket,
         topic,
         dashboard: dashboard::body(plan.name(), &handlers_of(&branches), database, mail),
-        concurrency: (CONCURRENCY / branches.len().max(1)).clamp(2, 5),
+        concurrency: concurrency(branches.len(), mail),
         branches,
         checkout: origin.crates.clone(),
         rust: env!("CARGO_PKG_RUST_VERSION"),
@@ -396,7 +399,7 @@ const RECONCILE_ID: &str = "Reconcile";
 
 /// The handler of SES's events.
 const MAIL_EVENTS: &str = "mail-events";
-const MAIL_EVENTS_ID: &str = "MailEvents";
+const MAIL_EVENTS_ID: &str = "SesEvents";
 
 /// The user of the command line.
 const OPERATOR: &str = "operator";
@@ -428,6 +431,12 @@ impl View {
     pub(crate) fn bucket(&self) -> &str {
         &self.bucket.name
     }
+}
+
+/// Returns the default of the maximum number of concurrent invocations of a branch.
+fn concurrency(branches: usize, mail: bool) -> usize {
+    let others = if mail { MAIL_EVENTS_CONCURRENCY } else { 0 };
+    ((CONCURRENCY - others) / branches.max(1)).clamp(2, 5)
 }
 
 fn handlers_of(branches: &[BranchView]) -> Vec<dashboard::Handler<'_>> {

@@ -32,6 +32,14 @@ const WAIT_MAX: Duration = Duration::from_secs(1);
 const DELAY: Duration = Duration::from_secs(1);
 const DELAY_MAX: Duration = Duration::from_secs(900);
 
+/// Number of deliveries after which a message that was not processed for lack of time is no longer
+/// delivered again immediately.
+const IMMEDIATE_MAX: u32 = 3;
+
+/// Minimum time for an attempt before the deadline. An attempt that is cut off may leave an effect
+/// whose outcome is unknown.
+const ATTEMPT_MIN: Duration = Duration::from_secs(10);
+
 /// A handler that runs a branch.
 pub struct BranchHandler {
     name: Arc<str>,
@@ -180,8 +188,17 @@ impl BranchHandler {
                 Outcome::Done { .. } => {}
                 Outcome::Retry { due, .. } => fail(due.unwrap_or_else(|| self.after(count))),
                 Outcome::Parked { key, cause, reason } => {
-                    self.park(place, &key, &cause, &reason).await;
-                    if !self.send_dead_letter(place.to_message(), &cause, &reason).await {
+                    // Without a note, no command would find the order. Without a dead letter, no
+                    // alarm would be raised.
+                    let parked = match self.park(place, &key, &cause, &reason).await {
+                        Some(true) => {
+                            self.send_dead_letter(place.to_message(), &cause, &reason).await
+                        }
+                        // Another delivery has completed the order.
+                        Some(false) => true,
+                        None => false,
+                    };
+                    if !parked {
                         fail(self.after(count));
                     }
                 }
@@ -214,7 +231,7 @@ impl BranchHandler {
         let left = deadline.duration_since(self.world.now());
         let left = Duration::try_from(left).unwrap_or_default().saturating_sub(MARGIN);
         if left.is_zero() {
-            let due = Some(self.world.now());
+            let due = (count <= IMMEDIATE_MAX).then(|| self.world.now());
             let (cause, reason) = ("timeout".into(), "no time was left in the invocation".into());
             return Outcome::Retry { cause, reason, due };
         }
@@ -276,7 +293,7 @@ impl BranchHandler {
             return parked("order", "the name of the object does not match the key of the order");
         }
         let done_note = Arc::new(self.done_note(place));
-        let earlier = match self.earlier_attempts(&done_note, count).await {
+        let mut earlier = match self.earlier_attempts(&done_note, count).await {
             Ok(earlier) => earlier,
             Err(error) => return retry(error.cause(), error.message()),
         };
@@ -308,6 +325,7 @@ impl BranchHandler {
                 (RunState::Waiting, Some(until)) if self.is_soon(until, deadline) => {
                     let wait = until.duration_since(self.world.now());
                     let wait = Duration::try_from(wait).unwrap_or_default();
+                    earlier = run.scheduler.attempts_made();
                     // Sleeping cannot fail.
                     let _slept = self.world.clock().sleep(wait).await;
                 }
@@ -317,13 +335,14 @@ impl BranchHandler {
                 (RunState::Parked | RunState::Cancelled, _) => break,
             }
         }
-        self.failed(&run, &done_note).await
+        Self::failed(&run)
     }
 
     /// Returns whether to wait for an attempt within the invocation.
     fn is_soon(&self, until: Timestamp, deadline: Timestamp) -> bool {
         let soon = self.world.now().checked_add(WAIT_MAX).unwrap_or(deadline);
-        until <= soon && until < deadline
+        let latest = deadline.checked_sub(ATTEMPT_MIN).unwrap_or(deadline);
+        until <= soon && until < latest
     }
 
     /// Reads the attempts that earlier deliveries of the message have made.
@@ -335,7 +354,12 @@ impl BranchHandler {
         let Some(branches) = self.world.branches.as_deref().filter(|_| count > 1) else {
             return Ok(Vec::new());
         };
-        let text = branches.attempts(self.plan.name(), done_note).await?.unwrap_or_default();
+        let text = match branches.attempts(self.plan.name(), done_note).await {
+            Ok(text) => text.unwrap_or_default(),
+            // The row is too large, for example.
+            Err(error) if error.class() == Class::Permanent => return Ok(Vec::new()),
+            Err(error) => return Err(error),
+        };
         // A handler of another version may have written another format. Its attempts do not count.
         Ok(serde_json::from_str(&text).unwrap_or_default())
     }
@@ -361,37 +385,28 @@ impl BranchHandler {
             let made = serde_json::to_string(&run.scheduler.attempts_made()).unwrap_or_default();
             let (pipeline, key) = (self.plan.name(), &run.info.key);
             let noted = branches.waiting(pipeline, key, done_note, (&cause, &reason), &made).await;
-            if let Err(error) = noted {
-                return retry(error.cause(), error.message());
+            match noted {
+                Ok(true) => {}
+                // Another delivery has completed the order.
+                Ok(false) => return done(run),
+                Err(error) => return retry(error.cause(), error.message()),
             }
         }
         Outcome::Retry { cause, reason, due: until }
     }
 
     /// Returns the outcome of a run with failed steps.
-    async fn failed(&self, run: &Run, done_note: &DoneNote) -> Outcome {
+    fn failed(run: &Run) -> Outcome {
         let failures: Vec<_> = run.scheduler.failures().collect();
         let reasons = failures.iter().map(|(step, failure)| format!("{step}: {}", failure.message));
         let reason = reasons.collect::<Vec<_>>().join("; ");
         let causes = run.scheduler.causes();
         let may_pass = failures.iter().all(|(_, failure)| failure.class == Class::Transient);
-        let parked = parked(&run.info.key, &causes, &reason);
-        if !may_pass {
-            return parked;
-        }
         // During a deployment, a table or a permission may be missing for some minutes.
-        if failures.iter().any(|(_, failure)| failure.cause == cause::ENVIRONMENT) {
+        if may_pass && failures.iter().any(|(_, failure)| failure.cause == cause::ENVIRONMENT) {
             return retry(&causes, &reason);
         }
-        // If the database itself is not available, its failures are not those of the order.
-        let Some(branches) = &self.world.branches else { return parked };
-        let (pipeline, key) = (self.plan.name(), &run.info.key);
-        match branches.parked(pipeline, key, done_note, &causes, &reason).await {
-            Ok(true) => parked,
-            // Another delivery of the message was successful in the meantime.
-            Ok(false) => done(run),
-            Err(error) => retry(error.cause(), error.message()),
-        }
+        parked(&run.info.key, &causes, &reason)
     }
 
     /// Restricts the run to the steps of this branch, continues earlier attempts, and attaches the
@@ -422,18 +437,24 @@ impl BranchHandler {
         }
     }
 
-    /// Notes that an order is parked. If this fails, the search for lost orders sends the order
-    /// again.
-    async fn park(&self, place: &OrderLocation, key: &str, cause: &str, reason: &str) {
-        let Some(branches) = &self.world.branches else { return };
+    /// Notes that an order is parked. Returns `false` if the handler is done with the order, and
+    /// `None` if the note could not be written.
+    async fn park(
+        &self,
+        place: &OrderLocation,
+        key: &str,
+        cause: &str,
+        reason: &str,
+    ) -> Option<bool> {
+        let Some(branches) = &self.world.branches else { return Some(true) };
         let (pipeline, done_note) = (self.plan.name(), self.done_note(place));
-        let noted = branches.parked(pipeline, key, &done_note, cause, reason).await;
-        if let Err(error) = noted {
-            self.log(
-                "warn",
-                "could not write the note on a parked order",
-                &[("reason", error.message())],
-            );
+        match branches.parked(pipeline, key, &done_note, cause, reason).await {
+            Ok(parked) => Some(parked),
+            Err(error) => {
+                let message = "could not write the note on a parked order";
+                self.log("warn", message, &[("reason", error.message())]);
+                None
+            }
         }
     }
 

@@ -48,7 +48,12 @@ impl DeadLetters {
                 }
                 for ReceivedMessage { id, receipt, body } in messages {
                     let body: Json = serde_json::from_str(&body).unwrap_or_default();
-                    if body.get("oms").is_some() {
+                    let unreadable = orders_of(&body).is_empty();
+                    if unreadable {
+                        let fields = [("pipeline", &*self.pipeline), ("handler", handler)];
+                        log::log_line("error", "a dead letter names no order", &fields);
+                    }
+                    if unreadable || body.get("oms").is_some() {
                         again |= left.insert(id, (receipt, Duration::ZERO)).is_some();
                         continue;
                     }
@@ -57,7 +62,9 @@ impl DeadLetters {
                 }
             }
             let left: Vec<(String, Duration)> = left.into_values().collect();
-            queue.deliver_after(&left).await?;
+            // An error is ignored, because the messages become visible after a minute anyway. After
+            // that, SQS no longer knows their receipts.
+            let _visible = queue.deliver_after(&left).await;
         }
         Ok(noted)
     }

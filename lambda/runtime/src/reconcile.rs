@@ -88,9 +88,11 @@ impl ReconcileHandler {
     /// # Errors
     /// Returns an error if a service fails. Orders that were already sent stay sent.
     pub async fn event(&self, deadline: Timestamp) -> Result<Json, StepError> {
-        let parked = self.dead_letters.note(deadline).await?;
+        // A failure of one search must not prevent the other.
+        let parked = self.dead_letters.note(deadline).await;
         let compared = self.compare(deadline).await?;
         log::json(&log_line_of(self.plan.name(), &compared));
+        let parked = parked?;
         let Comparison { orders, missing, all } = compared;
         Ok(json!({ "parked": parked, "orders": orders, "missing": missing, "all": all }))
     }

@@ -12,7 +12,7 @@ use oms_sql::{
     Claim, Claims, Database, MigrateError, SqlTables, Statement, import, migrate, schema_changes,
 };
 
-use crate::contract_notes::{self as notes, MINE};
+use crate::contract_notes as notes;
 
 /// Returns a call of a run's step, for tests of ports.
 pub fn world(key: &str, step: &str, order: &str) -> Call {
@@ -263,20 +263,20 @@ async fn one_attempt_holds_the_claim(database: &Arc<dyn Database>) {
         claims.claim(&call, attempt, lease, again).await.unwrap()
     };
     let (a, b) = tokio::join!(claim("a", lease, false), claim("b", lease, false));
-    let (owner, other, busy) = if a == MINE { ("a", "b", b) } else { ("b", "a", a) };
-    assert!([a, b].contains(&MINE) && matches!(busy, Claim::Busy(_)), "{a:?} {b:?}");
+    let (owner, other, busy) = if a == Claim::Mine { ("a", "b", b) } else { ("b", "a", a) };
+    assert!([a, b].contains(&Claim::Mine) && matches!(busy, Claim::Busy(_)), "{a:?} {b:?}");
     // The result was lost, and the client repeats the claim.
-    assert_eq!(claim(owner, lease, false).await, MINE);
+    assert_eq!(claim(owner, lease, false).await, Claim::Mine);
     // An attempt without the claim changes nothing.
     claims.free(&call, other).await.unwrap();
     claims.done(&call, other, "x").await.unwrap();
     assert!(matches!(claim(other, lease, true).await, Claim::Busy(_)));
     // The attempt certainly had no effect, and releases the claim.
     claims.free(&call, owner).await.unwrap();
-    assert_eq!(claim("c", Duration::ZERO, false).await, MINE);
+    assert_eq!(claim("c", Duration::ZERO, false).await, Claim::Mine);
     tokio::time::sleep(Duration::from_millis(20)).await;
     assert_eq!(claim("d", lease, false).await, Claim::Unknown);
-    assert_eq!(claim("d", lease, true).await, MINE);
+    assert_eq!(claim("d", lease, true).await, Claim::Mine);
     claims.done(&call, "d", "provider's id").await.unwrap();
     claims.free(&call, "d").await.unwrap();
     assert_eq!(claim("e", lease, true).await, Claim::Done);

@@ -49,7 +49,7 @@ pub(crate) async fn the_last_effect_and_its_note_are_one_statement(database: &Ar
     let claims = Claims::new(Arc::clone(database));
     let call = call_with_note("sent", "mail");
     let claim = claims.claim(&call, "a", Duration::from_secs(60), false).await.unwrap();
-    assert_eq!((claim, has_note(database, "sent", "mail").await), (MINE, false));
+    assert_eq!((claim, has_note(database, "sent", "mail").await), (Claim::Mine, false));
     claims.done(&call, "a", "id").await.unwrap();
     assert!(has_note(database, "sent", "mail").await);
     let again = claims.claim(&call, "b", Duration::from_secs(60), true).await.unwrap();
@@ -74,9 +74,6 @@ pub(crate) async fn the_last_effect_and_its_note_are_one_statement(database: &Ar
     assert!(matches!(busy, Claim::Busy(left) if left > Duration::from_secs(50)), "{busy:?}");
 }
 
-/// A claim without a time slot in the future.
-pub(crate) const MINE: Claim = Claim::Mine(Duration::ZERO);
-
 /// All processes together do not exceed the rate, and each effect keeps its time slot.
 pub(crate) async fn effects_have_time_slots(database: &Arc<dyn Database>) {
     let claims = Claims::new(Arc::clone(database)).limited_to(NonZeroU32::new(1));
@@ -87,10 +84,11 @@ pub(crate) async fn effects_have_time_slots(database: &Arc<dyn Database>) {
         slots.push(claims.claim(&call, "a", lease, false).await.unwrap());
     }
     let at = |claim: &Claim| match claim {
-        Claim::Mine(wait) | Claim::Later(wait) => wait.as_millis(),
+        Claim::Mine => 0,
+        Claim::Later(wait) => wait.as_millis(),
         other => panic!("{other:?}"),
     };
-    assert!(matches!(slots[0], Claim::Mine(_)) && at(&slots[0]) == 0, "{slots:?}");
+    assert_eq!(slots[0], Claim::Mine);
     assert!(matches!(slots[29], Claim::Later(_)), "{slots:?}");
     for (number, slot) in (0..).zip(&slots) {
         assert!(at(slot) <= 1_000 * number, "{slots:?}");
@@ -105,11 +103,17 @@ pub(crate) async fn effects_have_time_slots(database: &Arc<dyn Database>) {
     let now = "update oms_claims set slot_at = now() where step = 'last' and slot_at > now()";
     database.run(&Statement::default().sql(now)).await.unwrap();
     let due = claims.claim(&call, "c", lease, false).await.unwrap();
-    assert_eq!(due, MINE);
+    assert_eq!(due, Claim::Mine);
     // An attempt that had no effect takes a new slot.
     claims.free(&call, "c").await.unwrap();
     let later = claims.claim(&call, "d", lease, false).await.unwrap();
     assert!(matches!(later, Claim::Later(_)), "{later:?}");
+    // After a change of the rate, an effect does not keep a distant slot.
+    let distant = "update oms_claims set slot_at = now() + interval '1 hour' where state = 'free'";
+    database.run(&Statement::default().sql(distant)).await.unwrap();
+    let faster = Claims::new(Arc::clone(database)).limited_to(NonZeroU32::new(1_000));
+    let sooner = faster.claim(&call, "e", lease, false).await.unwrap();
+    assert!(at(&sooner) < 1_000, "{sooner:?}");
 }
 
 /// A waiting handler keeps its attempts until it is done with the order or parks it.
@@ -191,10 +195,12 @@ pub(crate) async fn a_role_has_its_latest_grants(database: &Arc<dyn Database>) {
     };
     let more = grants("every_type", &["INSERT", "SELECT"]);
     for _ in 0..2 {
-        set_role(&**database, "a \"role\"", "pass'word", &more).await.unwrap();
+        set_role(&**database, "a \"role\"", "pass'word", &more, false).await.unwrap();
         assert_eq!(held().await, ["every_type INSERT", "every_type SELECT"]);
     }
     let less = grants("oms_claims", &["SELECT"]);
-    set_role(&**database, "a \"role\"", "another", &less).await.unwrap();
+    set_role(&**database, "a \"role\"", "another", &less, true).await.unwrap();
+    assert_eq!(held().await.len(), 3, "the earlier privileges are kept");
+    set_role(&**database, "a \"role\"", "another", &less, false).await.unwrap();
     assert_eq!(held().await, ["oms_claims SELECT"]);
 }

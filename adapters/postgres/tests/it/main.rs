@@ -36,7 +36,7 @@ async fn a_role_logs_in_with_its_password_and_has_only_its_privileges() {
     let owner = Postgres::new(&server.address()).unwrap();
     migrate(&owner, std::iter::empty(), false).await.unwrap();
     let grants = Grants::from([("oms_branches".to_owned(), vec!["SELECT"])]);
-    set_role(&owner, PASSWORD_ROLE, "a-pass.word", &grants).await.unwrap();
+    set_role(&owner, PASSWORD_ROLE, "a-pass.word", &grants, false).await.unwrap();
     let address =
         |password: &str| server.address().replace("oms@", &format!("{PASSWORD_ROLE}:{password}@"));
     let ask = async |password: &str, table: &str| {

@@ -105,7 +105,7 @@ async fn a_password_is_bound_to_the_tls_connection() {
     let server = Server::with_tls(&programs);
     let owner = Postgres::new(&server.address()).unwrap();
     migrate(&owner, std::iter::empty(), false).await.unwrap();
-    set_role(&owner, PASSWORD_ROLE, "a-pass.word", &Grants::default()).await.unwrap();
+    set_role(&owner, PASSWORD_ROLE, "a-pass.word", &Grants::default(), false).await.unwrap();
     let address = |mode: &str| {
         let address = server.address().replace("oms@", &format!("{PASSWORD_ROLE}:a-pass.word@"));
         format!("{address}?channel_binding=require&sslmode={mode}")

@@ -125,7 +125,7 @@ pub struct ReceivedMessage {
     pub body: String,
 }
 
-/// What happened to an e-mail after it was sent.
+/// An event of an e-mail after an attempt to send it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MailEvent {
     /// The provider accepted the e-mail.
@@ -164,7 +164,7 @@ pub struct MailAttempt {
     pub provider_id: String,
 }
 
-/// The notes on what happened to e-mails after they were sent.
+/// The record of the events of e-mails.
 pub trait MailEvents: Send + Sync {
     /// Records an event. `detail` describes it without personal data. [`MailEvent::Sent`] also
     /// settles the claim of the attempt: its outcome is no longer unknown.
@@ -227,7 +227,7 @@ pub trait Branches: Send + Sync {
 
     /// Notes that a handler waits before it processes an order again, with the cause and the reason
     /// of the last failure. `attempts` is the text that [`attempts`](Self::attempts) returns then.
-    /// Does not overwrite a note that the handler is done.
+    /// Returns `false`, and notes nothing, if the handler is done with the order.
     fn waiting<'a>(
         &'a self,
         pipeline: &'a str,
@@ -235,7 +235,7 @@ pub trait Branches: Send + Sync {
         note: &'a DoneNote,
         failure: (&'a str, &'a str),
         attempts: &'a str,
-    ) -> Io<'a, ()>;
+    ) -> Io<'a, bool>;
 
     /// Returns the attempts of a handler that waits before it processes an order again; `None` if
     /// the handler does not wait.

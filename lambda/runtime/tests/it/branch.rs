@@ -236,7 +236,7 @@ async fn an_e_mail_beyond_the_rate_is_delayed_without_an_attempt() {
     let (key, body) = order();
     shop.intake().put(&key, &body).await;
     let confirm = shop.branch("customer-communications");
-    shop.ask("insert into oms_slots values ('mail', now() + interval '1 hour')").await;
+    shop.ask("insert into oms_slots values ('mail', now() + interval '1 hour', 100)").await;
     let mut message = received(&key);
     for count in 1..6 {
         message[0].delivery = Some(Delivery { receipt: "r".to_owned(), count });

@@ -138,7 +138,7 @@ async fn an_order_that_sqs_gave_up_on_is_parked() {
     assert_eq!(letter["oms"]["cause"], "deliveries");
     assert_eq!(letters[1], noted);
     assert_eq!(shop.take(url).await, None);
-    // If the handler is done with the order, the dead letter means nothing.
+    // If the handler is done with the order, the dead letter is deleted.
     shop.branch("initiate-billing").event(&received(&key), distant_deadline()).await;
     queue.send(given_up, None).await.unwrap();
     assert_eq!(search.event(distant_deadline()).await.unwrap()["parked"], 0);
