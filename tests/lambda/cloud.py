@@ -3,6 +3,7 @@
 import argparse
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -105,11 +106,15 @@ class Cloud:
             *[word for name, value in self.environment_of_functions().items() for word in ("--function-env", f"{name}={value}")],
         ], stdin=subprocess.PIPE)
         code = {}
-        for name in self.handlers():
+        template = (self.args.generated / "template.yaml").read_text(encoding="utf-8")
+        functions = re.findall(r"^  (\w+):\n    Type: AWS::Serverless::Function\n(?:     .*\n|    \w.*\n)*?      CodeUri: handlers/([^/]+)/", template, re.M)
+        if sorted(name for _, name in functions) != self.handlers():
+            raise Failed(f"the functions of the template are not the handlers: {functions}")
+        for function, name in functions:
             place = self.folder / "code" / name
             place.mkdir(parents=True)
             shutil.copy(self.args.built / name, place / "bootstrap")
-            code["".join(part.capitalize() for part in name.split("-"))] = place
+            code[function] = place
         text = package.package(self.args.generated / "template.yaml", self.client("s3"), "oms-code", code)
         begun = time.monotonic()
         # Disable the throttling of the stage: the number of answers with 429 must not depend on the speed of the machine.
