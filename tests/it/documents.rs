@@ -66,6 +66,13 @@ fn paths_in_the_architecture_document_exist() {
 #[test]
 fn lists_of_step_kinds_are_complete() {
     let kinds: BTreeSet<&str> = oms_steps::ALL.iter().map(|kind| kind.name()).collect();
+    // Generated handlers name the type of a kind: `TextUpper` for `text.upper`.
+    let source = document("steps/src/lib.rs");
+    for kind in &kinds {
+        let words = kind.split('.').map(|word| word[..1].to_uppercase() + &word[1..]);
+        let name = words.collect::<String>();
+        assert!(source.contains(&format!("::{name};")), "the type of `{kind}` must be `{name}`");
+    }
     let readme = document("README.md");
     let list = readme.split_once("The step kinds are ").unwrap().1;
     let listed: BTreeSet<&str> = quoted(list.split_once(". `oms steps`").unwrap().0).collect();

@@ -36,6 +36,7 @@ mod row_refresh;
 mod sarif;
 mod serve;
 mod smtp;
+mod step_result;
 mod steps;
 mod third_party_mails;
 mod upgrade;

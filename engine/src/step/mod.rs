@@ -14,8 +14,8 @@
 //! * [`Step::run`] runs an attempt. It has effects only through [`StepContext::effects`]. If it is
 //!   repeated with the same [`crate::effects::Call::key`], the repetition must not change anything.
 //!
-//! To add a kind, write a crate that lists it next to the shipped kinds and calls the same `main`.
-//! See `examples/custom-kind`. The engine stores kinds in type-erased form, as [`StepKind`]s in a
+//! To use your own kind, write a crate that lists it next to the shipped kinds and calls the same
+//! `main`: see `examples/custom-kind`. `CONTRIBUTING.md` describes how to add a kind to `oms`. The engine stores kinds in type-erased form, as [`StepKind`]s in a
 //! [`Registry`].
 
 mod context;
