@@ -113,7 +113,8 @@ exec {shutil.which("curl")} --silent --show-error "${{words[@]}}"
         (self.args.generated / "order.json").write_bytes(order)
         customers = (ROOT / "pipelines/storefront/customers.ndjson").read_bytes()
         (self.args.generated / "rows.ndjson").write_bytes(customers)
-        for command in self.read()["Deploy"]:
+        readme = self.read()
+        for command in [*readme["Set up the shell"], *readme["Deploy"]]:
             if command == "sam deploy\n":
                 command = f"sam deploy --parameter-overrides {PARAMETERS}\n"
             if command.startswith("oms db migrate"):
