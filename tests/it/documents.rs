@@ -69,8 +69,12 @@ fn lists_of_step_kinds_are_complete() {
     // Generated handlers name the type of a kind: `TextUpper` for `text.upper`.
     let source = document("steps/src/lib.rs");
     for kind in &kinds {
-        let words = kind.split('.').map(|word| word[..1].to_uppercase() + &word[1..]);
-        let name = words.collect::<String>();
+        let words = kind.split('.').flat_map(|word| {
+            let mut letters = word.chars();
+            let first = letters.next().map(|first| first.to_ascii_uppercase());
+            first.into_iter().chain(letters)
+        });
+        let name: String = words.collect();
         assert!(source.contains(&format!("::{name};")), "the type of `{kind}` must be `{name}`");
     }
     let readme = document("README.md");

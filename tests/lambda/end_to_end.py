@@ -9,7 +9,7 @@ storefront's samples.
 The test starts the AWS emulator and the Data API with its own PostgreSQL, and queries S3, the database and SES. The results of the handlers
 must equal those of a local `oms run` with the same orders: answers, bills, objects, mails, and parked orders. Then each handler is notified
 again of every order that is not parked, in a different sequence, and nothing may change. Finally, an order waits while newer exchange rates
-are stored.
+are stored, SQS gives up on an order, an e-mail exceeds the sending rate, and SES reports a bounce and an e-mail whose outcome was unknown.
 """
 
 import base64

@@ -18,7 +18,7 @@ import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from cloud import BILLS, ROOT, STOREFRONT, Cloud, Failed, arguments, check
+from cloud import BILLS, ROOT, Cloud, Failed, arguments, check
 from machine import by_id, normal
 
 STACK = "storefront"

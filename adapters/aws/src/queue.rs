@@ -45,35 +45,6 @@ impl SqsQueue {
     pub fn new(session: &Session, queue: String) -> Self {
         Self { client: Client::new(&session.0), queue }
     }
-
-    /// Examines the whole queue, and deletes the messages for which `matches` returns true.
-    ///
-    /// # Errors
-    /// Returns an error if SQS fails. Messages that were already deleted stay deleted.
-    pub async fn delete_matching(&self, matches: impl Fn(&str) -> bool) -> Result<u64, StepError> {
-        let mut taken = 0;
-        let mut left = BTreeMap::new();
-        // If a message arrives a second time, the whole queue has been examined.
-        let mut again = false;
-        while !again {
-            let messages = self.receive().await?;
-            if messages.is_empty() {
-                break;
-            }
-            for ReceivedMessage { id, receipt, body } in messages {
-                if matches(&body) {
-                    self.delete(&receipt).await?;
-                    taken += 1;
-                } else {
-                    again |= left.insert(id, (receipt, Duration::ZERO)).is_some();
-                }
-            }
-        }
-        // An error is ignored, because the messages become visible after the timeout anyway.
-        let left: Vec<(String, Duration)> = left.into_values().collect();
-        let _visible = self.deliver_after(&left).await;
-        Ok(taken)
-    }
 }
 
 impl Queue for SqsQueue {

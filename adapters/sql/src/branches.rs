@@ -1,6 +1,6 @@
 //! Handlers' notes: which handler has completed or parked which order, or waits for its next
-//! attempt. If the last step of a
-//! handler is a single statement, the same statement also writes the note.
+//! attempt. If the last step of a handler is a single statement, the same statement also writes the
+//! note.
 
 use std::sync::Arc;
 
@@ -176,7 +176,8 @@ impl Branches for SqlBranches {
         objects: &'a [&'a str],
     ) -> Io<'a, Vec<MissingNote>> {
         Box::pin(async move {
-            // A handler that waits writes its note at least once a day. Lists are passed as JSON, because the RDS Data API does not support arrays.
+            // A handler that waits writes its note at least once a day. Lists are passed as JSON,
+            // because the RDS Data API does not support arrays.
             let list = |texts: &[&str]| Json::from(texts.to_vec()).to_string();
             let statement = Statement::default()
                 .sql("select o.object, h.handler from jsonb_array_elements_text(cast(")

@@ -1,6 +1,8 @@
-//! The tables of `oms` itself: claims and the next time slot for an e-mail, completed effects that
-//! must not be repeated, what happened to e-mails after they were sent, handlers' notes, the progress of the search for lost orders, and versions
-//! of rows.
+//! The tables of `oms` itself, for:
+//!
+//! * claims, the next time slot of an e-mail, and events of e-mails,
+//! * completed effects that must not be repeated, and versions of rows,
+//! * handlers' notes, and the progress of the search for lost orders.
 
 use std::collections::BTreeSet;
 

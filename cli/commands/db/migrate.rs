@@ -8,7 +8,7 @@ use oms_sql::SchemaChange;
 use oms_sqlite::{DATABASE_FILE, Database};
 
 use crate::check;
-use crate::exit;
+use crate::exit::{self, Usage};
 use crate::output;
 use crate::targets::effect_target::TargetOption;
 use crate::targets::state::directory;
@@ -44,7 +44,7 @@ pub(crate) struct Args {
     allow_destructive: bool,
     /// Keep the privileges of database roles that the pipeline no longer needs
     ///
-    /// Handlers of the earlier version may still use them.
+    /// Handlers of the earlier version may still use them. Requires `--target aws`.
     #[arg(long, requires = "target", conflicts_with = "plan")]
     keep_privileges: bool,
     #[command(flatten)]
@@ -71,6 +71,10 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         });
         return Ok(exit::SUCCESS);
     };
+    if keep_privileges && external.remote.name != "aws" {
+        let message = "`--keep-privileges` is for `--target aws`, where the handlers have roles";
+        return Err(Usage(message.to_owned()).into());
+    }
     if only_plan {
         for SchemaChange { statement, destructive } in external.schema_changes(&plan)? {
             let mark =

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use oms_aws::{DataApi, SqsQueue};
-use oms_engine::effects::{OrderLocation, Queue as _, cause};
+use oms_engine::effects::{OrderLocation, Queue as _, cause, examine};
 use oms_engine::plan::{Branch, Choreography, Plan, Target, choreography};
 use oms_engine::run::{RunState, run_id};
 use oms_engine::step::StepKind;
@@ -262,7 +262,7 @@ impl Stack {
                 claimed.iter().all(|object| objects.contains(object.key.as_str()))
             })
         };
-        queue.delete_matching(matches).await?;
+        examine(&queue, || true, async |body| Ok(matches(body))).await?;
         Ok(())
     }
 

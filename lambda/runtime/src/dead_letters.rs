@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oms_engine::effects::{
-    Branches, DoneNote, OrderLocation, Queue, ReceivedMessage, StepError, cause,
-};
+use oms_engine::effects::{Branches, DoneNote, OrderLocation, Queue, StepError, cause, examine};
 use oms_engine::plan::ObjectKey;
 use serde_json::Value as Json;
 
@@ -38,33 +36,21 @@ impl DeadLetters {
     pub(crate) async fn note(&self, deadline: Timestamp) -> Result<u64, StepError> {
         let mut noted = 0;
         for (handler, queue) in &self.queues {
-            let mut left: BTreeMap<String, (String, Duration)> = BTreeMap::new();
-            // If a message arrives a second time, the whole queue has been examined.
-            let mut again = false;
-            while !again && time_left(deadline) > MARGIN {
-                let messages = queue.receive().await?;
-                if messages.is_empty() {
-                    break;
+            let goes_on = || time_left(deadline) > MARGIN;
+            let examined = examine(&**queue, goes_on, async |body| {
+                let body: Json = serde_json::from_str(body).unwrap_or_default();
+                if body.get("oms").is_some() {
+                    return Ok(false);
                 }
-                for ReceivedMessage { id, receipt, body } in messages {
-                    let body: Json = serde_json::from_str(&body).unwrap_or_default();
-                    let unreadable = orders_of(&body).is_empty();
-                    if unreadable {
-                        let fields = [("pipeline", &*self.pipeline), ("handler", handler)];
-                        log::log_line("error", "a dead letter names no order", &fields);
-                    }
-                    if unreadable || body.get("oms").is_some() {
-                        again |= left.insert(id, (receipt, Duration::ZERO)).is_some();
-                        continue;
-                    }
-                    noted += self.replace(handler, &**queue, &body).await?;
-                    queue.delete(&receipt).await?;
+                if orders_of(&body).is_empty() {
+                    let fields = [("pipeline", &*self.pipeline), ("handler", handler)];
+                    log::log_line("error", "a dead letter names no order", &fields);
+                    return Ok(false);
                 }
-            }
-            let left: Vec<(String, Duration)> = left.into_values().collect();
-            // An error is ignored, because the messages become visible after a minute anyway. After
-            // that, SQS no longer knows their receipts.
-            let _visible = queue.deliver_after(&left).await;
+                noted += self.replace(handler, &**queue, &body).await?;
+                Ok(true)
+            });
+            examined.await?;
         }
         Ok(noted)
     }

@@ -91,7 +91,7 @@ impl ReconcileHandler {
         // A failure of one search must not prevent the other.
         let parked = self.dead_letters.note(deadline).await;
         let compared = self.compare(deadline).await?;
-        log::json(&log_line_of(self.plan.name(), &compared));
+        log::json(&comparison_line(self.plan.name(), &compared));
         let parked = parked?;
         let Comparison { orders, missing, all } = compared;
         Ok(json!({ "parked": parked, "orders": orders, "missing": missing, "all": all }))
@@ -173,7 +173,7 @@ pub(crate) fn time_left(deadline: Timestamp) -> Duration {
 }
 
 /// Returns the log line of a comparison, with its metrics.
-fn log_line_of(pipeline: &str, compared: &Comparison) -> Json {
+fn comparison_line(pipeline: &str, compared: &Comparison) -> Json {
     let count = |name, value: u64| log::Metric {
         name,
         unit: "Count",

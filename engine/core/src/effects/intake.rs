@@ -1,8 +1,7 @@
-//! Ports of an intake and its handlers besides those of steps: stored orders, messages, and the
-//! notes of handlers on orders.
+//! Ports of an intake and its handlers besides those of steps: stored orders, events of e-mails, and
+//! the notes of handlers on orders.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -95,34 +94,6 @@ pub struct ListedOrder {
     pub object: String,
     /// The time when the object was stored.
     pub stored_at: Timestamp,
-}
-
-/// A queue of messages: the orders of a handler, or its dead letters.
-pub trait Queue: Send + Sync {
-    /// Sends a message. `cause` is given for dead letters.
-    fn send<'a>(&'a self, body: String, cause: Option<&'a str>) -> Io<'a, ()>;
-
-    /// Receives some messages; none if the queue is empty. They are invisible to other consumers
-    /// for a minute.
-    fn receive(&self) -> Io<'_, Vec<ReceivedMessage>>;
-
-    /// Deletes a message that was received.
-    fn delete<'a>(&'a self, receipt: &'a str) -> Io<'a, ()>;
-
-    /// Delivers messages that were received again after the given times. Each is identified by its
-    /// receipt handle.
-    fn deliver_after<'a>(&'a self, messages: &'a [(String, Duration)]) -> Io<'a, ()>;
-}
-
-/// A message that was received from a queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReceivedMessage {
-    /// The id of the message.
-    pub id: String,
-    /// The receipt handle, which identifies this delivery.
-    pub receipt: String,
-    /// The text.
-    pub body: String,
 }
 
 /// An event of an e-mail after an attempt to send it.

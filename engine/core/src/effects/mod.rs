@@ -12,6 +12,7 @@ mod error;
 mod intake;
 pub mod memory;
 mod ports;
+mod queue;
 mod reads;
 mod run_state;
 
@@ -20,11 +21,12 @@ pub use erase::Erase;
 pub use error::{Class, StepError, cause};
 pub use intake::{
     Branches, DoneNote, ListedOrder, MailAttempt, MailEvent, MailEvents, MissingNote,
-    OrderLocation, Orders, Queue, RateFile, ReceivedMessage, StoreResult, StoredOrder,
+    OrderLocation, Orders, RateFile, StoreResult, StoredOrder,
 };
 pub use ports::{
     Call, Effects, ExternalPorts, InsertResult, Io, Mailer, Message, ObjectStore, OutcomeUnknown,
     PendingPermit, Permit, Put, RunInfo, Tables, Topic, World,
 };
+pub use queue::{Queue, ReceivedMessage, examine};
 pub use reads::{Reads, TableNames};
 pub use run_state::{RunState, run_id};
