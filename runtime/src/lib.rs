@@ -20,8 +20,8 @@ pub use admission::{Order, OrderReply, Settings, Work, WorkResult};
 pub use bundles::Bundles;
 pub use export::{Export, NotExported, write_mail, write_object};
 pub use operations::{
-    CancelError, Candidate, ErasedData, ForgetResult, HeldDecision, KeptRun, NotCancelled,
-    NotRetried, OperationError, RetryError,
+    CANDIDATES_MAX, CancelError, Candidate, ErasedData, ForgetResult, HeldDecision, KeptRun,
+    NotCancelled, NotRetried, OperationError, RetryError, add_emails, find_customer,
 };
 pub use run::{
     HeldMail, NextAttempt, PersonalData, StepDetails, StepEvent, StepStatus, events, held_mails,

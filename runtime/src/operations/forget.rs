@@ -16,6 +16,7 @@ use oms_sqlite::{Error, Reader, RunRow, TableCustomers, erasure, personal_lines}
 use serde::{Deserialize, Serialize};
 
 use crate::bundles::Bundles;
+use crate::operations::find_customer::{add_emails, find_customer};
 use crate::run::run_locks::RunLock;
 use crate::runner::Runner;
 
@@ -25,7 +26,7 @@ const RUNS: usize = 500;
 const KEYS_MAX: usize = 20;
 /// Maximum number of customers that are listed if the argument only occurs within their personal
 /// data.
-const CANDIDATES_MAX: usize = 20;
+pub const CANDIDATES_MAX: usize = 20;
 
 /// The result of a request to erase a customer's personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +79,29 @@ pub struct KeptRun {
 }
 
 impl ErasedData {
-    fn add(&mut self, rows: RowCounts) {
+    /// Returns the data of a customer, without runs and rows.
+    pub fn of(customer: &Customer, plan: &Plan) -> Self {
+        let unlinked =
+            plan.tables().iter().filter(|table| table.is_personal() && !table.names_customers());
+        Self {
+            customers: customer.ids().iter().cloned().collect(),
+            unlinked: unlinked.map(|table| table.name.to_string()).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Adds deleted runs by their keys.
+    pub fn add_runs<'k>(&mut self, keys: impl IntoIterator<Item = &'k String>) {
+        for key in keys {
+            self.runs += 1;
+            if self.keys.len() < KEYS_MAX {
+                self.keys.push(key.clone());
+            }
+        }
+    }
+
+    /// Adds erased rows.
+    pub fn add(&mut self, rows: RowCounts) {
         for (table, count) in rows.into_iter().filter(|(_, count)| *count > 0) {
             *self.rows.entry(table).or_default() += count;
         }
@@ -167,9 +190,7 @@ impl Runner {
         let busy = batch.iter().filter(|row| !chunk.iter().any(|known| known.id == row.id));
         let busy = busy.map(|row| KeptRun { key: row.key.clone(), state: RunState::InProgress });
         erased.kept.extend(busy);
-        erased.runs += chunk.len() as u64;
-        let room = KEYS_MAX.saturating_sub(erased.keys.len());
-        erased.keys.extend(chunk.iter().take(room).map(|row| row.key.clone()));
+        erased.add_runs(chunk.iter().map(|row| &row.key));
         if self.driver.remote.is_some() {
             erased.add(self.erase_remote_runs(plan, &chunk, EraseMode::Erase).await?);
         }
@@ -187,28 +208,15 @@ impl Runner {
         if plan.order().schema().customer().is_empty() {
             return Ok(Err(ForgetResult::Undeclared));
         }
-        let (mut named, mut customer) = (Customer::named(who), Customer::default());
-        let rows = self.identities(plan, &named).await?;
-        let mut is_id = rows.iter().any(|identity| named.has_id_of(identity));
-        if !is_id {
-            self.each_order(plan, |_, identity, _| is_id |= named.has_id_of(identity))?;
-        }
-        if is_id {
-            // The value may also be the address of another customer, who can be identified by id.
-            named = named.by_id_only();
-        }
-        for identity in rows {
-            customer.add_matching(&named, &identity);
-        }
-        self.each_order(plan, |_, identity, _| customer.add_matching(&named, identity))?;
-        if customer.is_empty() {
+        let orders = |each: &mut dyn FnMut(&Identity)| {
+            self.each_order(plan, |_, identity, _| each(identity))
+        };
+        let rows = self.identities(plan, &Customer::named(who)).await?;
+        let Some(mut customer) = find_customer(who, &rows, orders)? else {
             return Ok(Err(ForgetResult::Unknown(self.candidates(plan, who)?)));
-        }
-        // An order without a customer id belongs to the customer with the same e-mail address.
-        for identity in self.identities(plan, &customer).await? {
-            customer.add_emails(&identity);
-        }
-        self.each_order(plan, |_, identity, _| customer.add_emails(identity))?;
+        };
+        let rows = self.identities(plan, &customer).await?;
+        add_emails(&mut customer, &rows, orders)?;
         Ok(Ok(customer))
     }
 
@@ -261,16 +269,10 @@ impl Runner {
         let runs = self.read(|reader, _| RunRow::load_all(reader, &ids))?;
         let (ended, open): (Vec<RunRow>, Vec<RunRow>) =
             runs.into_iter().partition(|row| has_ended(row.state));
-        let unlinked =
-            plan.tables().iter().filter(|table| table.is_personal() && !table.names_customers());
-        let erased = ErasedData {
-            customers: customer.ids().iter().cloned().collect(),
-            runs: ended.len() as u64,
-            keys: ended.iter().take(KEYS_MAX).map(|row| row.key.clone()).collect(),
-            rows: RowCounts::new(),
-            kept: open.into_iter().map(|row| KeptRun { key: row.key, state: row.state }).collect(),
-            unlinked: unlinked.map(|table| table.name.to_string()).collect(),
-        };
+        let mut erased = ErasedData::of(customer, plan);
+        erased.add_runs(ended.iter().map(|row| &row.key));
+        erased.kept =
+            open.into_iter().map(|row| KeptRun { key: row.key, state: row.state }).collect();
         Ok((ended, erased))
     }
 

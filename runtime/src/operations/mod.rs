@@ -3,11 +3,13 @@
 pub(crate) mod cancel;
 mod customers;
 mod error;
+pub(crate) mod find_customer;
 pub(crate) mod forget;
 mod prune;
 pub(crate) mod retry;
 
 pub use cancel::{CancelError, NotCancelled};
 pub use error::OperationError;
-pub use forget::{Candidate, ErasedData, ForgetResult, KeptRun};
+pub use find_customer::{add_emails, find_customer};
+pub use forget::{CANDIDATES_MAX, Candidate, ErasedData, ForgetResult, KeptRun};
 pub use retry::{HeldDecision, NotRetried, RetryError};
