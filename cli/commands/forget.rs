@@ -5,6 +5,7 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use oms_engine::step::StepKind;
+use oms_engine::table::EraseMode;
 use oms_engine::value::{format_count, format_quantity};
 use oms_runtime::control::{Request, Response};
 use oms_runtime::{Candidate, ErasedData, ForgetResult, Runner};
@@ -18,6 +19,7 @@ use crate::runtime;
 use crate::targets::effect_target::TargetOption;
 use crate::targets::email_destination::MailOption;
 use crate::targets::operation::{LocalContext, in_server_or_here};
+use crate::targets::stack::Stack;
 use crate::targets::state::{ResolvedState, StateArgs};
 
 /// Erase a customer's personal data and keep the amounts
@@ -35,8 +37,11 @@ use crate::targets::state::{ResolvedState, StateArgs};
 /// customer's rows, and exits with code 1. When these runs are completed or cancelled, run the
 /// command again.
 ///
+/// With `--target lambda`, reads all stored orders, and erases those of the customer with all their
+/// versions. Keeps the handlers' notes on them.
+///
 /// Lists what it erases and asks for confirmation. Without a terminal, `--yes` is required.
-/// Exported files, seed files, backups and objects on S3 are not erased.
+/// Exported files, seed files and backups are not erased, nor objects on S3 with `--target aws`.
 ///
 /// Example: oms forget pipelines/storefront.yaml VINET --dry-run
 #[derive(clap::Args, Debug)]
@@ -58,8 +63,9 @@ pub(crate) struct Args {
     format: Format,
 }
 
-/// The owner of the state: a server, or this process.
+/// The owner of the state: a deployed pipeline, a server, or this process.
 enum Owner<'a> {
+    Stack(Box<Stack>),
     Server(&'a Path),
     Here {
         runner: Box<Runner>,
@@ -71,6 +77,7 @@ enum Owner<'a> {
 impl Owner<'_> {
     fn forget(&self, who: &str) -> anyhow::Result<ForgetResult> {
         match self {
+            Self::Stack(stack) => stack.forget(who, EraseMode::Erase),
             Self::Server(directory) => {
                 let request = Request::Forget { who: who.to_owned(), dry_run: false };
                 in_server_or_here(directory, &request, result, || {
@@ -100,13 +107,43 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     if who.trim().is_empty() {
         return Err(Usage("the id or e-mail address of the customer is empty".to_owned()).into());
     }
+    let listed = match effects.stack(mail)? {
+        Some(place) => {
+            let Some(stack) = place.open(&found, kinds)? else { return Ok(exit::FINDINGS) };
+            let listed = stack.forget(who, EraseMode::Count)?;
+            Some((Owner::Stack(Box::new(stack)), listed))
+        }
+        None => list_here(&found, who, dry_run, mail, &effects, kinds)?,
+    };
+    let Some((owner, listed)) = listed else { return Ok(exit::FINDINGS) };
+    let shown = found.shown() + &effects.shown();
+    let code = match dry_run {
+        true => show(&listed, &shown, format),
+        false => confirm_and_erase(&owner, &shown, who, listed, Options { yes, format }),
+    };
+    if let Owner::Here { runner, _copy } = owner {
+        runner.close()?;
+    }
+    code
+}
+
+/// Lists what would be erased from a state directory. Returns `None` if the pipeline has findings,
+/// which were printed.
+fn list_here<'a>(
+    found: &'a ResolvedState,
+    who: &str,
+    dry_run: bool,
+    mail: MailOption,
+    effects: &TargetOption,
+    kinds: &[StepKind],
+) -> anyhow::Result<Option<(Owner<'a>, ForgetResult)>> {
     // A state directory that does not exist is not created.
     drop(found.read(kinds)?);
     let directory = found.directory.as_path();
-    let request = Request::Forget { who: who.clone(), dry_run: true };
+    let request = Request::Forget { who: who.to_owned(), dry_run: true };
     let accept = |response| Some(Some((Owner::Server(directory), result(response)?)));
-    let listed = in_server_or_here(directory, &request, accept, || {
-        let Some(context) = LocalContext::new(&found, mail, &effects, kinds)? else {
+    in_server_or_here(directory, &request, accept, || {
+        let Some(context) = LocalContext::new(found, mail, effects, kinds)? else {
             return Ok(None);
         };
         // Opening a state creates tables and loads seeds, so a dry run works on a copy.
@@ -114,16 +151,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let runner = context.open(copy.as_ref().map_or(directory, TempDir::path))?;
         let listed = runtime::current_thread()?.block_on(runner.would_forget(who))?;
         Ok(Some((Owner::Here { runner: Box::new(runner), _copy: copy }, listed)))
-    })?;
-    let Some((owner, listed)) = listed else { return Ok(exit::FINDINGS) };
-    let code = match dry_run {
-        true => show(&listed, &found, format),
-        false => confirm_and_erase(&owner, &found, who, listed, Options { yes, format }),
-    };
-    if let Owner::Here { runner, _copy } = owner {
-        runner.close()?;
-    }
-    code
+    })
 }
 
 /// Copies a state to a temporary directory.
@@ -140,30 +168,30 @@ struct Options {
 }
 
 /// Shows what would be erased.
-fn show(listed: &ForgetResult, found: &ResolvedState, format: Format) -> anyhow::Result<u8> {
-    let ForgetResult::Found(listed) = listed else { return report_unknown(listed, found, format) };
+fn show(listed: &ForgetResult, shown: &str, format: Format) -> anyhow::Result<u8> {
+    let ForgetResult::Found(listed) = listed else { return report_unknown(listed, shown, format) };
     match format {
         Format::Json => output::json(&as_json(listed, true))?,
         Format::Human => output::result(&list(listed))?,
     }
-    report_remaining(listed, found);
+    report_remaining(listed, shown);
     Ok(code(listed))
 }
 
 /// Shows what would be erased, asks for confirmation, and erases it.
 fn confirm_and_erase(
     owner: &Owner<'_>,
-    found: &ResolvedState,
+    shown: &str,
     who: &str,
     listed: ForgetResult,
     options: Options,
 ) -> anyhow::Result<u8> {
     let listed = match listed {
         ForgetResult::Found(listed) => listed,
-        other => return report_unknown(&other, found, options.format),
+        other => return report_unknown(&other, shown, options.format),
     };
     output::message(list(&listed).trim_end());
-    report_remaining(&listed, found);
+    report_remaining(&listed, shown);
     let is_nothing = listed.runs == 0 && listed.rows.is_empty();
     if !is_nothing && !options.yes && !confirm()? {
         output::message("nothing was erased");
@@ -171,7 +199,7 @@ fn confirm_and_erase(
     }
     let done = match owner.forget(who)? {
         ForgetResult::Found(done) => done,
-        other => return report_unknown(&other, found, options.format),
+        other => return report_unknown(&other, shown, options.format),
     };
     match options.format {
         Format::Json => output::json(&as_json(&done, false))?,
@@ -182,7 +210,7 @@ fn confirm_and_erase(
         ))?,
     }
     if done.kept.len() > listed.kept.len() {
-        report_remaining(&done, found);
+        report_remaining(&done, shown);
     }
     Ok(code(&done))
 }
@@ -238,25 +266,20 @@ fn list(erased: &ErasedData) -> String {
 }
 
 /// Prints the runs that are kept, and how to end them.
-fn report_remaining(erased: &ErasedData, found: &ResolvedState) {
+fn report_remaining(erased: &ErasedData, shown: &str) {
     for kept in &erased.kept {
         let state = kept.state.as_str().replace('_', " ");
         output::message(&format!("run {} is kept, because it is {state}", kept.key));
     }
     if !erased.kept.is_empty() {
         output::message(&format!(
-            "the customer's rows are kept until these runs are completed or cancelled; use `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again",
-            shown = found.shown()
+            "the customer's rows are kept until these runs are completed or cancelled; use `oms runs retry {shown} KEY` or `oms runs cancel {shown} KEY`, then run `oms forget` again"
         ));
     }
 }
 
 /// Prints why nothing is erased, and what to do.
-fn report_unknown(
-    result: &ForgetResult,
-    found: &ResolvedState,
-    format: Format,
-) -> anyhow::Result<u8> {
+fn report_unknown(result: &ForgetResult, shown: &str, format: Format) -> anyhow::Result<u8> {
     let candidates: &[Candidate] = match result {
         ForgetResult::Unknown(candidates) => candidates,
         ForgetResult::Undeclared | ForgetResult::Found(_) => &[],
@@ -287,8 +310,7 @@ fn report_unknown(
     }
     if !candidates.is_empty() {
         output::message(&format!(
-            "help: to erase one of these customers, run `oms forget {} ID` with the customer's id or e-mail address",
-            found.shown()
+            "help: to erase one of these customers, run `oms forget {shown} ID` with the customer's id or e-mail address"
         ));
     }
     Ok(exit::FINDINGS)

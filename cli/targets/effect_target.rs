@@ -1,19 +1,20 @@
 //! The target of the steps' effects: this machine, a PostgreSQL server, or AWS.
 
-#[cfg(any(feature = "postgres", feature = "aws"))]
 use std::sync::Arc;
 
 use oms_engine::plan::Target;
 #[cfg(any(feature = "postgres", feature = "aws"))]
 use oms_runtime::Remote;
+use oms_sql::Database;
 #[cfg(any(feature = "postgres", feature = "aws"))]
-use oms_sql::{Database, SqlTables};
+use oms_sql::SqlTables;
 
 use crate::exit::Usage;
 #[cfg(feature = "aws")]
 use crate::targets::cloud::Cloud;
+use crate::targets::email_destination::MailOption;
 use crate::targets::external::ExternalTarget;
-use crate::targets::stack::StackOption;
+use crate::targets::stack::StackPlace;
 
 /// The options for the target of effects.
 #[derive(clap::Args, Clone, Debug)]
@@ -45,7 +46,7 @@ pub(crate) enum EffectTarget {
     Postgres,
     /// Amazon S3, SNS, Aurora and SES
     Aws,
-    /// Handlers of `oms generate lambda`; only for `oms runs list`, `show` and `retry`
+    /// Handlers of `oms generate lambda`; for `oms runs`, `oms forget` and `oms db export`
     Lambda,
 }
 
@@ -133,9 +134,32 @@ impl TargetOption {
         }
     }
 
-    /// Returns the options for requests to the handlers, if they run the orders.
-    pub(crate) fn stack(&self) -> Option<StackOption> {
-        (self.target == EffectTarget::Lambda).then(|| StackOption::lambda(self.resources.clone()))
+    /// Returns the deployed pipeline, or `None` for another target.
+    ///
+    /// # Errors
+    /// Returns an error if the destination of e-mails is given, which the handlers do not have.
+    pub(crate) fn stack(&self, mail: MailOption) -> anyhow::Result<Option<StackPlace>> {
+        if self.target != EffectTarget::Lambda {
+            return Ok(None);
+        }
+        if !mail.is_default() {
+            return Err(Usage("`--mail` has no effect with `--target lambda`".to_owned()).into());
+        }
+        Ok(Some(StackPlace { resources: self.resources.clone() }))
+    }
+
+    /// Returns the database with the tables, or `None` if they are in the state directory.
+    ///
+    /// # Errors
+    /// Returns an error if this program was built without the target, or an option is missing.
+    pub(crate) fn database(&self) -> anyhow::Result<Option<Arc<dyn Database>>> {
+        match self.target {
+            #[cfg(feature = "aws")]
+            EffectTarget::Lambda => Ok(Some(self.aws()?.database)),
+            #[cfg(not(feature = "aws"))]
+            EffectTarget::Lambda => Err(Usage::not_built("aws").into()),
+            _ => Ok(self.external()?.map(|external| external.database)),
+        }
     }
 
     #[cfg(feature = "postgres")]

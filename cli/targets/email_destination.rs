@@ -47,6 +47,11 @@ impl MailOption {
         }
     }
 
+    /// Returns whether the option is not given.
+    pub(crate) const fn is_default(self) -> bool {
+        self.mail.is_none()
+    }
+
     /// Returns the option for a suggested command, with a leading space.
     pub(crate) const fn shown(self) -> &'static str {
         match self.mail {

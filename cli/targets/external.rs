@@ -103,7 +103,7 @@ impl ExternalTarget {
         Ok(0)
     }
 
-    /// Imports rows into a table one after the other. A row replaces the one with the same key.
+    /// Imports rows into a table. A row replaces the one with the same key.
     ///
     /// # Errors
     /// Returns an error if the database rejects a row. The rows before it are imported.
@@ -113,18 +113,9 @@ impl ExternalTarget {
         table: &TableDef,
         rows: &[Value],
     ) -> anyhow::Result<()> {
-        use anyhow::Context as _;
-
         let contended = plan.contended_tables().contains(&table.name);
-        runtime::current_thread()?.block_on(async {
-            for (at, row) in rows.iter().enumerate() {
-                let loaded = oms_sql::import(&*self.database, table, row, contended).await;
-                loaded.with_context(|| {
-                    format!("cannot import row {}; the rows before it are imported", at + 1)
-                })?;
-            }
-            Ok(())
-        })
+        let import = oms_sql::import(&*self.database, table, rows, contended);
+        Ok(runtime::current_thread()?.block_on(import)?)
     }
 
     /// Releases the expired claims of a run, because the user decided to repeat effects with an

@@ -1,15 +1,19 @@
-//! Requests to a pipeline that is deployed on AWS Lambda.
+//! A pipeline that is deployed on AWS Lambda.
 
 #[cfg(feature = "aws")]
 mod deployed;
+#[cfg(not(feature = "aws"))]
+mod not_built;
 
 use std::path::PathBuf;
 
 use oms_engine::step::StepKind;
-use oms_sql::NoteFilter;
 
 use crate::exit::Usage;
-use crate::output::Format;
+#[cfg(feature = "aws")]
+pub(crate) use crate::targets::stack::deployed::Stack;
+#[cfg(not(feature = "aws"))]
+pub(crate) use crate::targets::stack::not_built::Stack;
 use crate::targets::state::ResolvedState;
 
 /// The options for the place where the orders ran.
@@ -32,15 +36,10 @@ pub(crate) enum RunPlace {
     Lambda,
 }
 
-/// A request.
-#[cfg_attr(not(feature = "aws"), expect(dead_code, reason = "used with the feature `aws`"))]
-pub(crate) enum StackRequest<'a> {
-    /// List orders.
-    List(NoteFilter<'a>),
-    /// Show an order.
-    Show(&'a str),
-    /// Retry parked orders.
-    Retry(RetrySelection<'a>),
+/// A deployed pipeline that was not opened yet.
+pub(crate) struct StackPlace {
+    /// The file with the AWS resources, if it was given.
+    pub(crate) resources: Option<PathBuf>,
 }
 
 /// The parked orders to retry.
@@ -55,61 +54,33 @@ pub(crate) struct RetrySelection<'a> {
 }
 
 impl StackOption {
-    /// Returns the options for orders that ran on AWS Lambda.
-    pub(crate) const fn lambda(resources: Option<PathBuf>) -> Self {
-        Self { place: RunPlace::Lambda, resources }
-    }
-
-    /// Executes a request if the orders ran on AWS Lambda, and returns the exit code. Returns
-    /// `None` if they ran on this machine.
+    /// Returns the deployed pipeline, or `None` if the orders ran on this machine.
     ///
     /// # Errors
-    /// Returns an error if this program was built without AWS, or a service does not respond.
-    pub(crate) fn send(
-        &self,
-        request: &StackRequest<'_>,
-        found: &ResolvedState,
-        format: Format,
-        kinds: &[StepKind],
-    ) -> anyhow::Result<Option<u8>> {
+    /// Returns an error if an option has no effect.
+    pub(crate) fn place(&self) -> anyhow::Result<Option<StackPlace>> {
         match self.place {
             RunPlace::Local if self.resources.is_some() => {
                 Err(Usage("`--resources` is for `--target lambda`".to_owned()).into())
             }
             RunPlace::Local => Ok(None),
-            RunPlace::Lambda => self.deployed(request, found, format, kinds).map(Some),
+            RunPlace::Lambda => Ok(Some(StackPlace { resources: self.resources.clone() })),
         }
     }
+}
 
-    #[cfg(feature = "aws")]
-    fn deployed(
+impl StackPlace {
+    /// Opens the deployed pipeline. Returns `None` if the pipeline file has findings, which were
+    /// printed.
+    ///
+    /// # Errors
+    /// Returns an error if this program was built without AWS, no pipeline file was given, or the
+    /// resources cannot be read.
+    pub(crate) fn open(
         &self,
-        request: &StackRequest<'_>,
         found: &ResolvedState,
-        format: Format,
         kinds: &[StepKind],
-    ) -> anyhow::Result<u8> {
-        use crate::exit::FINDINGS;
-        use crate::targets::cloud::Cloud;
-
-        let cloud = Cloud::open(self.resources.as_deref())?;
-        let Some(stack) = deployed::Stack::open(found, cloud, kinds)? else { return Ok(FINDINGS) };
-        match request {
-            StackRequest::List(wanted) => stack.list(*wanted, format),
-            StackRequest::Show(key) => stack.show(key, format),
-            StackRequest::Retry(selection) => stack.retry(selection, format),
-        }
-    }
-
-    #[cfg(not(feature = "aws"))]
-    #[expect(clippy::unused_self, reason = "same signature as with the feature")]
-    fn deployed(
-        &self,
-        _: &StackRequest<'_>,
-        _: &ResolvedState,
-        _: Format,
-        _: &[StepKind],
-    ) -> anyhow::Result<u8> {
-        Err(Usage::not_built("aws").into())
+    ) -> anyhow::Result<Option<Stack>> {
+        Stack::open(found, self.resources.as_deref(), kinds)
     }
 }

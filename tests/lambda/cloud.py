@@ -157,6 +157,13 @@ class Cloud:
         command = [str(self.args.oms), *map(str, [*words, *there])]
         return subprocess.run(command, check=True, env=self.environment, stdout=subprocess.PIPE, text=True).stdout
 
+    def oms_fails(self, *words) -> str:
+        """Runs `oms` against the stack, expects it to fail, and returns its standard error."""
+        command = [str(self.args.oms), *map(str, [*words, "--resources", self.folder / "resources.json"])]
+        done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
+        check(f"`oms {' '.join(map(str, words[:2]))}` fails", True, done.returncode in (1, 2))
+        return done.stderr
+
     def put(self, key: str, body: bytes, with_key: bool = True, kind: str = "application/json") -> int:
         there = f"{self.endpoint}/restapis/{self.outputs['ApiId']}/live/_user_request_/{self.subject.path}"
         url = f"{there}/{urllib.parse.quote(key, safe='')}"

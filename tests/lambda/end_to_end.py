@@ -8,8 +8,9 @@ storefront's samples.
 
 The test starts the AWS emulator and the Data API with its own PostgreSQL, and queries S3, the database and SES. The results of the handlers
 must equal those of a local `oms run` with the same orders: answers, bills, objects, mails, and parked orders. Then each handler is notified
-again of every order that is not parked, in a different sequence, and nothing may change. Finally, an order waits while newer exchange rates
-are stored, SQS gives up on an order, an e-mail exceeds the sending rate, and SES reports a bounce and an e-mail whose outcome was unknown.
+again of every order that is not parked, in a different sequence, and nothing may change. An order waits while newer exchange rates are stored.
+An operator exports a table, cancels an order, and erases a customer. Finally, SQS gives up on an order, an e-mail exceeds the sending rate, SES
+reports a bounce and an e-mail whose outcome was unknown, and old notes are deleted.
 """
 
 import base64
@@ -24,6 +25,7 @@ from pathlib import Path
 from cloud import BILLS, PIPELINE, ROOT, Cloud, Failed, arguments, check, run_test
 from from_here import from_here
 from machine import Machine, Outcome, by_id, normal
+from operations import operated, pruned
 from rates import Bank, refreshed
 
 # The counters of `oms run` by the status of the intake.
@@ -312,11 +314,13 @@ def main() -> int:
             repeated(cloud, done)
             lost(cloud, done)
             refreshed(cloud, bank, at_once[0])
+            operated(cloud, machine, done)
             given_up(cloud, at_once[0])
             beyond_the_rate(cloud, at_once[0])
             events_of_mails(cloud)
             rights(cloud)
             from_here(cloud, args, folder)
+            pruned(cloud)
 
         return run_test(cloud, everything)
 

@@ -16,6 +16,7 @@ const DIGEST: &str = "oms-digest";
 const NAME: &str = "oms-name";
 const ACCEPTED_AT: &str = "oms-accepted-at";
 const RATES: &str = "oms-rates";
+const ERASED: &str = "oms-erased";
 
 impl S3Objects {
     async fn put_order(
@@ -61,6 +62,7 @@ impl S3Objects {
             return Ok(StoreResult::Same);
         }
         let other = objects::read(&self.client, self.bucket(bucket), key, None).await?;
+        let other = other.filter(|found| !found.metadata.contains_key(ERASED));
         Ok(StoreResult::Other(other.map(|found| found.bytes)))
     }
 
@@ -96,7 +98,57 @@ impl S3Objects {
             name: metadata.get(NAME).map(|name| Arc::from(name.as_str())),
             accepted_at: accepted_at.unwrap_or(Timestamp::UNIX_EPOCH),
             rates: metadata.get(RATES).map(|version| Arc::from(version.as_str())),
+            is_erased: metadata.contains_key(ERASED),
         }))
+    }
+
+    /// Erases an order: deletes all versions of its object, and stores an empty object with the
+    /// order's digest and name. So the same order is still recognized as a duplicate. `bucket` is
+    /// its name in the pipeline.
+    ///
+    /// # Errors
+    /// Returns an error if S3 fails. The call can be repeated.
+    pub async fn erase(&self, bucket: &str, key: &str) -> Result<(), StepError> {
+        let bucket = self.bucket(bucket);
+        let head = self.client.head_object().bucket(bucket).key(key).send().await;
+        let head = head.map_err(|error| classify("S3", error))?;
+        let mut metadata = head.metadata.unwrap_or_default();
+        if metadata.insert(ERASED.to_owned(), "true".to_owned()).is_none() {
+            self.delete_versions(bucket, key).await?;
+            // A client may have sent the order again in the meantime. Then this fails, and the
+            // order is erased by the next call.
+            let empty = self.client.put_object().bucket(bucket).key(key).if_none_match("*");
+            let empty = empty.content_type("application/json").set_metadata(Some(metadata));
+            empty.send().await.map_err(|error| classify("S3", error))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes all versions of an object. The current version comes last, so that the object is
+    /// found again if this is interrupted.
+    async fn delete_versions(&self, bucket: &str, key: &str) -> Result<(), StepError> {
+        let (mut versions, mut next) = (Vec::new(), (None, None));
+        loop {
+            let page = self.client.list_object_versions().bucket(bucket).prefix(key);
+            let page = page.set_key_marker(next.0).set_version_id_marker(next.1);
+            let page = page.send().await.map_err(|error| classify("S3", error))?;
+            let objects = page.versions.unwrap_or_default().into_iter();
+            let objects = objects.map(|found| (found.key, found.version_id, found.is_latest));
+            let markers = page.delete_markers.unwrap_or_default().into_iter();
+            let markers = markers.map(|found| (found.key, found.version_id, found.is_latest));
+            versions.extend(objects.chain(markers).filter(|(of, ..)| of.as_deref() == Some(key)));
+            if page.is_truncated != Some(true) {
+                break;
+            }
+            next = (page.next_key_marker, page.next_version_id_marker);
+        }
+        versions.sort_by_key(|(_, _, is_latest)| *is_latest);
+        for (_, version, _) in versions {
+            let delete = self.client.delete_object().bucket(bucket).key(key);
+            let deleted = delete.set_version_id(version).send().await;
+            deleted.map_err(|error| classify("S3", error))?;
+        }
+        Ok(())
     }
 }
 

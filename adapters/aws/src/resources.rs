@@ -32,6 +32,8 @@ pub struct Resources {
     database: Option<String>,
     /// The SES configuration set, whose events report the delivery of e-mails.
     pub configuration_set: Option<String>,
+    /// Maximum age of lost orders in days, which `reconcile` sends to their handlers again.
+    pub reconcile_days: Option<u32>,
     /// Maximum number of e-mails per second. It applies to all handlers together.
     pub mail_rate: Option<NonZeroU32>,
     /// ARNs of the secrets with the credentials of the database roles, by handler, and of the

@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
-use oms_core::effects::{Branches, Call, DoneNote, Io, MissingNote, RunInfo};
+use oms_core::effects::{
+    Branches, Call, DoneNote, HandlerNote, Io, MissingNote, RunInfo, RunState,
+};
 use serde_json::Value as Json;
 
 use crate::database::Database;
@@ -68,7 +70,8 @@ fn done(statement: Statement, run: &RunInfo, done_note: &DoneNote, when: When) -
             .sql(" and oms_order = ")
             .text(run.digest.to_string()),
     };
-    // An existing note that the handler is done stays as it is.
+    // An existing note that the handler is done stays as it is. If the order was cancelled during
+    // this attempt, the note says what has happened.
     statement.sql(
         " on conflict (pipeline, handler, object) do update set state = 'completed', cause = null, reason = null, attempts = null, run = excluded.run, key = excluded.key, \
          at = now() where b.state <> 'completed'",
@@ -76,8 +79,8 @@ fn done(statement: Statement, run: &RunInfo, done_note: &DoneNote, when: When) -
 }
 
 /// Returns the statement that notes that a handler is not done with an order, with the cause and the
-/// reason. An existing note that the handler is done stays as it is. For an order that SQS gave up
-/// on, the key may be a guess, so an existing one is kept.
+/// reason. An existing note that the handler is done, or that the order was cancelled, stays as it
+/// is. For an order that SQS gave up on, the key may be a guess, so an existing one is kept.
 fn undone(
     state: &str,
     pipeline: &str,
@@ -109,8 +112,13 @@ fn undone(
             ") on conflict (pipeline, handler, object) do update set state = excluded.state, \
              key = case when excluded.cause = 'deliveries' then b.key else excluded.key end, \
              run = case when excluded.cause = 'deliveries' then b.run else excluded.run end, \
-             cause = excluded.cause, reason = excluded.reason, attempts = excluded.attempts, at = now() where b.state <> 'completed'",
+             cause = excluded.cause, reason = excluded.reason, attempts = excluded.attempts, at = now() where b.state not in ('completed', 'cancelled')",
         )
+}
+
+/// Returns the state in a note.
+pub(crate) fn noted_state(text: &str) -> RunState {
+    RunState::parse(text).unwrap_or(RunState::Completed)
 }
 
 impl Branches for SqlBranches {
@@ -151,21 +159,26 @@ impl Branches for SqlBranches {
         })
     }
 
-    fn attempts<'a>(
+    fn noted<'a>(
         &'a self,
         pipeline: &'a str,
         done_note: &'a DoneNote,
-    ) -> Io<'a, Option<String>> {
+    ) -> Io<'a, Option<HandlerNote>> {
         Box::pin(async move {
             let statement = Statement::default()
-                .sql("select attempts from oms_branches where state = 'waiting' and pipeline = ")
+                .sql("select state, attempts from oms_branches where pipeline = ")
                 .text(pipeline)
                 .sql(" and handler = ")
                 .text(&*done_note.handler)
                 .sql(" and object = ")
                 .text(&*done_note.object);
-            let rows = self.database.run(&statement).await?;
-            Ok(rows.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
+            let row = self.database.run(&statement).await?.into_iter().next();
+            Ok(row.and_then(|row| match <[Option<String>; 2]>::try_from(row) {
+                Ok([Some(state), attempts]) => {
+                    Some(HandlerNote { state: noted_state(&state), attempts })
+                }
+                _ => None,
+            }))
         })
     }
 

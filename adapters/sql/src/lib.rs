@@ -17,10 +17,12 @@ mod mail_events;
 mod migrate;
 mod notes;
 mod oms_tables;
+mod operator;
 mod roles;
 mod row;
 mod statement;
 mod tables;
+mod transfer;
 mod versions;
 
 pub use branches::SqlBranches;
@@ -31,9 +33,10 @@ pub use failure::from_state;
 pub use mail_events::SqlMailEvents;
 pub use migrate::{MigrateError, SchemaChange, ddl, migrate, schema_changes};
 pub use notes::{Note, NoteFilter, notes};
+pub use operator::{CancelledOrder, cancel, erase_mail_records, prune};
 #[cfg(feature = "roles")]
 pub use roles::set_role;
 pub use roles::{Grants, grant_statements};
-pub use row::import;
 pub use statement::{Hint, Parameter, Statement};
 pub use tables::SqlTables;
+pub use transfer::{ImportError, export, import};

@@ -2,6 +2,7 @@
 
 use oms_core::effects::{MailEvent, RunState, StepError};
 
+use crate::branches::noted_state;
 use crate::database::Database;
 use crate::statement::{Hint, Statement};
 
@@ -17,7 +18,8 @@ pub struct Note {
     pub object: String,
     /// The handler.
     pub handler: String,
-    /// Whether the handler is done with the order, has parked it, or waits for its next attempt.
+    /// Whether the handler is done with the order, has parked it, waits for its next attempt, or an
+    /// operator has cancelled the order.
     pub state: RunState,
     /// The causes, separated by commas.
     pub cause: Option<String>,
@@ -45,8 +47,9 @@ pub struct NoteFilter<'a> {
 }
 
 /// Returns the notes on the orders that match. An order is parked if one of the pipeline's
-/// `handlers` parked it, waiting if one of them waits for its next attempt, completed if all of
-/// them are done with it, and otherwise in progress. Orders without any note are not returned.
+/// `handlers` parked it, waiting if one of them waits for its next attempt, cancelled if an operator
+/// has cancelled it, completed if all handlers are done with it, and otherwise in progress. Orders
+/// without any note are not returned.
 ///
 /// # Errors
 /// Returns an error if the database fails.
@@ -76,6 +79,8 @@ pub async fn notes(
     }
     keys = keys.sql(" group by key having ");
     let (parked, waiting) = ("bool_or(state = 'parked')", "bool_or(state = 'waiting')");
+    let ended = format!("not {parked} and not {waiting}");
+    let cancelled = "bool_or(state = 'cancelled')";
     let done = |keys: Statement, sign: &str| {
         let count = keys.sql(&format!("count(*) filter (where state = 'completed') {sign} "));
         count.bind(Hint::Integer, Some(handlers.to_string()))
@@ -86,9 +91,9 @@ pub async fn notes(
         Some(RunState::Completed) => done(keys, ">="),
         Some(RunState::Waiting) => keys.sql(&format!("{waiting} and not {parked}")),
         Some(RunState::InProgress) => {
-            done(keys.sql(&format!("not {parked} and not {waiting} and ")), "<")
+            done(keys.sql(&format!("{ended} and not {cancelled} and ")), "<")
         }
-        Some(RunState::Cancelled) => keys.sql("false"),
+        Some(RunState::Cancelled) => keys.sql(&format!("{ended} and {cancelled}")),
     };
     if let Some(cause) = filter.cause {
         keys = keys.sql(" and bool_or(state = 'parked' and ").text(cause);
@@ -113,11 +118,7 @@ pub async fn notes(
         .into_iter()
         .filter_map(|row| match <[Option<String>; 7]>::try_from(row) {
             Ok([Some(key), Some(object), Some(handler), Some(state), cause, reason, Some(at)]) => {
-                let state = match state.as_str() {
-                    "parked" => RunState::Parked,
-                    "waiting" => RunState::Waiting,
-                    _ => RunState::Completed,
-                };
+                let state = noted_state(&state);
                 Some(Note { key, object, handler, state, cause, reason, at })
             }
             _ => None,

@@ -8,9 +8,7 @@ use oms_core::money::Decimal;
 use oms_core::table::{Column, ColumnShape, TableDef};
 use oms_core::value::{DateFormat, Record, Value, parse_date};
 
-use crate::database::Database;
 use crate::statement::Statement;
-use crate::versions;
 
 /// The column with the run that wrote the row. It is null for an imported row.
 pub(crate) const RUN: &str = "oms_run";
@@ -92,31 +90,4 @@ fn parse(shape: ColumnShape, text: &str) -> Option<Value> {
         }
         ColumnShape::Text(_) | ColumnShape::Currency | ColumnShape::Email => Value::text(text),
     })
-}
-
-/// Imports a row that belongs to no run, such as a customer's address, and replaces a row with the
-/// same key. In a `contended` table, which steps both read and write, this also increments the
-/// row's version, so that concurrent runs detect the change.
-///
-/// # Errors
-/// Returns an error if the database fails.
-pub async fn import(
-    database: &dyn Database,
-    table: &TableDef,
-    row: &Value,
-    contended: bool,
-) -> Result<(), StepError> {
-    let columns = table.columns.iter().map(|column| column.name.as_ref());
-    let key = table.key_columns().map(|column| column.name.as_ref());
-    let statement = match contended {
-        true => Statement::default()
-            .sql("with changed as (insert into oms_versions as v (item, version) values (")
-            .text(versions::item(table, table.key_of(row)))
-            .sql(", 1) on conflict (item) do update set version = v.version + 1) "),
-        false => Statement::default(),
-    };
-    let statement = statement.sql("insert into ").name(&table.name).sql(" (").names(columns);
-    let statement = values(statement.sql(") values ("), table, row);
-    let statement = statement.sql(") on conflict (").names(key).sql(") do update set ");
-    database.run(&replaced(statement, table)).await.map(drop)
 }

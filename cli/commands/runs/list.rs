@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 use crate::exit::{self, Usage};
 use crate::output::{self, Format};
 use crate::render;
-use crate::targets::stack::{StackOption, StackRequest};
+use crate::targets::stack::StackOption;
 use crate::targets::state::{StateArgs, StateReader};
 
 /// List runs in the order of acceptance
@@ -46,8 +46,9 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let found = target.find()?;
     let cause_wanted = cause.as_deref();
     let wanted = NoteFilter { state, cause: cause_wanted, mail, limit, ..NoteFilter::default() };
-    if let Some(code) = stack.send(&StackRequest::List(wanted), &found, format, kinds)? {
-        return Ok(code);
+    if let Some(place) = stack.place()? {
+        let Some(stack) = place.open(&found, kinds)? else { return Ok(exit::FINDINGS) };
+        return stack.list(wanted, format);
     }
     if mail.is_some() {
         let message =

@@ -23,6 +23,9 @@ use crate::targets::state::StateArgs;
 /// Keeps the rows of the pipeline's tables. Also keeps the keys, so that the same order is still
 /// recognized as a duplicate. Works while a server runs. Use `oms db backup` to keep a copy.
 ///
+/// With `--target lambda`, deletes the notes of the handlers on such orders. The stored orders, and
+/// the records that prevent a repeated effect, are kept.
+///
 /// Example: oms runs prune pipelines/storefront.yaml --older-than 90d
 #[derive(clap::Args, Debug)]
 pub(crate) struct Args {
@@ -50,6 +53,10 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let found = target.find_for_current_plan()?;
     let now = SystemClock.now().to_zoned(TimeZone::UTC);
     let before = now.checked_sub(older_than).context("the duration is too long")?.timestamp();
+    if let Some(place) = effects.stack(mail)? {
+        let Some(stack) = place.open(&found, kinds)? else { return Ok(exit::FINDINGS) };
+        return report(stack.prune(before)?, "order", format);
+    }
     let request = Request::Prune { before: before.as_millisecond() };
     let accept = |response| match response {
         Response::Pruned(count) => Some(Some(count)),
@@ -64,11 +71,17 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         runner.close()?;
         Ok(Some(pruned?))
     })?;
-    let Some(pruned) = pruned else { return Ok(exit::FINDINGS) };
+    match pruned {
+        Some(pruned) => report(pruned, "run", format),
+        None => Ok(exit::FINDINGS),
+    }
+}
+
+fn report(pruned: u64, unit: &str, format: Format) -> anyhow::Result<u8> {
     match format {
         Format::Json => output::json(&json!({ "format_version": 1, "pruned": pruned }))?,
         Format::Human => {
-            output::result(&format!("deleted {}\n", format_quantity(pruned, "run")))?;
+            output::result(&format!("deleted {}\n", format_quantity(pruned, unit)))?;
         }
     }
     Ok(exit::SUCCESS)

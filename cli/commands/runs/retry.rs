@@ -15,7 +15,7 @@ use crate::output::{self, Format};
 use crate::targets::effect_target::TargetOption;
 use crate::targets::email_destination::MailOption;
 use crate::targets::operation::{LocalContext, Operation, operate};
-use crate::targets::stack::{RetrySelection, StackRequest};
+use crate::targets::stack::RetrySelection;
 use crate::targets::state::{ResolvedState, StateArgs, StateReader};
 
 /// Retry parked runs with the current pipeline file
@@ -79,11 +79,11 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             Usage("specify the runs to retry: keys, `--cause` or `--all`".to_owned()).into()
         );
     }
-    if let Some(stack) = effects.stack() {
+    if let Some(place) = effects.stack(mail)? {
+        let Some(stack) = place.open(found, kinds)? else { return Ok(exit::FINDINGS) };
         let sent = held.map(|held| matches!(held, HeldDecision::Sent));
         let again = RetrySelection { keys: &found.arguments, cause: cause.as_deref(), sent };
-        let answered = stack.send(&StackRequest::Retry(again), found, format, kinds)?;
-        return Ok(answered.unwrap_or(exit::SUCCESS));
+        return stack.retry(&again, format);
     }
     let Some(context) = LocalContext::new(found, mail, &effects, kinds)? else {
         return Ok(exit::FINDINGS);

@@ -10,7 +10,7 @@ use serde_json::{Value as Json, json};
 
 use crate::exit;
 use crate::output::{self, Format};
-use crate::targets::stack::{StackOption, StackRequest};
+use crate::targets::stack::StackOption;
 use crate::targets::state::{ResolvedState, StateArgs};
 
 /// Show the steps of a run, with masked personal data
@@ -30,11 +30,10 @@ pub(crate) struct Args {
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let Args { target, stack, format } = args;
     let found = target.find()?;
-    let request = StackRequest::Show(key(&found)?);
-    match stack.send(&request, &found, format, kinds)? {
-        Some(code) => Ok(code),
-        None => show(&found, format, kinds),
-    }
+    let Some(place) = stack.place()? else { return show(&found, format, kinds) };
+    let key = key(&found)?;
+    let Some(stack) = place.open(&found, kinds)? else { return Ok(exit::FINDINGS) };
+    stack.show(key, format)
 }
 
 fn show(found: &ResolvedState, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8> {

@@ -476,6 +476,7 @@ fn stack(branches: &[BranchView], bucket: &Bucket, database: bool, mail: bool) -
     if database {
         members.push(in_database(&secret_of(OPERATOR_ID)));
         members.push(OWNER_SECRET.to_owned());
+        members.push("\"reconcile_days\":${ReconcileDays}".to_owned());
         let roles = branches.iter().filter(|branch| branch.database);
         let roles = roles.map(|branch| (branch.name.as_str(), branch.id.as_str()));
         let roles: Vec<String> = roles

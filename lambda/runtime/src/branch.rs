@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use oms_engine::effects::{
     Class, Clock as _, DoneNote, Effects as _, OrderLocation, Orders, Queue, StepError, cause,
 };
@@ -40,6 +40,12 @@ const IMMEDIATE_MAX: u32 = 3;
 /// whose outcome is unknown.
 const ATTEMPT_MIN: Duration = Duration::from_secs(10);
 
+/// Age from which the note on an order is read before its first attempt, too. Only older orders can
+/// have been cancelled ([`CANCEL_AGE`]). The difference allows for clocks that differ.
+///
+/// [`CANCEL_AGE`]: oms_engine::effects::CANCEL_AGE
+const NOTE_AGE: SignedDuration = SignedDuration::from_secs(30);
+
 /// A handler that runs a branch.
 pub struct BranchHandler {
     name: Arc<str>,
@@ -72,6 +78,10 @@ pub enum Outcome {
         /// step. The time then depends on how often the message was delivered.
         due: Option<Timestamp>,
     },
+    /// No step runs any more, because an operator has cancelled the order.
+    Cancelled,
+    /// No step runs any more, because the order was erased.
+    Erased,
     /// A permanent failure that requires a fix. The order goes to the dead letters.
     Parked {
         /// The run's key, or the name of the object if the key is unknown.
@@ -168,6 +178,8 @@ impl BranchHandler {
             let outcome = self.order(place, deadline, count).await;
             let (level, state, cause, reason) = match &outcome {
                 Outcome::Done { .. } => ("info", "completed", "", ""),
+                Outcome::Cancelled => ("info", "cancelled", "", ""),
+                Outcome::Erased => ("info", "erased", "", ""),
                 Outcome::Retry { cause, reason, .. } => {
                     ("warn", "again", cause.as_str(), reason.as_str())
                 }
@@ -185,7 +197,7 @@ impl BranchHandler {
             line.extend(self.metrics(&outcome));
             log::json(&line.into());
             match outcome {
-                Outcome::Done { .. } => {}
+                Outcome::Done { .. } | Outcome::Cancelled | Outcome::Erased => {}
                 Outcome::Retry { due, .. } => fail(due.unwrap_or_else(|| self.after(count))),
                 Outcome::Parked { key, cause, reason } => {
                     // Without a note, no command would find the order. Without a dead letter, no
@@ -263,6 +275,9 @@ impl BranchHandler {
         let found = named.flatten().unwrap_or_else(|| name_of_object(&place.key));
         let name = stored.name.as_deref().unwrap_or(found);
         let parked = |cause: &str, reason: &str| self::parked(name, cause, reason);
+        if stored.is_erased {
+            return Outcome::Erased;
+        }
         let plan = match (&self.plans, &stored.rates) {
             (Some(plans), Some(version)) => match plans.with(version).await {
                 Ok(plan) => plan,
@@ -293,8 +308,9 @@ impl BranchHandler {
             return parked("order", "the name of the object does not match the key of the order");
         }
         let done_note = Arc::new(self.done_note(place));
-        let mut earlier = match self.earlier_attempts(&done_note, count).await {
-            Ok(earlier) => earlier,
+        let mut earlier = match self.earlier_attempts(&run, &done_note, count).await {
+            Ok(Some(earlier)) => earlier,
+            Ok(None) => return Outcome::Cancelled,
             Err(error) => return retry(error.cause(), error.message()),
         };
         self.prepare(&mut run, &done_note, &earlier);
@@ -345,23 +361,29 @@ impl BranchHandler {
         until <= soon && until < latest
     }
 
-    /// Reads the attempts that earlier deliveries of the message have made.
+    /// Reads the attempts that earlier deliveries of the message have made. Returns `None` if the
+    /// order was cancelled.
     async fn earlier_attempts(
         &self,
+        run: &Run,
         done_note: &DoneNote,
         count: u32,
-    ) -> Result<Vec<AttemptsMade>, StepError> {
-        let Some(branches) = self.world.branches.as_deref().filter(|_| count > 1) else {
-            return Ok(Vec::new());
+    ) -> Result<Option<Vec<AttemptsMade>>, StepError> {
+        let age = self.world.now().duration_since(run.info.accepted_at);
+        let may_have_note = count > 1 || age > NOTE_AGE;
+        let Some(branches) = self.world.branches.as_deref().filter(|_| may_have_note) else {
+            return Ok(Some(Vec::new()));
         };
-        let text = match branches.attempts(self.plan.name(), done_note).await {
-            Ok(text) => text.unwrap_or_default(),
+        let note = match branches.noted(self.plan.name(), done_note).await {
+            Ok(Some(note)) => note,
+            Ok(None) => return Ok(Some(Vec::new())),
             // The row is too large, for example.
-            Err(error) if error.class() == Class::Permanent => return Ok(Vec::new()),
+            Err(error) if error.class() == Class::Permanent => return Ok(Some(Vec::new())),
             Err(error) => return Err(error),
         };
         // A handler of another version may have written another format. Its attempts do not count.
-        Ok(serde_json::from_str(&text).unwrap_or_default())
+        let attempts = note.attempts.and_then(|text| serde_json::from_str(&text).ok());
+        Ok((note.state != RunState::Cancelled).then(|| attempts.unwrap_or_default()))
     }
 
     /// Notes the attempts of a run whose next attempt is due later.
@@ -492,6 +514,7 @@ impl BranchHandler {
     fn metrics(&self, outcome: &Outcome) -> Map<String, Json> {
         let now = self.world.now();
         let (name, latency) = match outcome {
+            Outcome::Cancelled | Outcome::Erased => return Map::new(),
             Outcome::Done { accepted_at } => ("Completed", Some(now.duration_since(*accepted_at))),
             Outcome::Retry { .. } => ("Retried", None),
             Outcome::Parked { .. } => ("Parked", None),

@@ -106,6 +106,7 @@ impl IntakeHandler {
             name: Some(Arc::from(name)),
             accepted_at: run.info.accepted_at,
             rates,
+            is_erased: false,
         };
         self.orders.store(&self.bucket, object, &order).await
     }

@@ -13,6 +13,7 @@ use oms_sql::{
 };
 
 use crate::contract_notes as notes;
+use crate::contract_operator as operator;
 
 /// Returns a call of a run's step, for tests of ports.
 pub fn world(key: &str, step: &str, order: &str) -> Call {
@@ -91,6 +92,9 @@ pub async fn all(database: Arc<dyn Database>) {
     notes::a_completed_order_stays_completed(&database).await;
     notes::attempts_are_kept_while_a_handler_waits(&database).await;
     notes::effects_have_time_slots(&database).await;
+    operator::a_cancelled_order_stays_cancelled(&database).await;
+    operator::only_old_notes_on_ended_orders_are_pruned(&database).await;
+    operator::imported_rows_are_exported(&database).await;
     notes::a_role_has_its_latest_grants(&database).await;
 }
 
@@ -198,8 +202,8 @@ async fn a_row_belongs_to_its_run(database: &Arc<dyn Database>) {
         let other = tables.insert(&call, &table, row(&table, "mine", None)).await.unwrap_err();
         assert_eq!((other.class(), other.cause()), (Class::Permanent, cause::CONFLICT));
     }
-    import(&**database, &table, &row(&table, "imported", None), false).await.unwrap();
-    import(&**database, &table, &row(&table, "imported", Some("x")), true).await.unwrap();
+    import(&**database, &table, &[row(&table, "imported", None)], false).await.unwrap();
+    import(&**database, &table, &[row(&table, "imported", Some("x"))], true).await.unwrap();
     let call = world("imported", "bill", "order");
     let over = tables.insert(&call, &table, row(&table, "imported", None)).await.unwrap_err();
     assert_eq!(over.cause(), cause::CONFLICT);

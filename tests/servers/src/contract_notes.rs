@@ -121,7 +121,8 @@ pub(crate) async fn attempts_are_kept_while_a_handler_waits(database: &Arc<dyn D
     let branches = SqlBranches::new(Arc::clone(database));
     let call = call_with_note("waits", "mail");
     let note = call.done_note.clone().unwrap();
-    let attempts = async || branches.attempts("tests", &note).await.unwrap();
+    let attempts =
+        async || branches.noted("tests", &note).await.unwrap().and_then(|noted| noted.attempts);
     assert_eq!(attempts().await, None);
     let wait = async |text: &'static str| {
         branches.waiting("tests", "waits", &note, ("unavailable", "busy"), text).await.unwrap();

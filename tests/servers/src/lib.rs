@@ -5,6 +5,7 @@
 
 mod contract;
 mod contract_notes;
+mod contract_operator;
 mod data_api;
 mod emulator;
 mod placeholders;

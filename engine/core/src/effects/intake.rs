@@ -2,12 +2,14 @@
 //! the notes of handlers on orders.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json, json};
 
 use super::ports::{Io, RunInfo};
+use super::run_state::RunState;
 use crate::value::Digest;
 
 /// An order as an intake stores it.
@@ -24,6 +26,8 @@ pub struct StoredOrder {
     /// The version of the exchange rates at that time; `None` for the rates embedded in the
     /// handlers.
     pub rates: Option<Arc<str>>,
+    /// Whether the order was erased. Its digest and its name remain.
+    pub is_erased: bool,
 }
 
 /// The result of storing an order.
@@ -33,7 +37,8 @@ pub enum StoreResult {
     New,
     /// The same order was already stored.
     Same,
-    /// A different order was already stored: its bytes, unless it was deleted in the meantime.
+    /// A different order was already stored: its bytes, unless it was deleted or erased in the
+    /// meantime.
     Other(Option<Arc<[u8]>>),
 }
 
@@ -86,6 +91,10 @@ pub trait Orders: Send + Sync {
     /// is empty if there are no more.
     fn list<'a>(&'a self, bucket: &'a str, after: Option<&'a str>) -> Io<'a, Vec<ListedOrder>>;
 }
+
+/// Minimum age of an order that can be cancelled. Handlers do not read the note on a younger order
+/// when its message is delivered for the first time.
+pub const CANCEL_AGE: Duration = Duration::from_secs(60);
 
 /// A stored order in a listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -168,6 +177,16 @@ pub struct DoneNote {
     pub object: Arc<str>,
 }
 
+/// A handler's note on an order that is delivered again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HandlerNote {
+    /// Whether the handler is done with the order, has parked it, waits for its next attempt, or an
+    /// operator has cancelled the order.
+    pub state: RunState,
+    /// The text that was passed to [`Branches::waiting`], if the handler waits.
+    pub attempts: Option<String>,
+}
+
 /// An order for which a handler has no note.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MissingNote {
@@ -186,7 +205,7 @@ pub trait Branches: Send + Sync {
     fn done<'a>(&'a self, run: &'a RunInfo, note: &'a DoneNote) -> Io<'a, ()>;
 
     /// Notes that a handler cannot process an order until its cause is fixed. Returns `false`, and
-    /// notes nothing, if the handler is done with the order.
+    /// notes nothing, if the handler is done with the order or the order was cancelled.
     fn parked<'a>(
         &'a self,
         pipeline: &'a str,
@@ -197,8 +216,9 @@ pub trait Branches: Send + Sync {
     ) -> Io<'a, bool>;
 
     /// Notes that a handler waits before it processes an order again, with the cause and the reason
-    /// of the last failure. `attempts` is the text that [`attempts`](Self::attempts) returns then.
-    /// Returns `false`, and notes nothing, if the handler is done with the order.
+    /// of the last failure. `attempts` is a text that [`noted`](Self::noted) returns later. Returns
+    /// `false`, and notes nothing, if the handler is done with the order or the order was
+    /// cancelled.
     fn waiting<'a>(
         &'a self,
         pipeline: &'a str,
@@ -208,9 +228,8 @@ pub trait Branches: Send + Sync {
         attempts: &'a str,
     ) -> Io<'a, bool>;
 
-    /// Returns the attempts of a handler that waits before it processes an order again; `None` if
-    /// the handler does not wait.
-    fn attempts<'a>(&'a self, pipeline: &'a str, note: &'a DoneNote) -> Io<'a, Option<String>>;
+    /// Returns a handler's note on an order; `None` if it has no note.
+    fn noted<'a>(&'a self, pipeline: &'a str, note: &'a DoneNote) -> Io<'a, Option<HandlerNote>>;
 
     /// Returns the pairs of an order and a handler that have no note.
     fn missing<'a>(

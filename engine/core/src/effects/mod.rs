@@ -20,8 +20,8 @@ pub use clock::{Clock, Random};
 pub use erase::Erase;
 pub use error::{Class, StepError, cause};
 pub use intake::{
-    Branches, DoneNote, ListedOrder, MailAttempt, MailEvent, MailEvents, MissingNote,
-    OrderLocation, Orders, RateFile, StoreResult, StoredOrder,
+    Branches, CANCEL_AGE, DoneNote, HandlerNote, ListedOrder, MailAttempt, MailEvent, MailEvents,
+    MissingNote, OrderLocation, Orders, RateFile, StoreResult, StoredOrder,
 };
 pub use ports::{
     Call, Effects, ExternalPorts, InsertResult, Io, Mailer, Message, ObjectStore, OutcomeUnknown,

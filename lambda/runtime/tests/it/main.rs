@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod branch;
+mod ended;
 mod events;
 mod intake;
 mod reconcile;

@@ -95,9 +95,8 @@ impl Shop {
         let customers = root().join("pipelines/storefront/customers.ndjson");
         let table = plan.0.tables().iter().find(|table| &*table.name == "customer_contact_info");
         let text = std::fs::read_to_string(customers).unwrap();
-        for row in read_rows(table.unwrap(), &text).unwrap() {
-            import(&*database, table.unwrap(), &row, false).await.unwrap();
-        }
+        let rows = read_rows(table.unwrap(), &text).unwrap();
+        import(&*database, table.unwrap(), &rows, false).await.unwrap();
         let session = Session::of(loader(emulator.endpoint())).await;
         let config = loader(emulator.endpoint()).load().await;
         let path_style = aws_sdk_s3::config::Builder::from(&config).force_path_style(true);
