@@ -13,29 +13,38 @@ use crate::output;
 use crate::runtime;
 
 impl Stack {
-    /// Cancels parked and waiting orders, and deletes their dead letters. Prints an error for each
-    /// order that cannot be cancelled. Returns the numbers of orders that were cancelled and of those
-    /// that were not.
+    /// Cancels parked and waiting orders, and deletes the dead letters of cancelled orders. Prints an
+    /// error for each order that cannot be cancelled. Returns the numbers of orders that were
+    /// cancelled and of those that were not.
     ///
     /// # Errors
     /// Returns an error if an order has no note, or a service fails.
     pub(crate) fn cancel(&self, keys: &[String]) -> anyhow::Result<(u64, u64)> {
-        let objects = S3Objects::new(&self.cloud.session, self.cloud.resources.buckets.clone());
-        let (mut cancelled, mut refused) = (0, 0);
+        let stored = S3Objects::new(&self.cloud.session, self.cloud.resources.buckets.clone());
+        let wanted = |key| NoteFilter { key: Some(key), limit: 1, ..NoteFilter::default() };
+        let mut orders = Vec::new();
         for key in keys {
-            let notes =
-                self.query(NoteFilter { key: Some(key), limit: 1, ..NoteFilter::default() })?;
-            let note =
-                notes.first().with_context(|| format!("no handler has a note on `{key}`"))?;
-            let done = runtime::current_thread()?.block_on(self.cancel_order(&objects, note))?;
+            let note = self.query(wanted(key))?.into_iter().next();
+            orders.push(note.with_context(|| format!("no handler has a note on `{key}`"))?);
+        }
+        let (mut cancelled, mut refused) = (0, 0);
+        let mut objects = BTreeSet::new();
+        for note in &orders {
+            let key = &note.key;
+            let done = runtime::current_thread()?.block_on(self.cancel_order(&stored, note))?;
+            let state = match done {
+                true => RunState::Cancelled,
+                false => self.state_of(&self.query(wanted(key))?),
+            };
+            if state == RunState::Cancelled {
+                objects.insert(note.object.clone());
+            }
             if done {
                 cancelled += 1;
                 continue;
             }
             refused += 1;
-            let notes =
-                self.query(NoteFilter { key: Some(key), limit: 1, ..NoteFilter::default() })?;
-            output::message(&match self.state_of(&notes) {
+            output::message(&match state {
                 RunState::Parked | RunState::Waiting => {
                     format!("error: `{key}` was accepted less than a minute ago; try again later")
                 }
@@ -45,6 +54,13 @@ impl Stack {
                 ),
             });
         }
+        let objects = objects.iter().map(String::as_str).collect();
+        runtime::current_thread()?.block_on(async {
+            for branch in self.noting_branches() {
+                self.delete_dead_letters(&branch.name, &objects).await?;
+            }
+            anyhow::Ok(())
+        })?;
         Ok((cancelled, refused))
     }
 
@@ -61,13 +77,6 @@ impl Stack {
         let order = CancelledOrder { key: &note.key, object: &note.object, accepted_at };
         let pipeline = self.plan.name();
         let database = &*self.database;
-        if !oms_sql::cancel(database, pipeline, &handlers, order, CANCEL_AGE).await? {
-            return Ok(false);
-        }
-        let objects = BTreeSet::from([note.object.as_str()]);
-        for handler in handlers {
-            self.delete_dead_letters(handler, &objects).await?;
-        }
-        Ok(true)
+        Ok(oms_sql::cancel(database, pipeline, &handlers, order, CANCEL_AGE).await?)
     }
 }
