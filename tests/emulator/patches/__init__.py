@@ -6,6 +6,7 @@ Each module has `apply(options)` and describes the change that it makes.
 from dataclasses import dataclass, field
 
 from . import (
+    access_log,
     api_deployments,
     bucket_policy_for_all,
     budget,
@@ -50,6 +51,7 @@ def apply(options: Options) -> None:
         mapping_numbers,
         master_secret,
         rest_to_s3,
+        access_log,
         api_deployments,  # after rest_to_s3, whose import of a document it uses
         secret_reference,
         ses_authorization,
