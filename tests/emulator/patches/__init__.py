@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from . import (
     access_log,
     api_deployments,
+    auto_pause,
     bucket_policy_for_all,
     budget,
     call_log,
@@ -45,6 +46,7 @@ def apply(options: Options) -> None:
         function_logs_metrics,
         conditional_write_policy,
         dead_subscription,
+        auto_pause,
         bucket_policy_for_all,
         budget,
         dkim_records,
