@@ -13,6 +13,7 @@ import itertools
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -278,6 +279,9 @@ def change(cloud: Cloud, one: Check, old: str) -> None:
         raise Failed(f"{one.parameter}: {old} and {one.value} have the same effect")
     what = f"{one.parameter}, {old or 'empty'}"
     check(f"{what} before the update", one.effect(old), one.probe(cloud))
+    if one.parameter == "IntakeAuth":
+        # SAM names a deployment of the API after the second (`AlwaysDeploy`), so two updates in one second have the same deployment.
+        time.sleep(1)
     try:
         cloud.deploy({one.parameter: one.value})
     except deploy.DeployError as error:
@@ -300,7 +304,9 @@ def rejected(cloud: Cloud, parameter: str, declaration: dict) -> None:
 
 def every_parameter(cloud: Cloud, args) -> None:
     template = declared(args)
-    check("the parameters with a check", sorted(template), sorted({one.parameter for one in CHECKS} | set(UNCHANGEABLE)))
+    checked = {one.parameter for one in CHECKS} | set(UNCHANGEABLE)
+    check("parameters without a check", [], sorted(set(template) - checked))
+    check("checks without a parameter", [], sorted(checked - set(template)))
     check("what event sources, schedules and the API call", {"live"}, callers(cloud))
     # API Gateway writes logs only with a role of the account, as the description of IntakeAccessLog says.
     role = [{"op": "replace", "path": "/cloudwatchRoleArn", "value": "arn:aws:iam::000000000000:role/logs"}]
