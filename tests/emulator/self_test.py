@@ -244,6 +244,16 @@ def check_log(it: Emulator) -> None:
     check("an external call has no function", bool(outside) and all(c["function"] is None for c in outside))
 
 
+def check_deployment(it: Emulator) -> None:
+    """Deletes the intake's method, so this check comes after the others."""
+    gateway, api, key = it.client("apigateway"), it.outputs["Api"], it.key()
+    [resource] = [found["id"] for found in gateway.get_resources(restApiId=api)["items"] if "PUT" in found.get("resourceMethods", {})]
+    gateway.delete_method(restApiId=api, resourceId=resource, httpMethod="PUT")
+    check("a stage serves the methods of its deployment", it.put("a-1", '{"id": 1}', key) == 200)
+    gateway.create_deployment(restApiId=api, stageName="live")
+    check("another deployment changes the methods of the stage", it.put("a-1", '{"id": 1}', key) == 403)
+
+
 def check_schedule(it: Emulator) -> None:
     before = len(it.calls(function=it.outputs["Reconcile"], action="s3:ListBucket"))
     fired = eventually(lambda: len(it.calls(function=it.outputs["Reconcile"], action="s3:ListBucket")) > before, 90)
@@ -281,7 +291,7 @@ def main() -> None:
         it = Emulator(Path(folder))
         try:
             for one in (check_stack, check_intake, check_chain, check_bucket, check_mail_refusals, check_failures, check_function,
-                        check_metric, check_undelivered, check_log, *([] if args.quick else [check_schedule])):
+                        check_metric, check_undelivered, check_log, *([] if args.quick else [check_schedule]), check_deployment):
                 one(it)
         finally:
             it.end()

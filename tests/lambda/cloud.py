@@ -115,12 +115,11 @@ class Cloud:
             place.mkdir(parents=True)
             shutil.copy(self.args.built / name, place / "bootstrap")
             code[function] = place
-        text = package.package(self.args.generated / "template.yaml", self.client("s3"), "oms-code", code)
-        begun = time.monotonic()
+        self.packaged = package.package(self.args.generated / "template.yaml", self.client("s3"), "oms-code", code)
         # Disable the throttling of the stage: the number of answers with 429 must not depend on the speed of the machine.
         open_gate = {"IntakeRate": "100000", "IntakeBurst": "100000"}
-        parameters = {"Architecture": "x86_64", "CreateSenderIdentity": "true", "BranchConcurrency": "4", "MailRate": "1000", "ReconcileAgeSeconds": "60"} | open_gate | self.parameters
-        self.outputs = deploy.deploy(text, self.client("cloudformation"), "stack", parameters, self.client("s3"), "oms-code")
+        begun = time.monotonic()
+        self.deploy({"Architecture": "x86_64", "CreateSenderIdentity": "true", "BranchConcurrency": "4", "MailRate": "1000", "ReconcileAgeSeconds": "60"} | open_gate | self.parameters)
         print(f"      deployed in {time.monotonic() - begun:.1f} s", flush=True)
         self.resources = json.loads(self.outputs["OmsResources"])
         # The Data API uses the role that a secret names. The master's secret stands for the owner of the database.
@@ -133,6 +132,12 @@ class Cloud:
         self.oms("db", "import", self.subject.file, "customer_contact_info", self.args.customers, "--target", "aws")
         gateway = self.client("apigateway")
         self.key = gateway.get_api_key(apiKey=self.outputs["ApiKeyId"], includeValue=True)["value"]
+
+    def deploy(self, parameters: dict) -> None:
+        """Creates the stack, or updates it. Other parameters keep their values."""
+        parameters = self.parameters | parameters
+        self.outputs = deploy.deploy(self.packaged, self.client("cloudformation"), "stack", parameters, self.client("s3"), "oms-code")
+        self.parameters = parameters
 
     def environment_of_functions(self) -> dict:
         return {"AWS_ENDPOINT_URL_RDS_DATA": f"http://127.0.0.1:{self.database_port}"} | self.functions
@@ -165,9 +170,14 @@ class Cloud:
         return done.stderr
 
     def put(self, key: str, body: bytes, with_key: bool = True, kind: str = "application/json") -> int:
-        there = f"{self.endpoint}/restapis/{self.outputs['ApiId']}/live/_user_request_/{self.subject.path}"
-        url = f"{there}/{urllib.parse.quote(key, safe='')}"
         headers = {"content-type": kind} | ({"x-api-key": self.key} if with_key else {})
+        return self.send(self.url(key), body, headers)
+
+    def url(self, key: str) -> str:
+        there = f"{self.endpoint}/restapis/{self.outputs['ApiId']}/live/_user_request_/{self.subject.path}"
+        return f"{there}/{urllib.parse.quote(key, safe='')}"
+
+    def send(self, url: str, body: bytes, headers: dict) -> int:
         request = urllib.request.Request(url, method="PUT", data=body, headers=headers)
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:

@@ -62,6 +62,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     play("direct.py", DIRECT, &["--pipeline", &file(DIRECT)?])?;
     build_handlers("storefront", &quick)?;
     play("end_to_end.py", "storefront", &[])?;
+    play("parameters.py", "storefront", &[])?;
     // Fewer orders, because failing services take time.
     play("faults.py", "storefront", &["--count", "60"])?;
     follow_readme(oms, &python)
