@@ -22,6 +22,7 @@ import boto3
 import yaml
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.exceptions import ClientError
 
 from cloud import BILLS, ROOT, Cloud, Failed, arguments, check, deploy, package, run_test
 
@@ -302,6 +303,16 @@ def rejected(cloud: Cloud, parameter: str, declaration: dict) -> None:
     check(f"{parameter} after the rollback", {str(declaration["Default"])}, probe(cloud))
 
 
+def budget_without_address(cloud: Cloud) -> None:
+    """A budget that nobody is notified of is rejected."""
+    try:
+        cloud.deploy({"MonthlyBudgetUsd": BUDGET})
+    except (deploy.DeployError, ClientError) as error:
+        check("a budget without an address is rejected", True, "MonthlyBudgetUsd requires AlarmEmail" in str(error))
+    else:
+        raise Failed("a budget without an address was deployed")
+
+
 def every_parameter(cloud: Cloud, args) -> None:
     template = declared(args)
     checked = {one.parameter for one in CHECKS} | set(UNCHANGEABLE)
@@ -313,6 +324,7 @@ def every_parameter(cloud: Cloud, args) -> None:
     cloud.client("apigateway").update_account(patchOperations=role)
     for parameter in UNCHANGEABLE:
         rejected(cloud, parameter, template[parameter])
+    budget_without_address(cloud)
     for one in CHECKS:
         change(cloud, one, cloud.parameters.get(one.parameter, str(template[one.parameter]["Default"])))
     cloud.until("the bills and mails", lambda: len(cloud.ask(BILLS)) == len(cloud.mails()) == len(ORDERS.accepted))
