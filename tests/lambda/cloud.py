@@ -157,10 +157,19 @@ class Cloud:
         return sorted(path.name for path in (self.args.generated / "handlers").iterdir())
 
     def oms(self, *words) -> str:
-        """Runs `oms` against the stack and returns its standard output."""
+        """Runs `oms` against the stack and returns its standard output. With `--target lambda`, it has the role of the operator."""
         there = ["--resources", self.folder / "resources.json"]
         command = [str(self.args.oms), *map(str, [*words, *there])]
-        return subprocess.run(command, check=True, env=self.environment, stdout=subprocess.PIPE, text=True).stdout
+        return subprocess.run(command, check=True, env=self.environment_of(words), stdout=subprocess.PIPE, text=True).stdout
+
+    def environment_of(self, words: tuple) -> dict:
+        return self.environment | (self.operator() if "lambda" in words else {})
+
+    def operator(self) -> dict:
+        """Assumes the role of the operator, and returns its credentials as environment variables."""
+        assumed = self.client("sts").assume_role(RoleArn=self.outputs["OperatorRoleArn"], RoleSessionName="test")["Credentials"]
+        names = {"AWS_ACCESS_KEY_ID": "AccessKeyId", "AWS_SECRET_ACCESS_KEY": "SecretAccessKey", "AWS_SESSION_TOKEN": "SessionToken"}
+        return {variable: assumed[name] for variable, name in names.items()}
 
     def oms_fails(self, *words) -> str:
         """Runs `oms` against the stack, expects it to fail, and returns its standard error."""
@@ -232,13 +241,18 @@ class Cloud:
 
     def granted(self) -> list:
         """The allowed actions of all functions: pairs of function name and action."""
-        iam, found = self.client("iam"), []
-        for function in self.client("lambda").list_functions()["Functions"]:
-            role = function["Role"].rsplit("/", 1)[-1]
-            for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-                for statement in iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]:
-                    found += [(function["FunctionName"], action) for action in statement["Action"]]
-        return found
+        functions = self.client("lambda").list_functions()["Functions"]
+        return [(function["FunctionName"], action) for function in functions for action in self.granted_to(function["Role"])]
+
+    def granted_to(self, role: str) -> list:
+        """The allowed actions of a role, by its ARN."""
+        return [action for statement in self.statements(role.rsplit("/", 1)[-1]) for action in statement["Action"]]
+
+    def statements(self, role: str) -> list:
+        """The statements of the policies of a role."""
+        iam = self.client("iam")
+        policies = [iam.get_role_policy(RoleName=role, PolicyName=name) for name in iam.list_role_policies(RoleName=role)["PolicyNames"]]
+        return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
     def calls(self) -> list:
         return [json.loads(line) for line in self.log.read_text().splitlines()]

@@ -294,6 +294,12 @@ def rights(cloud: Cloud) -> None:
     used = {(call["function"], action) for call in calls for action, _ in call["needs"]}
     unused = [pair for pair in cloud.granted() if pair not in used and pair[1] not in NOT_SEEN]
     check("allowed actions of handlers that were not used", [], unused)
+    role = cloud.outputs["OperatorRoleArn"]
+    calls = [call for call in cloud.calls() if f":assumed-role/{role.rsplit('/', 1)[-1]}/" in call["caller"]]
+    check("calls of the operator that were denied", [], [call for call in calls if call["status"] == 403])
+    used = {action for call in calls for action, _ in call["needs"]}
+    hidden = {"rds-data:ExecuteStatement", "secretsmanager:GetSecretValue"}
+    check("allowed actions of the operator that were not used", [], [action for action in cloud.granted_to(role) if action not in used | hidden])
 
 
 def main() -> int:

@@ -51,6 +51,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "template/rates.yaml",
     "template/reconcile.yaml",
     "template/role.yaml",
+    "template/statements.yaml",
 ];
 
 /// The crates that handlers link, and their folders in the project.

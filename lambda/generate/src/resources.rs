@@ -56,8 +56,7 @@ pub(crate) struct View {
     pub(crate) mail: Option<Mail>,
     pub(crate) database: bool,
     pub(crate) reconcile: Option<Reconcile>,
-    /// The operator's role in the database.
-    pub(crate) operator: Option<String>,
+    pub(crate) operator: Option<Operator>,
     pub(crate) rates: Option<Rates>,
     /// The description of the stack for the command line, with placeholders of CloudFormation.
     resources: String,
@@ -106,6 +105,14 @@ pub(crate) struct Mail {
     pub(crate) role: String,
     /// The mapping from the pipeline's names to resources, with placeholders of CloudFormation.
     resources: String,
+    statements: Vec<Statement>,
+}
+
+/// The user of the command line.
+#[derive(Debug, Serialize)]
+pub(crate) struct Operator {
+    /// The role in the database.
+    pub(crate) role: String,
     statements: Vec<Statement>,
 }
 
@@ -213,6 +220,8 @@ pub(crate) fn view(
     let mail = branches.iter().any(|branch| branch.mail);
     let database = branches.iter().any(|branch| branch.database);
     let domain = sender_domain(plan);
+    let noting = || branches.iter().filter(|branch| branch.database);
+    let noting_ids = || noting().map(|branch| branch.id.as_str());
     Ok(View {
         pipeline: plan.name().to_string(),
         description: plan.description().unwrap_or_default().to_owned(),
@@ -235,7 +244,10 @@ pub(crate) fn view(
             statements: iam::of_mail_events(MAIL_EVENTS_ID),
         }),
         database,
-        operator: database.then(|| role(plan.name(), OPERATOR)),
+        operator: database.then(|| Operator {
+            role: role(plan.name(), OPERATOR),
+            statements: iam::of_operator(&bucket.id, noting_ids()),
+        }),
         reconcile: database.then(|| Reconcile {
             role: role(plan.name(), RECONCILE),
             resources: json_of(&[
