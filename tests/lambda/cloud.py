@@ -73,6 +73,8 @@ class Cloud:
         self.args, self.folder, self.subject, self.processes = args, folder, subject, []
         # Environment variables of the functions besides the address of the Data API, and parameters of the stack.
         self.functions, self.parameters = {}, {}
+        # Options of the emulator.
+        self.options = []
         self.port, self.database_port = free_port(), free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.log = folder / "calls.jsonl"
@@ -102,7 +104,7 @@ class Cloud:
 
     def open(self) -> None:
         self.start([
-            sys.executable, EMULATOR / "emulator.py", "--with-parent", "--enforce-iam", "--port", self.port, "--log", self.log,
+            sys.executable, EMULATOR / "emulator.py", "--with-parent", "--enforce-iam", "--port", self.port, "--log", self.log, *self.options,
             *[word for name, value in self.environment_of_functions().items() for word in ("--function-env", f"{name}={value}")],
         ], stdin=subprocess.PIPE)
         code = {}
@@ -174,7 +176,7 @@ class Cloud:
     def oms_fails(self, *words) -> str:
         """Runs `oms` against the stack, expects it to fail, and returns its standard error."""
         command = [str(self.args.oms), *map(str, [*words, "--resources", self.folder / "resources.json"])]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
+        done = subprocess.run(command, env=self.environment_of(words), capture_output=True, text=True)
         check(f"`oms {' '.join(map(str, words[:2]))}` fails", True, done.returncode in (1, 2))
         return done.stderr
 

@@ -30,6 +30,9 @@ pub(crate) struct Statement {
     actions: Vec<&'static str>,
     /// The resources, in the syntax of CloudFormation.
     resources: Vec<String>,
+    /// The condition of the template under which the statement exists. Such a statement has one
+    /// resource, which may be a list of ARNs.
+    condition: Option<&'static str>,
 }
 
 impl Statement {
@@ -44,9 +47,14 @@ impl Statement {
             reason: reason.to_owned(),
             actions: actions.to_vec(),
             resources: resources.into_iter().collect(),
+            condition: None,
         }
     }
 }
+
+/// The parameter with the ARNs of recipients, and the condition that it is set.
+const RECIPIENTS: &str = "!Ref SandboxRecipients";
+const HAS_RECIPIENTS: &str = "HasSandboxRecipients";
 
 fn objects(bucket: &str) -> [String; 1] {
     [format!("!Sub \"${{{bucket}.Arn}}/*\"")]
@@ -217,6 +225,9 @@ pub(crate) fn of_branch(uses: &ServiceUses<'_>) -> Vec<Statement> {
         });
         let send = &["ses:SendEmail", "ses:SendRawEmail"];
         statements.push(Statement::new("Mail", reason, send, resources));
+        let reason = "in the sandbox, SES also checks the identities of recipients";
+        let recipients = Statement::new("Recipients", reason, send, [RECIPIENTS.to_owned()]);
+        statements.push(Statement { condition: Some(HAS_RECIPIENTS), ..recipients });
     }
     statements.extend(of_every(id));
     statements

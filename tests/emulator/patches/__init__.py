@@ -37,6 +37,7 @@ class Options:
     log: str | None = None
     function_env: dict[str, str] = field(default_factory=dict)
     enforce_iam: bool = False
+    ses_sandbox: bool = False
 
 
 def apply(options: Options) -> None:
