@@ -10,7 +10,7 @@ The test starts the AWS emulator and the Data API with its own PostgreSQL, and q
 must equal those of a local `oms run` with the same orders: answers, bills, objects, mails, and parked orders. Then each handler is notified
 again of every order that is not parked, in a different sequence, and nothing may change. An order waits while newer exchange rates are stored.
 An operator exports a table, cancels an order, and erases a customer. Finally, SQS gives up on an order, an e-mail exceeds the sending rate, SES
-reports a bounce and an e-mail whose outcome was unknown, and old notes are deleted.
+reports a bounce and an e-mail whose outcome was unknown, `oms run --target aws` uses the same services, and old notes are deleted.
 """
 
 import base64
@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cloud import BILLS, PIPELINE, ROOT, Cloud, Failed, arguments, check, run_test
-from from_here import from_here
+from from_here import beside_handlers, from_here
 from machine import Machine, Outcome, by_id, normal
 from operations import operated, pruned
 from rates import Bank, refreshed
@@ -326,6 +326,7 @@ def main() -> int:
             events_of_mails(cloud)
             rights(cloud)
             from_here(cloud, args, folder)
+            beside_handlers(cloud, args, folder, at_once[0])
             pruned(cloud)
 
         return run_test(cloud, everything)

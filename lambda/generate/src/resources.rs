@@ -271,7 +271,7 @@ pub(crate) fn view(
             resources: format!("{{\"buckets\":{{{RATES_BUCKET}}}}}"),
             statements: iam::of_refresh(),
         }),
-        resources: stack(&branches, &bucket, database, mail),
+        resources: stack(&branches, &bucket, &topic, database, mail),
         loaded: tables_to_load(plan),
         contended: plan.contended_tables().iter().map(ToString::to_string).collect(),
         kinds: kinds(plan, trunk)?,
@@ -479,9 +479,17 @@ fn each<'b>(branches: impl Iterator<Item = &'b BranchView>, name: &str, kind: &s
 }
 
 /// Returns the description of the stack for the command line.
-fn stack(branches: &[BranchView], bucket: &Bucket, database: bool, mail: bool) -> String {
+fn stack(
+    branches: &[BranchView],
+    bucket: &Bucket,
+    topic: &Topic,
+    database: bool,
+    mail: bool,
+) -> String {
     let mut members = vec![
         bucket.resource(),
+        format!("\"topics\":{{\"{}\":\"${{{}}}\"}}", topic.name, topic.id),
+        format!("\"bucket_topics\":[\"{}\"]", topic.name),
         each(branches.iter(), "queues", "Queue"),
         each(branches.iter(), "dead_letters", "DeadLetters"),
     ];
