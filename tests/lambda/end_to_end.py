@@ -276,6 +276,21 @@ def events_of_mails(cloud: Cloud) -> None:
     check("the number of mails", sent, len(cloud.mails()))
 
 
+def metrics(cloud: Cloud) -> None:
+    """The dashboard shows the metrics of the handlers, and of no other stack of the same pipeline."""
+    watch = cloud.client("cloudwatch")
+    dashboard = json.loads(watch.get_dashboard(DashboardName=cloud.outputs["DashboardName"])["DashboardBody"])
+    lines = [line for widget in dashboard["widgets"] for line in widget["properties"]["metrics"] if line[0] == "oms"]
+    pairs = lambda words: frozenset(zip(words[::2], words[1::2]))  # noqa: E731
+    shown = {(line[1], pairs([word for word in line[2:] if isinstance(word, str)])) for line in lines}
+    listed = watch.get_paginator("list_metrics").paginate(Namespace="oms")
+    found = [(metric["MetricName"], {entry["Name"]: entry["Value"] for entry in metric["Dimensions"]}) for page in listed for metric in page["Metrics"]]
+    check("the stacks of the metrics", {"stack"}, {dimensions.get("stack") for _, dimensions in found})
+    recorded = {(name, frozenset(dimensions.items())) for name, dimensions in found}
+    check("metrics that the dashboard does not show", {"ReconcileOrders"}, {name for name, _ in recorded - shown})
+    check("shown metrics with data", {"Completed", "Latency", "Parked", "Retried", "ReconcileGap"}, {name for name, _ in recorded & shown})
+
+
 # Actions that AWS performs itself with a function's role, or inside another call; the emulator does not log them. The Data API is a separate
 # server; the database shows that it was used.
 NOT_SEEN = {
@@ -324,6 +339,7 @@ def main() -> int:
             given_up(cloud, at_once[0])
             beyond_the_rate(cloud, at_once[0])
             events_of_mails(cloud)
+            metrics(cloud)
             rights(cloud)
             from_here(cloud, args, folder)
             beside_handlers(cloud, args, folder, at_once[0])
