@@ -333,3 +333,34 @@ fn a_step_that_runs_after_a_failure_does_not_write_the_done_note() {
     assert!(note(&one), "a step writes the note although another one may end later");
     assert!(note(&then.replace("needs: [a]", "needs: [{ step: a, allow: [failed] }]")));
 }
+
+/// Returns a pipeline with as many handlers, whose names begin with `name`.
+fn pipeline_with_many_handlers(count: usize, name: &str) -> String {
+    let each = |line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    let tables = each(&|at| format!("  t{at}: {{ key: [id], columns: {{ id: text }} }}\n"));
+    let steps = each(&|at| {
+        let with = format!("{{ table: t{at}, row: {{ id: \"${{{{ run.key }}}}\" }} }}");
+        format!("  s{at}: {{ uses: table.insert, needs: [told], with: {with} }}\n")
+    });
+    let handlers = each(&|at| format!("  {name}-{at}: [s{at}]\n"));
+    let small = pipeline_with_handlers("x", "/x/{key}", ["a", "b"]);
+    let (before, rest) = small.split_once("  first: ").unwrap();
+    let (_, rest) = rest.split_once("steps:\n").unwrap();
+    let (trunk, _) = rest.split_once("  a: ").unwrap();
+    format!("{before}{tables}steps:\n{trunk}{steps}handlers:\n{handlers}")
+}
+
+#[test]
+fn a_stack_that_exceeds_a_limit_of_aws_is_rejected() {
+    let scratch = Scratch::new();
+    let generate = |count, name: &str| {
+        let pipeline = scratch.write("many.yaml", pipeline_with_many_handlers(count, name));
+        let out = scratch.path("out").to_string_lossy().into_owned();
+        oms(["generate", "lambda", &pipeline.to_string_lossy(), "--out", &out])
+    };
+    generate(16, "customer-communications").exits(0);
+    let large = generate(22, &"long-".repeat(8)).exits(4).stderr;
+    assert!(large.contains("the environment variables of the function `reconcile`"), "{large}");
+    let many = generate(30, "x").exits(4).stderr;
+    assert!(many.contains("resources, but CloudFormation allows 500"), "{many}");
+}

@@ -201,6 +201,7 @@ fn measure() -> anyhow::Result<()> {
         format!("OMS_RESOURCES={RESOURCES}"),
         "OMS_QUEUE=http://127.0.0.1:1/000000000000/orders".to_owned(),
         "OMS_DEAD_LETTERS=http://127.0.0.1:1/000000000000/dead".to_owned(),
+        "OMS_QUEUES=http://127.0.0.1:1/000000000000/orders".to_owned(),
         "OMS_RECONCILE_AGE=60".to_owned(),
         "OMS_RECONCILE_DAYS=14".to_owned(),
     ] {

@@ -123,6 +123,8 @@ pub(crate) struct Reconcile {
     pub(crate) role: String,
     /// The mapping from the pipeline's names to resources, with placeholders of CloudFormation.
     resources: String,
+    /// The queues of the handlers, with placeholders of CloudFormation.
+    queues: String,
     statements: Vec<Statement>,
 }
 
@@ -250,20 +252,9 @@ pub(crate) fn view(
         }),
         reconcile: database.then(|| Reconcile {
             role: role(plan.name(), RECONCILE),
-            resources: json_of(&[
-                bucket.resource(),
-                in_database(&secret_of(RECONCILE_ID)),
-                each(branches.iter().filter(|branch| branch.database), "queues", "Queue"),
-                each(
-                    branches.iter().filter(|branch| branch.database),
-                    "dead_letters",
-                    "DeadLetters",
-                ),
-            ]),
-            statements: iam::of_reconcile(
-                &bucket.id,
-                branches.iter().filter(|branch| branch.database).map(|branch| branch.id.as_str()),
-            ),
+            resources: json_of(&[bucket.resource(), in_database(&secret_of(RECONCILE_ID))]),
+            queues: queues(noting()),
+            statements: iam::of_reconcile(&bucket.id, noting_ids()),
         }),
         rates: refresh.then(|| Rates {
             bucket: RATES,
@@ -476,6 +467,22 @@ fn each<'b>(branches: impl Iterator<Item = &'b BranchView>, name: &str, kind: &s
     let of = |branch: &BranchView| format!("\"{}\":\"${{{}{kind}}}\"", branch.name, branch.id);
     let members: Vec<String> = branches.map(of).collect();
     format!("\"{name}\":{}", json_of(&members))
+}
+
+/// Returns the queues of the handlers in the form that `SqsQueue::of_handlers` reads: the URL of a
+/// queue, and then the names of the queues. URLs of all queues would soon exceed the maximum size of
+/// environment variables.
+fn queues<'b>(branches: impl Iterator<Item = &'b BranchView>) -> String {
+    let mut words = Vec::new();
+    for BranchView { name, id, .. } in branches {
+        if words.is_empty() {
+            words.push(format!("${{{id}Queue}}"));
+        }
+        let [queue, letters] =
+            ["Queue", "DeadLetters"].map(|kind| format!("${{{id}{kind}.QueueName}}"));
+        words.push(format!("{name}={queue},{letters}"));
+    }
+    words.join(" ")
 }
 
 /// Returns the description of the stack for the command line.
