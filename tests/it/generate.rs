@@ -364,3 +364,20 @@ fn a_stack_that_exceeds_a_limit_of_aws_is_rejected() {
     let many = generate(30, "x").exits(4).stderr;
     assert!(many.contains("resources, but CloudFormation allows 500"), "{many}");
 }
+
+#[test]
+fn a_long_wait_between_attempts_needs_several_deliveries() {
+    let scratch = Scratch::new();
+    let pipeline = pipeline_with_handlers("x", "/x/{key}", ["a", "b"]);
+    // 12 of the 13 waits have 24 hours. A message returns after 11 hours at the latest.
+    let retry = "retry: { attempts: 14, initial_ms: 3600000, max_ms: 86400000, multiplier: 100 }";
+    let pipeline = pipeline.replace("  a: { ", &format!("  a: {{ {retry}, "));
+    let pipeline = scratch.write("patient.yaml", pipeline);
+    let out = scratch.path("out");
+    oms(["generate", "lambda", &pipeline.to_string_lossy(), "--out", &out.to_string_lossy()])
+        .exits(0);
+    let template = std::fs::read_to_string(out.join("template.yaml")).unwrap();
+    let receives = 20 + 14 + 12 * 2;
+    let policy = format!("ADeadLetters.Arn, maxReceiveCount: {receives} }}");
+    assert!(template.contains(&policy), "{policy}");
+}

@@ -36,6 +36,9 @@ const START_MAX: u64 = 20;
 /// Minimum ratio of the visibility timeout of a queue to the timeout of the function ("Configuring
 /// scalability for an SQS event source").
 const VISIBILITY: u64 = 6;
+/// Maximum time in milliseconds after which a handler lets SQS deliver a message again, as in
+/// `adapters/aws/src/queue.rs`.
+const VISIBILITY_MAX_MS: u64 = 11 * 3_600_000;
 
 /// The data for all templates.
 #[derive(Debug, Serialize)]
@@ -362,8 +365,10 @@ fn branch_view(
     let batch = ((FUNCTION_MAX - START_MAX) / one).clamp(1, BATCH_MAX);
     let timeout = FUNCTION_MAX.min(START_MAX + batch * one);
     let retries = steps.iter().filter(|step| !step.effects.is_empty()).map(|step| {
-        let attempts = u64::from(step.retry.attempts);
-        if step.for_each.is_some() { *RECEIVES.end() } else { attempts }
+        // A message returns before the end of a long wait.
+        let early = step.retry.whole_waits_ms().map(|wait| wait / VISIBILITY_MAX_MS).sum::<u64>();
+        let deliveries = u64::from(step.retry.attempts) + early;
+        if step.for_each.is_some() { *RECEIVES.end() } else { deliveries }
     });
     let receives = (RECEIVES.start() + retries.sum::<u64>()).min(*RECEIVES.end());
     let names: Vec<String> = steps.iter().map(|step| step.id.to_string()).collect();
