@@ -381,3 +381,16 @@ fn a_long_wait_between_attempts_needs_several_deliveries() {
     let policy = format!("ADeadLetters.Arn, maxReceiveCount: {receives} }}");
     assert!(template.contains(&policy), "{policy}");
 }
+
+#[test]
+fn the_stage_of_the_api_waits_for_the_permission_to_invoke_the_intake() {
+    let scratch = Scratch::new();
+    let out = scratch.path("out");
+    let pipeline = "pipelines/storefront.yaml";
+    oms(["generate", "lambda", pipeline, "--out", &out.to_string_lossy()]).exits(0);
+    let template = std::fs::read_to_string(out.join("template.yaml")).unwrap();
+    let api = template.split("\n  Api:\n").nth(1).unwrap();
+    let api = api.split("\n  ApiLog:\n").next().unwrap();
+    // SAM copies the variables to the stage.
+    assert!(api.contains("      Variables: { permission: !GetAtt IntakePermission.Id }"), "{api}");
+}
