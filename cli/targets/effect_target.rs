@@ -200,12 +200,14 @@ impl TargetOption {
         let database: Arc<dyn Database> = Arc::new(DataApi::new(&session, resources.cluster()?));
         let owner = Arc::new(DataApi::for_migrations(&session, resources.owned_cluster()?));
         let claims = Claims::new(Arc::clone(&database)).limited_to(resources.mail_rate);
+        let topics = SnsTopics::new(&session, resources.topics.clone());
+        let topics = topics.announced_by_bucket(resources.bucket_topics.clone());
         let remote = Remote {
             name: "aws",
             tables: Arc::new(SqlTables::new(Arc::clone(&database))),
             personal: Arc::new(oms_sql::SqlErasure::new(Arc::clone(&database))),
             objects: Some(Arc::new(S3Objects::new(&session, resources.buckets.clone()))),
-            topics: Some(Arc::new(SnsTopics::new(&session, resources.topics.clone()))),
+            topics: Some(Arc::new(topics)),
         };
         let set = resources.configuration_set.clone();
         let mailer = Arc::new(SesMailer::new(&session, claims, set, oms_clock::SystemClock));

@@ -10,6 +10,7 @@ Region us-east-1, account 000000000000, access key `test`, secret `test`.
 - `--log FILE`          logs every call of the AWS API as a line of JSON, see `patches/call_log.py`
 - `--function-env N=V`  sets an environment variable of every function, e.g. AWS_ENDPOINT_URL_RDS_DATA=http://127.0.0.1:5000
 - `--enforce-iam`       enforces identity, bucket, topic and queue policies, and verifies signatures
+- `--ses-sandbox`       treats the account of SES as one in the sandbox, see `patches/ses_authorization.py`
 
 Each file of `patches/` describes the change that it makes.
 """
@@ -33,6 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--log", metavar="FILE", help="append every API call to FILE")
     parser.add_argument("--function-env", metavar="NAME=VALUE", action="append", default=[])
     parser.add_argument("--enforce-iam", action="store_true")
+    parser.add_argument("--ses-sandbox", action="store_true")
     parser.add_argument("--with-parent", action="store_true", help="exit when standard input is closed")
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
@@ -102,6 +104,7 @@ def main() -> None:
         log=args.log,
         function_env=dict(pair.split("=", 1) for pair in args.function_env),
         enforce_iam=args.enforce_iam,
+        ses_sandbox=args.ses_sandbox,
     ))
     threading.Thread(target=announce, args=(args.port,), daemon=True).start()
     if args.with_parent:

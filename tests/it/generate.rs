@@ -333,3 +333,64 @@ fn a_step_that_runs_after_a_failure_does_not_write_the_done_note() {
     assert!(note(&one), "a step writes the note although another one may end later");
     assert!(note(&then.replace("needs: [a]", "needs: [{ step: a, allow: [failed] }]")));
 }
+
+/// Returns a pipeline with as many handlers, whose names begin with `name`.
+fn pipeline_with_many_handlers(count: usize, name: &str) -> String {
+    let each = |line: &dyn Fn(usize) -> String| (0..count).map(line).collect::<String>();
+    let tables = each(&|at| format!("  t{at}: {{ key: [id], columns: {{ id: text }} }}\n"));
+    let steps = each(&|at| {
+        let with = format!("{{ table: t{at}, row: {{ id: \"${{{{ run.key }}}}\" }} }}");
+        format!("  s{at}: {{ uses: table.insert, needs: [told], with: {with} }}\n")
+    });
+    let handlers = each(&|at| format!("  {name}-{at}: [s{at}]\n"));
+    let small = pipeline_with_handlers("x", "/x/{key}", ["a", "b"]);
+    let (before, rest) = small.split_once("  first: ").unwrap();
+    let (_, rest) = rest.split_once("steps:\n").unwrap();
+    let (trunk, _) = rest.split_once("  a: ").unwrap();
+    format!("{before}{tables}steps:\n{trunk}{steps}handlers:\n{handlers}")
+}
+
+#[test]
+fn a_stack_that_exceeds_a_limit_of_aws_is_rejected() {
+    let scratch = Scratch::new();
+    let generate = |count, name: &str| {
+        let pipeline = scratch.write("many.yaml", pipeline_with_many_handlers(count, name));
+        let out = scratch.path("out").to_string_lossy().into_owned();
+        oms(["generate", "lambda", &pipeline.to_string_lossy(), "--out", &out])
+    };
+    generate(16, "customer-communications").exits(0);
+    let large = generate(22, &"long-".repeat(8)).exits(4).stderr;
+    assert!(large.contains("the environment variables of the function `reconcile`"), "{large}");
+    let many = generate(30, "x").exits(4).stderr;
+    assert!(many.contains("resources, but CloudFormation allows 500"), "{many}");
+}
+
+#[test]
+fn a_long_wait_between_attempts_needs_several_deliveries() {
+    let scratch = Scratch::new();
+    let pipeline = pipeline_with_handlers("x", "/x/{key}", ["a", "b"]);
+    // 12 of the 13 waits have 24 hours. A message returns after 11 hours at the latest.
+    let retry = "retry: { attempts: 14, initial_ms: 3600000, max_ms: 86400000, multiplier: 100 }";
+    let pipeline = pipeline.replace("  a: { ", &format!("  a: {{ {retry}, "));
+    let pipeline = scratch.write("patient.yaml", pipeline);
+    let out = scratch.path("out");
+    oms(["generate", "lambda", &pipeline.to_string_lossy(), "--out", &out.to_string_lossy()])
+        .exits(0);
+    let template = std::fs::read_to_string(out.join("template.yaml")).unwrap();
+    let receives = 20 + 14 + 12 * 2;
+    let policy = format!("ADeadLetters.Arn, maxReceiveCount: {receives} }}");
+    assert!(template.contains(&policy), "{policy}");
+}
+
+#[test]
+fn the_stage_of_the_api_waits_for_the_permission_to_invoke_the_intake() {
+    let scratch = Scratch::new();
+    let out = scratch.path("out");
+    let pipeline = "pipelines/storefront.yaml";
+    oms(["generate", "lambda", pipeline, "--out", &out.to_string_lossy()]).exits(0);
+    let template = std::fs::read_to_string(out.join("template.yaml")).unwrap();
+    let api = template.split("\n  Api:\n").nth(1).unwrap();
+    let api = api.split("\n  ApiLog:\n").next().unwrap();
+    // SAM copies the variables to the stage.
+    assert!(api.contains("      Variables: { permission: !GetAtt IntakePermission.Id }"), "{api}");
+}

@@ -73,6 +73,8 @@ class Cloud:
         self.args, self.folder, self.subject, self.processes = args, folder, subject, []
         # Environment variables of the functions besides the address of the Data API, and parameters of the stack.
         self.functions, self.parameters = {}, {}
+        # Options of the emulator.
+        self.options = []
         self.port, self.database_port = free_port(), free_port()
         self.endpoint = f"http://127.0.0.1:{self.port}"
         self.log = folder / "calls.jsonl"
@@ -102,7 +104,7 @@ class Cloud:
 
     def open(self) -> None:
         self.start([
-            sys.executable, EMULATOR / "emulator.py", "--with-parent", "--enforce-iam", "--port", self.port, "--log", self.log,
+            sys.executable, EMULATOR / "emulator.py", "--with-parent", "--enforce-iam", "--port", self.port, "--log", self.log, *self.options,
             *[word for name, value in self.environment_of_functions().items() for word in ("--function-env", f"{name}={value}")],
         ], stdin=subprocess.PIPE)
         code = {}
@@ -157,15 +159,24 @@ class Cloud:
         return sorted(path.name for path in (self.args.generated / "handlers").iterdir())
 
     def oms(self, *words) -> str:
-        """Runs `oms` against the stack and returns its standard output."""
+        """Runs `oms` against the stack and returns its standard output. With `--target lambda`, it has the role of the operator."""
         there = ["--resources", self.folder / "resources.json"]
         command = [str(self.args.oms), *map(str, [*words, *there])]
-        return subprocess.run(command, check=True, env=self.environment, stdout=subprocess.PIPE, text=True).stdout
+        return subprocess.run(command, check=True, env=self.environment_of(words), stdout=subprocess.PIPE, text=True).stdout
+
+    def environment_of(self, words: tuple) -> dict:
+        return self.environment | (self.operator() if "lambda" in words else {})
+
+    def operator(self) -> dict:
+        """Assumes the role of the operator, and returns its credentials as environment variables."""
+        assumed = self.client("sts").assume_role(RoleArn=self.outputs["OperatorRoleArn"], RoleSessionName="test")["Credentials"]
+        names = {"AWS_ACCESS_KEY_ID": "AccessKeyId", "AWS_SECRET_ACCESS_KEY": "SecretAccessKey", "AWS_SESSION_TOKEN": "SessionToken"}
+        return {variable: assumed[name] for variable, name in names.items()}
 
     def oms_fails(self, *words) -> str:
         """Runs `oms` against the stack, expects it to fail, and returns its standard error."""
         command = [str(self.args.oms), *map(str, [*words, "--resources", self.folder / "resources.json"])]
-        done = subprocess.run(command, env=self.environment, capture_output=True, text=True)
+        done = subprocess.run(command, env=self.environment_of(words), capture_output=True, text=True)
         check(f"`oms {' '.join(map(str, words[:2]))}` fails", True, done.returncode in (1, 2))
         return done.stderr
 
@@ -232,13 +243,18 @@ class Cloud:
 
     def granted(self) -> list:
         """The allowed actions of all functions: pairs of function name and action."""
-        iam, found = self.client("iam"), []
-        for function in self.client("lambda").list_functions()["Functions"]:
-            role = function["Role"].rsplit("/", 1)[-1]
-            for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-                for statement in iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]["Statement"]:
-                    found += [(function["FunctionName"], action) for action in statement["Action"]]
-        return found
+        functions = self.client("lambda").list_functions()["Functions"]
+        return [(function["FunctionName"], action) for function in functions for action in self.granted_to(function["Role"])]
+
+    def granted_to(self, role: str) -> list:
+        """The allowed actions of a role, by its ARN."""
+        return [action for statement in self.statements(role.rsplit("/", 1)[-1]) for action in statement["Action"]]
+
+    def statements(self, role: str) -> list:
+        """The statements of the policies of a role."""
+        iam = self.client("iam")
+        policies = [iam.get_role_policy(RoleName=role, PolicyName=name) for name in iam.list_role_policies(RoleName=role)["PolicyNames"]]
+        return [statement for policy in policies for statement in policy["PolicyDocument"]["Statement"]]
 
     def calls(self) -> list:
         return [json.loads(line) for line in self.log.read_text().splitlines()]

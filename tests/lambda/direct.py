@@ -1,4 +1,5 @@
 """The direct intake: API Gateway stores orders without a handler, as in the original system, and each order is billed and confirmed once.
+The account of SES is in the sandbox.
 
     python direct.py --generated DIR --built DIR --oms FILE --data-api FILE --pipeline FILE [--corpus DIR]
 
@@ -30,6 +31,12 @@ def orders(args) -> list:
         lines = (args.corpus / "orders/orders-origin-shape.ndjson").read_text(encoding="utf-8").splitlines()
         found += [line.encode() for line in lines[:COUNT]]
     return found
+
+
+def recipients() -> list:
+    """The ARNs of the identities of all customers."""
+    customers = [json.loads(line) for line in (ORDERS / "customers.ndjson").read_text(encoding="utf-8").splitlines()]
+    return sorted({f"arn:aws:ses:us-east-1:000000000000:identity/{customer['cust_email_id']}" for customer in customers})
 
 
 def rejected_requests(cloud: Cloud, order: bytes) -> None:
@@ -88,6 +95,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cloud, machine = Cloud(args, folder, subject), Machine(args.oms, folder, subject)
+        # In the sandbox, the handlers may only send to the recipients that the parameter names.
+        cloud.options = ["--ses-sandbox"]
+        cloud.parameters["SandboxRecipients"] = ",".join(recipients())
 
         def everything() -> None:
             todo = orders(args)

@@ -10,7 +10,7 @@ The test starts the AWS emulator and the Data API with its own PostgreSQL, and q
 must equal those of a local `oms run` with the same orders: answers, bills, objects, mails, and parked orders. Then each handler is notified
 again of every order that is not parked, in a different sequence, and nothing may change. An order waits while newer exchange rates are stored.
 An operator exports a table, cancels an order, and erases a customer. Finally, SQS gives up on an order, an e-mail exceeds the sending rate, SES
-reports a bounce and an e-mail whose outcome was unknown, and old notes are deleted.
+reports a bounce and an e-mail whose outcome was unknown, `oms run --target aws` uses the same services, and old notes are deleted.
 """
 
 import base64
@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from cloud import BILLS, PIPELINE, ROOT, Cloud, Failed, arguments, check, run_test
-from from_here import from_here
+from from_here import beside_handlers, from_here
 from machine import Machine, Outcome, by_id, normal
 from operations import operated, pruned
 from rates import Bank, refreshed
@@ -276,6 +276,21 @@ def events_of_mails(cloud: Cloud) -> None:
     check("the number of mails", sent, len(cloud.mails()))
 
 
+def metrics(cloud: Cloud) -> None:
+    """The dashboard shows the metrics of the handlers, and of no other stack of the same pipeline."""
+    watch = cloud.client("cloudwatch")
+    dashboard = json.loads(watch.get_dashboard(DashboardName=cloud.outputs["DashboardName"])["DashboardBody"])
+    lines = [line for widget in dashboard["widgets"] for line in widget["properties"]["metrics"] if line[0] == "oms"]
+    pairs = lambda words: frozenset(zip(words[::2], words[1::2]))  # noqa: E731
+    shown = {(line[1], pairs([word for word in line[2:] if isinstance(word, str)])) for line in lines}
+    listed = watch.get_paginator("list_metrics").paginate(Namespace="oms")
+    found = [(metric["MetricName"], {entry["Name"]: entry["Value"] for entry in metric["Dimensions"]}) for page in listed for metric in page["Metrics"]]
+    check("the stacks of the metrics", {"stack"}, {dimensions.get("stack") for _, dimensions in found})
+    recorded = {(name, frozenset(dimensions.items())) for name, dimensions in found}
+    check("metrics that the dashboard does not show", {"ReconcileOrders"}, {name for name, _ in recorded - shown})
+    check("shown metrics with data", {"Completed", "Latency", "Parked", "Retried", "ReconcileGap"}, {name for name, _ in recorded & shown})
+
+
 # Actions that AWS performs itself with a function's role, or inside another call; the emulator does not log them. The Data API is a separate
 # server; the database shows that it was used.
 NOT_SEEN = {
@@ -294,6 +309,12 @@ def rights(cloud: Cloud) -> None:
     used = {(call["function"], action) for call in calls for action, _ in call["needs"]}
     unused = [pair for pair in cloud.granted() if pair not in used and pair[1] not in NOT_SEEN]
     check("allowed actions of handlers that were not used", [], unused)
+    role = cloud.outputs["OperatorRoleArn"]
+    calls = [call for call in cloud.calls() if f":assumed-role/{role.rsplit('/', 1)[-1]}/" in call["caller"]]
+    check("calls of the operator that were denied", [], [call for call in calls if call["status"] == 403])
+    used = {action for call in calls for action, _ in call["needs"]}
+    hidden = {"rds-data:ExecuteStatement", "secretsmanager:GetSecretValue"}
+    check("allowed actions of the operator that were not used", [], [action for action in cloud.granted_to(role) if action not in used | hidden])
 
 
 def main() -> int:
@@ -318,8 +339,10 @@ def main() -> int:
             given_up(cloud, at_once[0])
             beyond_the_rate(cloud, at_once[0])
             events_of_mails(cloud)
+            metrics(cloud)
             rights(cloud)
             from_here(cloud, args, folder)
+            beside_handlers(cloud, args, folder, at_once[0])
             pruned(cloud)
 
         return run_test(cloud, everything)

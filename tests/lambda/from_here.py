@@ -1,4 +1,5 @@
-"""`oms run --target aws`: the runs are stored locally, and their effects are in S3, SNS, Aurora and SES."""
+"""`oms run --target aws`: the runs are stored locally, and their effects are in S3, SNS, Aurora and SES: first without handlers, then in a
+stack whose handlers process the same orders."""
 
 import base64
 import json
@@ -6,6 +7,7 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+from cloud import PIPELINE as STOREFRONT
 from cloud import ROOT, Cloud, check
 from machine import by_id, normal
 
@@ -62,3 +64,24 @@ def from_here(cloud: Cloud, args, folder: Path) -> None:
     while messages := sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []):
         told += [json.loads(message["Body"])["key"] for message in messages]
     check("their announcements", True, sorted(set(told)) == [bill.split("|")[0] for bill in bills])
+
+
+def beside_handlers(cloud: Cloud, args, folder: Path, order: bytes) -> None:
+    """Runs orders with the resources of the stack. Its handlers also process the stored orders, and each effect takes place once."""
+    keys = [f"HERE-{number}" for number in range(3)]
+    orders = folder / "beside-handlers.ndjson"
+    orders.write_text("".join(json.dumps(json.loads(order) | {"order_id": key}) + "\n" for key in keys), encoding="utf-8")
+    mails, letters, begun = len(cloud.mails()), cloud.dead_letters(), len(cloud.calls())
+    state = folder / "beside-handlers"
+    summary = json.loads(cloud.oms("run", STOREFRONT, "--input", orders, "--state-dir", state, "--target", "aws", "--format", "json"))
+    check("runs beside handlers", (len(keys), 0), (summary["completed"], summary["parked"]))
+    of_keys = f"key in ({', '.join(repr(key) for key in keys)})"
+    noted = f"select count(*) from oms_branches where {of_keys} and state = 'completed'"
+    cloud.until("every handler to process their orders", lambda: int(cloud.ask(noted)[0]) == len(keys) * len(cloud.resources["queues"]))
+    cloud.until("the queues to empty", lambda: cloud.waiting() == 0)
+    bills = cloud.ask(f"select order_id from billing_data where {of_keys.replace('key', 'order_id')} order by 1")
+    check("the bills of these orders", keys, bills)
+    check("the number of mails for these orders", len(keys), len(cloud.mails()) - mails)
+    check("the new dead letters", [], [letter for letter in cloud.dead_letters() if letter not in letters])
+    published = [call for call in cloud.calls()[begun:] if call["action"] == "sns:Publish" and not call["function"]]
+    check("messages of `oms run` on the topic of the handlers", [], published)

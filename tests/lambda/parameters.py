@@ -80,6 +80,15 @@ def mail_rates(cloud: Cloud) -> set:
     return {str(found["mail_rate"]) for found in resources if "mail_rate" in found}
 
 
+def recipients(cloud: Cloud) -> set:
+    """The recipients to whom the statement of the parameter allows to send."""
+    found = set()
+    for role in {configuration["Role"].rsplit("/", 1)[-1] for configuration in running(cloud)}:
+        statements = cloud.statements(role)
+        found |= {arn for statement in statements if statement["Sid"] == "Recipients" for arn in statement["Resource"]}
+    return found
+
+
 def releases(cloud: Cloud) -> set:
     """The releases in the versions of all functions: the second word, after the digest of the sources."""
     return {found["OMS_VERSION"].split()[1] for found in variables(cloud)}
@@ -224,6 +233,7 @@ def budgets(cloud: Cloud) -> set:
     return found
 
 
+RECIPIENT = "arn:aws:ses:us-east-1:000000000000:identity/someone@example.com"
 MAIL, OTHER_MAIL, BUDGET = "first@example.com", "second@example.com", "50"
 
 # In the sequence of the updates.
@@ -232,6 +242,7 @@ CHECKS = [
     Check("Architecture", "x86_64", architectures),
     Check("Release", "2", releases),
     Check("MailRate", "700", mail_rates),
+    Check("SandboxRecipients", RECIPIENT, recipients, lambda value: {value} - {""}),
     Check("RatesUrl", "http://127.0.0.1:9/new.zip", variable("OMS_RATES_URL")),
     Check("RatesEvery", "cron(45 15 ? * MON-FRI *)", schedule("RefreshSchedule")),
     Check("ReconcileAgeSeconds", "120", variable("OMS_RECONCILE_AGE")),

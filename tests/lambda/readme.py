@@ -1,4 +1,4 @@
-"""Follows the README of a generated folder: deployment, update, rollback and deletion, command by command.
+"""Follows the README of a generated folder, command by command: deployment, update, rollback, operation and deletion.
 
     python readme.py --generated DIR --built DIR --oms FILE --data-api FILE --tools DIR [--count N]
 
@@ -87,7 +87,17 @@ class Follower:
         self.pipeline = self.pipelines / "storefront.yaml"
         path = os.pathsep.join([str(self.curl(folder / "bin")), str(args.tools.resolve()), str(args.oms.resolve().parent), os.environ["PATH"]])
         self.environment = {**self.cloud.environment, "PATH": path, "SAM_CLI_TELEMETRY": "0", "AWS_PAGER": "", "AWS_DEFAULT_REGION": "us-east-1"}
+        self.environment |= self.profiles(folder)
+        # The profile of the operator would have no effect with these.
+        keys = {name: self.environment.pop(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}
+        lines = ["[default]", *(f"{name.lower()} = {value}" for name, value in keys.items())]
+        (folder / "credentials").write_text("\n".join(lines) + "\n")
+        self.followed = set()
         self.shell = Shell(args.generated, self.environment)
+
+    def profiles(self, folder: Path) -> dict:
+        """Returns the environment variables that keep profiles of the AWS CLI in a folder."""
+        return {"AWS_CONFIG_FILE": str(folder / "config"), "AWS_SHARED_CREDENTIALS_FILE": str(folder / "credentials")}
 
     def curl(self, folder: Path) -> Path:
         """Writes a `curl` for which the host name of an API leads to the emulator."""
@@ -102,6 +112,11 @@ exec {shutil.which("curl")} --silent --show-error "${{words[@]}}"
         script.chmod(0o755)
         return folder
 
+    def section(self, title: str) -> list:
+        """The shell commands of a section, which the caller follows."""
+        self.followed.add(title)
+        return self.read()[title]
+
     def read(self) -> dict:
         return blocks((self.args.generated / "README.md").read_text(encoding="utf-8"))
 
@@ -113,8 +128,7 @@ exec {shutil.which("curl")} --silent --show-error "${{words[@]}}"
         (self.args.generated / "order.json").write_bytes(order)
         customers = (ROOT / "pipelines/storefront/customers.ndjson").read_bytes()
         (self.args.generated / "rows.ndjson").write_bytes(customers)
-        readme = self.read()
-        for command in [*readme["Set up the shell"], *readme["Deploy"]]:
+        for command in [*self.section("Set up the shell"), *self.section("Deploy")]:
             if command == "sam deploy\n":
                 command = f"sam deploy --parameter-overrides {PARAMETERS}\n"
             if command.startswith("oms db migrate"):
@@ -146,7 +160,7 @@ exec {shutil.which("curl")} --silent --show-error "${{words[@]}}"
         self.pipeline.write_text(changed, encoding="utf-8")
         with ThreadPoolExecutor(4) as pool:
             answers = None
-            for command in self.read()["Update"]:
+            for command in self.section("Update"):
                 if "sam deploy" in command:
                     # The orders arrive during the deployment, not during the build.
                     build, _, deploy = command.partition("sam deploy")
@@ -172,8 +186,41 @@ exec {shutil.which("curl")} --silent --show-error "${{words[@]}}"
         mails = [normal(base64.b64decode(mail["Raw"])) for mail in cloud.mails()]
         check("the mails, and those that differ", (count, count), (len(mails), len(by_id(mails))))
 
+    def delete_versions(self) -> None:
+        """Publishes more versions, and deletes the old ones, except the one that runs."""
+        client = self.cloud.client("lambda")
+        names = [found["FunctionName"] for found in client.list_functions()["Functions"]]
+        for name in names:
+            for number in range(4):
+                client.update_function_configuration(FunctionName=name, Description=f"version {number}")
+                client.publish_version(FunctionName=name)
+        for command in self.section("Delete old versions"):
+            self.do(command)
+        versions = lambda name: sorted(found["Version"] for found in client.list_versions_by_function(FunctionName=name)["Versions"])  # noqa: E731
+        check("the versions that are left", {("$LATEST", "1", "4", "5", "6")}, {tuple(versions(name)) for name in names})
+        check("the versions that run", {"1"}, self.versions())
+
+    def rotate(self) -> None:
+        secret = self.cloud.resources["roles"]["initiate-billing"]
+        password = lambda: json.loads(self.cloud.client("secretsmanager").get_secret_value(SecretId=secret)["SecretString"])["password"]  # noqa: E731
+        before, role = password(), self.cloud.role(secret)
+        for command in self.section("Rotate the database passwords"):
+            self.do(command.replace("<secret>", secret).replace("<role>", role))
+        check("the secret has a new password and the same role", (True, role), (password() != before, self.cloud.role(secret)))
+
+    def operate(self, keys: set) -> None:
+        """Lists the orders with the role of the operator."""
+        said = ""
+        for command in self.section("Inspect and retry orders"):
+            said += self.do(command)
+        check("the listed orders", keys, keys & {line.split()[0] for line in said.splitlines() if line})
+        role = self.cloud.outputs["OperatorRoleArn"]
+        check("the profile has the role of the operator", True, role in Path(self.environment["AWS_CONFIG_FILE"]).read_text(encoding="utf-8"))
+        assumed = [call["status"] for call in self.cloud.calls() if call["action"] == "sts:AssumeRole"]
+        check("the role was assumed", {200}, set(assumed))
+
     def delete(self) -> None:
-        for command in self.read()["Delete the stack"]:
+        for command in self.section("Delete the stack"):
             self.do(command)
         stacks = self.cloud.client("cloudformation").describe_stacks()["Stacks"]
         check("the stack is gone", False, STACK in [found["StackName"] for found in stacks if "DELETE" not in found["StackStatus"]])
@@ -197,13 +244,20 @@ exec {shutil.which("curl")} --silent --show-error "${{words[@]}}"
         self.settled(2 + count)
         noted = cloud.ask("select note from billing_data where order_id = 'UPDATED'")
         check("the row of the new version", ["updated"], noted)
-        for command in self.read()["Roll back"]:
+        for command in self.section("Roll back"):
             self.do(command)
         check("the versions that run", {"1"}, self.versions())
         check("an order after the rollback", 201, cloud.put("BACK", order("BACK")))
         self.settled(3 + count)
         check("the row of the old version", [""], cloud.ask("select note from billing_data where order_id = 'BACK'"))
+        self.delete_versions()
+        self.rotate()
+        check("an order after the rotation", 201, cloud.put("ROTATED", order("ROTATED")))
+        self.settled(4 + count)
+        self.operate({"UPDATED", "BACK", "ROTATED"})
+        with_commands = {title for title, commands in self.read().items() if commands}
         self.delete()
+        check("sections that were not followed", set(), with_commands - self.followed)
 
 
 def main() -> int:

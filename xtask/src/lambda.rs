@@ -16,10 +16,12 @@ pub(crate) struct Args {
     measure: bool,
 }
 
-/// The example pipelines, and a variant of the first one with a direct intake. Orders are processed
-/// by the handlers of the last two.
-const PIPELINES: [&str; 3] = ["order-management", DIRECT, "storefront"];
+/// The example pipelines, a variant of the first one with a direct intake, and a variant of the
+/// storefront with names of maximum length. Orders are processed by the handlers of `DIRECT` and
+/// `storefront`.
+const PIPELINES: [&str; 4] = ["order-management", DIRECT, LONG_NAMES, "storefront"];
 const DIRECT: &str = "direct";
+const LONG_NAMES: &str = "long-names";
 /// The path of the crates, relative to a generated folder.
 const CRATES: &str = "../../..";
 
@@ -106,19 +108,55 @@ fn generated(pipeline: &str) -> PathBuf {
     scratch("generated").join(pipeline)
 }
 
-/// Returns the path of a pipeline. The one with a direct intake is derived from order-management.
+/// Returns the path of a pipeline. A variant is derived from an example.
 fn file(pipeline: &str) -> anyhow::Result<String> {
-    if pipeline != DIRECT {
-        return Ok(format!("pipelines/{pipeline}.yaml"));
+    match pipeline {
+        DIRECT => {
+            let direct = [("{key}\" }".to_owned(), "{key}\", mode: direct }".to_owned())];
+            derive(pipeline, "order-management", &direct)
+        }
+        LONG_NAMES => derive(pipeline, "storefront", &long_names()),
+        _ => Ok(format!("pipelines/{pipeline}.yaml")),
     }
-    let text = std::fs::read_to_string(root().join("pipelines/order-management.yaml"))?;
-    let (path, direct) = ("{key}\" }", "{key}\", mode: direct }");
-    anyhow::ensure!(text.contains(path), "the intake of order-management has changed");
+}
+
+/// Returns replacements that make the names of the storefront as long as the checks allow.
+fn long_names() -> Vec<(String, String)> {
+    // The name of the bucket in S3 has room for 34 characters of both names.
+    let (name, bucket, topic) = ("n".repeat(31), "b".repeat(3), "t".repeat(200));
+    let mut names = vec![
+        ("name: storefront\n".to_owned(), format!("name: {name}\n")),
+        ("bucket: orders".to_owned(), format!("bucket: {bucket}")),
+        ("topic: order-captured".to_owned(), format!("topic: {topic}")),
+    ];
+    let step = "s".repeat(63);
+    names.push(("\n  bill:\n".to_owned(), format!("\n  {step}:\n")));
+    names.push(("[convert, bill]".to_owned(), format!("[convert, {step}]")));
+    for handler in ["initiate-billing", "customer-communications"] {
+        let long = format!("{handler}{}", "-h".repeat(32)).chars().take(64).collect();
+        names.push((handler.to_owned(), long));
+    }
+    names
+}
+
+/// Writes a variant of an example pipeline with these replacements, and returns its path.
+fn derive(
+    pipeline: &str,
+    example: &str,
+    replacements: &[(String, String)],
+) -> anyhow::Result<String> {
+    let mut text = std::fs::read_to_string(root().join(format!("pipelines/{example}.yaml")))?;
+    for (old, new) in replacements {
+        anyhow::ensure!(text.contains(old), "the example {example} has changed: `{old}`");
+        text = text.replace(old, new);
+    }
     let up = "../../pipelines/";
-    let text = text.replace(path, direct);
-    let text = text.replace("order-management/", &format!("{up}order-management/"));
+    for before in [" ", "["] {
+        let folder = format!("{before}{example}/");
+        text = text.replace(&folder, &format!("{before}{up}{example}/"));
+    }
     let text = text.replace("../templates", &format!("{up}../templates"));
-    let file = scratch("generated").join("direct.yaml");
+    let file = scratch("generated").join(format!("{pipeline}.yaml"));
     std::fs::create_dir_all(scratch("generated"))?;
     std::fs::write(&file, text)?;
     Ok(file.to_string_lossy().into_owned())
@@ -130,8 +168,8 @@ fn generate(oms: &str, pipeline: &str) -> anyhow::Result<()> {
     let out = generated(pipeline);
     let out = out.to_string_lossy();
     let mut words = vec!["generate", "lambda", &file, "--out", &out, "--crates", CRATES];
-    // Only this pipeline has refreshed rates.
-    words.extend(if pipeline == "storefront" { &["--rates", "refreshed"][..] } else { &[] });
+    let refreshed = ["storefront", LONG_NAMES].contains(&pipeline);
+    words.extend(if refreshed { &["--rates", "refreshed"][..] } else { &[] });
     execute(oms, &words)?;
     words.push("--check");
     execute(oms, &words)
@@ -201,6 +239,7 @@ fn measure() -> anyhow::Result<()> {
         format!("OMS_RESOURCES={RESOURCES}"),
         "OMS_QUEUE=http://127.0.0.1:1/000000000000/orders".to_owned(),
         "OMS_DEAD_LETTERS=http://127.0.0.1:1/000000000000/dead".to_owned(),
+        "OMS_QUEUES=http://127.0.0.1:1/000000000000/orders".to_owned(),
         "OMS_RECONCILE_AGE=60".to_owned(),
         "OMS_RECONCILE_DAYS=14".to_owned(),
     ] {

@@ -25,6 +25,14 @@ const VISIBILITY_MAX: u64 = 11 * 3_600;
 /// Maximum number of entries in a batch request.
 const BATCH_MAX: usize = 10;
 
+/// Queues by the names of their handlers.
+type Queues = BTreeMap<String, Arc<dyn Queue>>;
+
+/// A text that does not describe the queues of handlers.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("expected the URL of a queue, and `handler=queue,dead-letters` for each handler")]
+pub struct InvalidQueues;
+
 /// A queue on SQS.
 pub struct SqsQueue {
     client: Client,
@@ -32,19 +40,37 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// Returns the queues with these URLs, by name.
-    pub fn all(
-        session: &Session,
-        urls: BTreeMap<String, String>,
-    ) -> BTreeMap<String, Arc<dyn Queue>> {
+    /// Returns the order queues and the dead-letter queues of handlers, by handler. The text contains
+    /// the URL of one queue, and the handlers, separated by spaces: `handler=queue,dead-letters`.
+    /// All queues are in the same account and region, so their URLs differ only in the name.
+    ///
+    /// # Errors
+    /// Returns an error if the text has another form.
+    pub fn of_handlers(session: &Session, text: &str) -> Result<[Queues; 2], InvalidQueues> {
+        let urls = urls_of_handlers(text).ok_or(InvalidQueues)?;
         let queue = |url| -> Arc<dyn Queue> { Arc::new(Self::new(session, url)) };
-        urls.into_iter().map(|(name, url)| (name, queue(url))).collect()
+        Ok(urls.map(|urls| urls.into_iter().map(|(name, url)| (name, queue(url))).collect()))
     }
 
     /// Returns the queue with this URL.
     pub fn new(session: &Session, queue: String) -> Self {
         Self { client: Client::new(&session.0), queue }
     }
+}
+
+/// Returns the URLs of the order queues and of the dead-letter queues.
+fn urls_of_handlers(text: &str) -> Option<[BTreeMap<String, String>; 2]> {
+    let mut words = text.split(' ');
+    let (place, _) = words.next()?.rsplit_once('/')?;
+    let mut found = [BTreeMap::new(), BTreeMap::new()];
+    for word in words {
+        let (handler, queues) = word.split_once('=')?;
+        let (orders, letters) = queues.split_once(',')?;
+        for (urls, queue) in found.iter_mut().zip([orders, letters]) {
+            urls.insert(handler.to_owned(), format!("{place}/{queue}"));
+        }
+    }
+    Some(found)
 }
 
 impl Queue for SqsQueue {
@@ -124,5 +150,23 @@ impl Queue for SqsQueue {
             }
             Ok(())
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_url_of_one_queue_gives_the_urls_of_all() {
+        let here = "https://sqs.eu-central-1.amazonaws.com/123456789012";
+        let text = format!("{here}/s-BillQueue-1 bill=s-BillQueue-1,s-BillDead-2 mail=q,d");
+        let [orders, letters] = urls_of_handlers(&text).unwrap();
+        assert_eq!(orders["bill"], format!("{here}/s-BillQueue-1"));
+        assert_eq!(letters["bill"], format!("{here}/s-BillDead-2"));
+        assert_eq!((orders.len(), letters["mail"].as_str()), (2, &*format!("{here}/d")));
+        for invalid in ["", "no-url bill=q,d", "https://x/q bill", "https://x/q bill=q"] {
+            assert!(urls_of_handlers(invalid).is_none(), "{invalid}");
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Maps names in the pipeline to AWS resources.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU32;
 #[cfg(feature = "rdsdata")]
 use std::time::Duration;
@@ -21,6 +21,9 @@ pub struct Resources {
     /// ARNs of topics, by their names in the pipeline.
     #[serde(default)]
     pub topics: BTreeMap<String, String>,
+    /// Names of the topics to which a bucket publishes its own notifications about stored orders.
+    #[serde(default)]
+    pub bucket_topics: BTreeSet<String>,
     /// The ARN of the Aurora cluster.
     cluster: Option<String>,
     /// The ARN of the secret with the credentials for the cluster.

@@ -247,6 +247,25 @@ pub struct Retry {
     pub waits: RetrySection,
 }
 
+impl Retry {
+    /// Returns the wait after attempt number `attempt` (from 1) in milliseconds, without jitter:
+    /// `initial_ms` × `multiplier`^(n − 1), at most `max_ms`. The default of `max_ms` is never less
+    /// than `initial_ms`.
+    pub fn whole_wait_ms(&self, attempt: u32) -> u64 {
+        let growth = self
+            .waits
+            .multiplier
+            .powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
+        // The casts saturate: an infinite wait becomes the longest allowed one.
+        ((self.waits.initial_ms as f64 * growth) as u64).min(self.waits.longest_ms())
+    }
+
+    /// Returns the longest waits between the attempts in milliseconds.
+    pub fn whole_waits_ms(&self) -> impl Iterator<Item = u64> {
+        (1..self.attempts).map(|attempt| self.whole_wait_ms(attempt))
+    }
+}
+
 /// A function on AWS Lambda, with the steps that it runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Handler {

@@ -22,6 +22,12 @@ pub const LAMBDA_BODY_MAX: usize = 5 << 20;
 /// three hyphens.
 const BUCKET_NAME_MAX: usize = 63 - 12 - 14 - 3;
 
+/// Maximum duration of all retries of a branch in milliseconds. SQS keeps a message for at most 14
+/// days after it was sent ("Amazon SQS message quotas"). One of these days is for the attempts and
+/// for deliveries without an attempt.
+const RETRIES_MAX_MS: u64 = 13 * DAY_MS;
+const DAY_MS: u64 = 86_400_000;
+
 /// A plan divided into an intake, an announcement and branches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Choreography {
@@ -101,11 +107,14 @@ pub fn choreography(plan: &Plan) -> Result<Choreography, Vec<Finding>> {
     if direct {
         direct::check(plan, intake_steps.map(|(store, _)| store), object.as_ref(), &mut found);
     }
-    let branches = plan
+    let branches: Vec<Branch> = plan
         .handlers()
         .iter()
         .map(|handler| branch(plan, &handler.name, &handler.steps, &handled, &mut found))
         .collect();
+    for branch in &branches {
+        check_retries(plan, branch, &mut found);
+    }
     match intake_steps {
         Some((store, announce)) if found.is_empty() => {
             let bucket = resource(plan, store, Port::Objects);
@@ -126,6 +135,29 @@ fn check_bucket_name(plan: &Plan, store: usize, found: &mut Vec<Finding>) {
         "the names of the pipeline and of this bucket have {length} characters in total, but the name of an S3 bucket has room for only {BUCKET_NAME_MAX} of them"
     );
     let help = "shorten one of the names; AWS adds the account and the region".to_owned();
+    found.push(Finding::error(codes::LAMBDA_LIMIT, place, message).help(help));
+}
+
+/// Reports a branch whose retries could take longer than SQS keeps the message of an order.
+fn check_retries(plan: &Plan, branch: &Branch, found: &mut Vec<Finding>) {
+    let steps = branch.steps.iter().filter_map(|index| plan.steps().get(*index));
+    let retried = steps.filter(|step| !step.effects.is_empty());
+    let retried: Vec<(&PlannedStep, u64)> =
+        retried.map(|step| (step, step.retry.whole_waits_ms().sum())).collect();
+    let total: u64 = retried.iter().map(|(_, waits)| waits).sum();
+    let Some((step, _)) = retried.iter().max_by_key(|(_, waits)| waits) else { return };
+    if total <= RETRIES_MAX_MS {
+        return;
+    }
+    let place = Place::value(Route::root().key("steps").key(&step.id).key("retry"));
+    let days = RETRIES_MAX_MS / DAY_MS;
+    let message = format!(
+        "the waits between all attempts of the handler `{}` can take more than {days} days, but SQS keeps the message of an order for only 14 days",
+        branch.name
+    );
+    let help = format!(
+        "use fewer `attempts` or a shorter `max_ms`, so that the waits take at most {days} days"
+    );
     found.push(Finding::error(codes::LAMBDA_LIMIT, place, message).help(help));
 }
 

@@ -10,20 +10,14 @@ use crate::plan::Retry;
 
 /// Returns the wait after attempt number `attempt` (from 1) failed; `None` if it was the last.
 ///
-/// The wait before attempt n + 1 is `initial_ms` × `multiplier`^(n − 1), at most `max_ms`. The
-/// default of `max_ms` is never less than `initial_ms`. Full jitter takes a random part of the wait
-/// (Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015). `random` is
-/// uniformly distributed over `u64`.
+/// Full jitter takes a random part of the wait (Marc Brooker, "Exponential Backoff And Jitter", AWS
+/// Architecture Blog, 2015). `random` is uniformly distributed over `u64`.
 pub fn wait_before(retry: &Retry, class: Class, attempt: u32, random: u64) -> Option<Duration> {
     if class != Class::Transient || attempt >= retry.attempts {
         return None;
     }
-    let waits = &retry.waits;
-    let growth =
-        waits.multiplier.powi(i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX));
-    // The casts saturate: an infinite wait becomes the longest allowed one.
-    let whole = ((waits.initial_ms as f64 * growth) as u64).min(waits.longest_ms());
-    let millis = match waits.jitter {
+    let whole = retry.whole_wait_ms(attempt);
+    let millis = match retry.waits.jitter {
         Jitter::None => whole,
         Jitter::Full => ((u128::from(random) * (u128::from(whole) + 1)) >> 64) as u64,
     };

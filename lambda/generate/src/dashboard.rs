@@ -7,6 +7,8 @@ use serde_json::{Value as Json, json};
 const COLUMNS: usize = 24;
 const WIDTH: usize = 12;
 const HEIGHT: usize = 6;
+/// The value of the dimension `stack`.
+const STACK: &str = "${AWS::StackName}";
 
 /// A handler that processes orders: its name and its logical id.
 pub(crate) struct Handler<'a> {
@@ -46,11 +48,13 @@ pub(crate) fn body(pipeline: &str, handlers: &[Handler<'_>], database: bool, mai
             "${DatabaseCluster}"
         ]]);
         widgets.push(widget("Capacity of the database in ACUs", "Maximum", capacity));
-        let gap = json!([["oms", "ReconcileGap", "pipeline", pipeline]]);
+        let gap = json!([["oms", "ReconcileGap", "pipeline", pipeline, "stack", STACK]]);
         widgets.push(widget("Resent orders", "Sum", gap));
     }
     if mail {
-        let metric = |name: &str| json!(["AWS/SES", name, "oms-pipeline", pipeline]);
+        let metric = |name: &str| {
+            json!(["AWS/SES", name, "ses:configuration-set", "${MailConfigurationSet}"])
+        };
         let sent =
             json!([metric("Send"), metric("Delivery"), metric("Bounce"), metric("Complaint")]);
         widgets.push(widget("E-mails", "Sum", sent));
@@ -97,7 +101,12 @@ fn accepted() -> Json {
 
 /// Returns a metric that the handlers write to their logs.
 fn own(pipeline: &str, handlers: &[Handler<'_>], metric: &str) -> Json {
-    let of = |handler: &Handler<'_>| json!(["oms", metric, "pipeline", pipeline, "handler", handler.name, { "label": handler.name }]);
+    let of = |handler: &Handler<'_>| {
+        json!([
+            "oms", metric, "pipeline", pipeline, "handler", handler.name, "stack", STACK,
+            { "label": handler.name }
+        ])
+    };
     handlers.iter().map(of).collect()
 }
 
@@ -126,7 +135,10 @@ mod tests {
         assert_eq!((places.len(), widgets.len()), (11, 11));
         assert_eq!(
             widgets[1]["properties"]["metrics"][1],
-            json!(["oms", "Completed", "pipeline", "shop", "handler", "mail", { "label": "mail" }])
+            json!([
+                "oms", "Completed", "pipeline", "shop", "handler", "mail", "stack", STACK,
+                { "label": "mail" }
+            ])
         );
         assert_eq!(widgets[7]["properties"]["metrics"][0][3], "${BillDeadLetters.QueueName}");
     }

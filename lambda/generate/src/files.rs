@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::GenerateError;
 use crate::cost::{self, Cost};
 use crate::embed::Bundles;
+use crate::limits;
 use crate::prices::Prices;
 use crate::rendered::Rendered;
 use crate::resources::{BranchView, View};
@@ -51,6 +52,7 @@ const TEMPLATES: &[(&str, &str)] = templates![
     "template/rates.yaml",
     "template/reconcile.yaml",
     "template/role.yaml",
+    "template/statements.yaml",
 ];
 
 /// The crates that handlers link, and their folders in the project.
@@ -273,7 +275,7 @@ fn template(
     }
     match duplicate_id(&template) {
         Some(id) => Err(GenerateError::Clash(id)),
-        None => Ok(template),
+        None => limits::check(&template, view.bucket()).map(|()| template),
     }
 }
 

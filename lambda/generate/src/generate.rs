@@ -73,6 +73,28 @@ pub enum GenerateError {
         "two resources of the template would have the logical id `{0}`; rename the handler in `handlers` so that it differs in letters or digits"
     )]
     Clash(String),
+    /// The environment variables of a function could be too large.
+    #[error(
+        "the environment variables of the function `{handler}` could have {size} bytes, but AWS Lambda allows {max}; use fewer handlers, or shorter names in `handlers`"
+    )]
+    Environment {
+        /// The function.
+        handler: String,
+        /// The size in bytes.
+        size: usize,
+        /// The maximum size.
+        max: usize,
+    },
+    /// The stack would have too many resources.
+    #[error(
+        "the stack would have {count} resources, but CloudFormation allows {max}; use fewer handlers"
+    )]
+    Resources {
+        /// The number of resources.
+        count: usize,
+        /// The maximum number.
+        max: usize,
+    },
     /// The price file is invalid.
     #[error("`{0}` is not a valid price file")]
     Prices(String, #[source] PricesError),

@@ -1,5 +1,5 @@
-//! The permissions of each handler: the minimum for the SDK calls that the effects of its steps
-//! make.
+//! The permissions of each handler and of the operator: the minimum for the SDK calls that the
+//! effects of the steps and the commands of `oms` make.
 //!
 //! | call | actions | AWS documentation |
 //! | --- | --- | --- |
@@ -11,6 +11,8 @@
 //! | `s3:ListObjectsV2` | `s3:ListBucket` | AmazonS3/latest/API/API_ListObjectsV2.html |
 //! | `sqs:SendMessage`, `sqs:ReceiveMessage`, `sqs:DeleteMessage` | the same | service-authorization/latest/reference/list_amazonsqs.html |
 //! | `sqs:ChangeMessageVisibilityBatch` | `sqs:ChangeMessageVisibility` | service-authorization/latest/reference/list_amazonsqs.html |
+//! | `s3:ListObjectVersions` | `s3:ListBucketVersions` | AmazonS3/latest/API/API_ListObjectVersions.html |
+//! | `s3:DeleteObject` of a version | `s3:DeleteObjectVersion` | AmazonS3/latest/API/API_DeleteObject.html |
 
 use serde::Serialize;
 
@@ -28,6 +30,9 @@ pub(crate) struct Statement {
     actions: Vec<&'static str>,
     /// The resources, in the syntax of CloudFormation.
     resources: Vec<String>,
+    /// The condition of the template under which the statement exists. Such a statement has one
+    /// resource, which may be a list of ARNs.
+    condition: Option<&'static str>,
 }
 
 impl Statement {
@@ -42,9 +47,14 @@ impl Statement {
             reason: reason.to_owned(),
             actions: actions.to_vec(),
             resources: resources.into_iter().collect(),
+            condition: None,
         }
     }
 }
+
+/// The parameter with the ARNs of recipients, and the condition that it is set.
+const RECIPIENTS: &str = "!Ref SandboxRecipients";
+const HAS_RECIPIENTS: &str = "HasSandboxRecipients";
 
 fn objects(bucket: &str) -> [String; 1] {
     [format!("!Sub \"${{{bucket}.Arn}}/*\"")]
@@ -108,6 +118,29 @@ pub(crate) fn of_reconcile<'b>(
     ];
     statements.extend(in_database("Reconcile", "read and write notes on orders"));
     statements.extend(of_every("Reconcile"));
+    statements
+}
+
+/// Returns the permissions of the operator, who uses the command line. `branches` are the logical ids
+/// of the branches that write notes.
+pub(crate) fn of_operator<'b>(
+    bucket: &str,
+    branches: impl Iterator<Item = &'b str>,
+) -> Vec<Statement> {
+    let branches: Vec<&str> = branches.collect();
+    let queues = branches.iter().map(|id| format!("!GetAtt {id}Queue.Arn"));
+    let letters = branches.iter().map(|id| format!("!GetAtt {id}DeadLetters.Arn"));
+    let examine = &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"];
+    let send = "send retried orders to their handlers";
+    let erase = &["s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion"];
+    let list = &["s3:ListBucket", "s3:ListBucketVersions"];
+    let mut statements = vec![
+        Statement::new("SendOrders", send, &["sqs:SendMessage"], queues),
+        Statement::new("DeadLetters", "delete the dead letters of orders", examine, letters),
+        Statement::new("ListOrders", "find the orders of a customer", list, arn(bucket)),
+        Statement::new("EraseOrders", "erase the orders of a customer", erase, objects(bucket)),
+    ];
+    statements.extend(in_database("Operator", "read and change notes, claims and rows"));
     statements
 }
 
@@ -192,6 +225,9 @@ pub(crate) fn of_branch(uses: &ServiceUses<'_>) -> Vec<Statement> {
         });
         let send = &["ses:SendEmail", "ses:SendRawEmail"];
         statements.push(Statement::new("Mail", reason, send, resources));
+        let reason = "in the sandbox, SES also checks the identities of recipients";
+        let recipients = Statement::new("Recipients", reason, send, [RECIPIENTS.to_owned()]);
+        statements.push(Statement { condition: Some(HAS_RECIPIENTS), ..recipients });
     }
     statements.extend(of_every(id));
     statements

@@ -23,6 +23,7 @@ mod generate;
 mod grants;
 mod iam;
 mod intake;
+mod limits;
 mod lines;
 mod narrowing;
 mod prices;

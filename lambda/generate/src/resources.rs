@@ -36,6 +36,9 @@ const START_MAX: u64 = 20;
 /// Minimum ratio of the visibility timeout of a queue to the timeout of the function ("Configuring
 /// scalability for an SQS event source").
 const VISIBILITY: u64 = 6;
+/// Maximum time in milliseconds after which a handler lets SQS deliver a message again, as in
+/// `adapters/aws/src/queue.rs`.
+const VISIBILITY_MAX_MS: u64 = 11 * 3_600_000;
 
 /// The data for all templates.
 #[derive(Debug, Serialize)]
@@ -56,8 +59,7 @@ pub(crate) struct View {
     pub(crate) mail: Option<Mail>,
     pub(crate) database: bool,
     pub(crate) reconcile: Option<Reconcile>,
-    /// The operator's role in the database.
-    pub(crate) operator: Option<String>,
+    pub(crate) operator: Option<Operator>,
     pub(crate) rates: Option<Rates>,
     /// The description of the stack for the command line, with placeholders of CloudFormation.
     resources: String,
@@ -109,6 +111,14 @@ pub(crate) struct Mail {
     statements: Vec<Statement>,
 }
 
+/// The user of the command line.
+#[derive(Debug, Serialize)]
+pub(crate) struct Operator {
+    /// The role in the database.
+    pub(crate) role: String,
+    statements: Vec<Statement>,
+}
+
 /// The search for lost orders.
 #[derive(Debug, Serialize)]
 pub(crate) struct Reconcile {
@@ -116,6 +126,8 @@ pub(crate) struct Reconcile {
     pub(crate) role: String,
     /// The mapping from the pipeline's names to resources, with placeholders of CloudFormation.
     resources: String,
+    /// The queues of the handlers, with placeholders of CloudFormation.
+    queues: String,
     statements: Vec<Statement>,
 }
 
@@ -213,6 +225,8 @@ pub(crate) fn view(
     let mail = branches.iter().any(|branch| branch.mail);
     let database = branches.iter().any(|branch| branch.database);
     let domain = sender_domain(plan);
+    let noting = || branches.iter().filter(|branch| branch.database);
+    let noting_ids = || noting().map(|branch| branch.id.as_str());
     Ok(View {
         pipeline: plan.name().to_string(),
         description: plan.description().unwrap_or_default().to_owned(),
@@ -235,23 +249,15 @@ pub(crate) fn view(
             statements: iam::of_mail_events(MAIL_EVENTS_ID),
         }),
         database,
-        operator: database.then(|| role(plan.name(), OPERATOR)),
+        operator: database.then(|| Operator {
+            role: role(plan.name(), OPERATOR),
+            statements: iam::of_operator(&bucket.id, noting_ids()),
+        }),
         reconcile: database.then(|| Reconcile {
             role: role(plan.name(), RECONCILE),
-            resources: json_of(&[
-                bucket.resource(),
-                in_database(&secret_of(RECONCILE_ID)),
-                each(branches.iter().filter(|branch| branch.database), "queues", "Queue"),
-                each(
-                    branches.iter().filter(|branch| branch.database),
-                    "dead_letters",
-                    "DeadLetters",
-                ),
-            ]),
-            statements: iam::of_reconcile(
-                &bucket.id,
-                branches.iter().filter(|branch| branch.database).map(|branch| branch.id.as_str()),
-            ),
+            resources: json_of(&[bucket.resource(), in_database(&secret_of(RECONCILE_ID))]),
+            queues: queues(noting()),
+            statements: iam::of_reconcile(&bucket.id, noting_ids()),
         }),
         rates: refresh.then(|| Rates {
             bucket: RATES,
@@ -259,7 +265,7 @@ pub(crate) fn view(
             resources: format!("{{\"buckets\":{{{RATES_BUCKET}}}}}"),
             statements: iam::of_refresh(),
         }),
-        resources: stack(&branches, &bucket, database, mail),
+        resources: stack(&branches, &bucket, &topic, database, mail),
         loaded: tables_to_load(plan),
         contended: plan.contended_tables().iter().map(ToString::to_string).collect(),
         kinds: kinds(plan, trunk)?,
@@ -359,8 +365,10 @@ fn branch_view(
     let batch = ((FUNCTION_MAX - START_MAX) / one).clamp(1, BATCH_MAX);
     let timeout = FUNCTION_MAX.min(START_MAX + batch * one);
     let retries = steps.iter().filter(|step| !step.effects.is_empty()).map(|step| {
-        let attempts = u64::from(step.retry.attempts);
-        if step.for_each.is_some() { *RECEIVES.end() } else { attempts }
+        // A message returns before the end of a long wait.
+        let early = step.retry.whole_waits_ms().map(|wait| wait / VISIBILITY_MAX_MS).sum::<u64>();
+        let deliveries = u64::from(step.retry.attempts) + early;
+        if step.for_each.is_some() { *RECEIVES.end() } else { deliveries }
     });
     let receives = (RECEIVES.start() + retries.sum::<u64>()).min(*RECEIVES.end());
     let names: Vec<String> = steps.iter().map(|step| step.id.to_string()).collect();
@@ -466,10 +474,34 @@ fn each<'b>(branches: impl Iterator<Item = &'b BranchView>, name: &str, kind: &s
     format!("\"{name}\":{}", json_of(&members))
 }
 
+/// Returns the queues of the handlers in the form that `SqsQueue::of_handlers` reads: the URL of a
+/// queue, and then the names of the queues. URLs of all queues would soon exceed the maximum size of
+/// environment variables.
+fn queues<'b>(branches: impl Iterator<Item = &'b BranchView>) -> String {
+    let mut words = Vec::new();
+    for BranchView { name, id, .. } in branches {
+        if words.is_empty() {
+            words.push(format!("${{{id}Queue}}"));
+        }
+        let [queue, letters] =
+            ["Queue", "DeadLetters"].map(|kind| format!("${{{id}{kind}.QueueName}}"));
+        words.push(format!("{name}={queue},{letters}"));
+    }
+    words.join(" ")
+}
+
 /// Returns the description of the stack for the command line.
-fn stack(branches: &[BranchView], bucket: &Bucket, database: bool, mail: bool) -> String {
+fn stack(
+    branches: &[BranchView],
+    bucket: &Bucket,
+    topic: &Topic,
+    database: bool,
+    mail: bool,
+) -> String {
     let mut members = vec![
         bucket.resource(),
+        format!("\"topics\":{{\"{}\":\"${{{}}}\"}}", topic.name, topic.id),
+        format!("\"bucket_topics\":[\"{}\"]", topic.name),
         each(branches.iter(), "queues", "Queue"),
         each(branches.iter(), "dead_letters", "DeadLetters"),
     ];

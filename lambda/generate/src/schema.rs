@@ -43,8 +43,9 @@ impl<'a> Schema<'a> {
         let reconcile = view.reconcile.iter();
         let reconcile =
             reconcile.map(|found| role("reconcile", &found.role, &grants_of_reconcile()));
-        let operator = view.operator.as_deref();
-        let operator = operator.map(|name| role("operator", name, &grants_of_operator(plan)));
+        let operator = view.operator.iter();
+        let operator =
+            operator.map(|found| role("operator", &found.role, &grants_of_operator(plan)));
         let mail = view.mail.iter();
         let mail = mail.map(|mail| role("mail-events", &mail.role, &grants_of_mail_events()));
         let roles = branches.chain(reconcile).chain(mail).chain(operator).collect();

@@ -22,6 +22,7 @@ from . import (
     function_logs_metrics,
     mapping_numbers,
     master_secret,
+    permission_id,
     rest_to_s3,
     secret_reference,
     ses_authorization,
@@ -37,6 +38,7 @@ class Options:
     log: str | None = None
     function_env: dict[str, str] = field(default_factory=dict)
     enforce_iam: bool = False
+    ses_sandbox: bool = False
 
 
 def apply(options: Options) -> None:
@@ -56,6 +58,7 @@ def apply(options: Options) -> None:
         dkim_records,
         mapping_numbers,
         master_secret,
+        permission_id,
         rest_to_s3,
         access_log,
         api_deployments,  # after rest_to_s3, whose import of a document it uses

@@ -4,7 +4,8 @@
      "action": "s3:PutObject", "resource": "arn:aws:s3:::bucket/orders/a.json", "needs": [["s3:PutObject", "arn:…"]],
      "conditions": {"s3:if-none-match": "*"}, "method": "PUT", "path": "/bucket/orders/a.json", "status": 200}
 
-`function` is null and `caller` ends in `:root` for calls from outside. For the calls that API Gateway sends to S3, `function` is
+`function` is null and `caller` ends in `:root` for calls from outside. If a call from outside uses the credentials of AssumeRole,
+`caller` contains `:assumed-role/<role>/<session>`, and MiniStack applies the policies of the role. For the calls that API Gateway sends to S3, `function` is
 null and `caller` ends in `/apigateway`. `needs` lists every pair of action and resource that IAM must allow for the call. Other
 actions of AWS itself (a notification, the poller of an event source mapping, the changes by CloudFormation) do not use the API
 and are not logged.
