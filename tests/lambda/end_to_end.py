@@ -335,7 +335,7 @@ def main() -> int:
             repeated(cloud, done)
             lost(cloud, done)
             refreshed(cloud, bank, at_once[0])
-            operated(cloud, machine, done)
+            operated(cloud, machine, done, at_once[0])
             given_up(cloud, at_once[0])
             beyond_the_rate(cloud, at_once[0])
             events_of_mails(cloud)

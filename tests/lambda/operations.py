@@ -39,14 +39,14 @@ def exported(cloud: Cloud, machine: Machine) -> None:
     check("exported rows, compared with a state directory", True, len(here) > 0 and here == {key: there[key] for key in here})
 
 
-def forgotten(cloud: Cloud, machine: Machine, before: Outcome) -> None:
-    """A customer is erased, as in a state directory: orders with all versions, rows, and addresses."""
+def forgotten(cloud: Cloud, machine: Machine, before: Outcome, kept: str) -> None:
+    """A customer other than `kept` is erased, as in a state directory: orders with all versions, rows, and addresses."""
     parked = {json.loads(before.objects[f"{key}.json"]).get("customer_id") for key, _ in before.parked if f"{key}.json" in before.objects}
     by_customer = {}
     for name, body in before.objects.items():
         by_customer.setdefault(json.loads(body)["customer_id"], []).append(name)
     known = set(cloud.ask("select customer_id from customer_contact_info"))
-    who, names = next((who, names) for who, names in sorted(by_customer.items()) if who in known and who not in parked)
+    who, names = next((who, names) for who, names in sorted(by_customer.items()) if who in known - {kept} - parked)
     words = ("forget", PIPELINE, who, "--format", "json")
     counts = lambda text: {name: value for name, value in json.loads(text).items() if name in ("customers", "runs", "rows", "tables")}  # noqa: E731
     listed = cloud.oms(*words, "--dry-run", *LAMBDA)
@@ -88,10 +88,11 @@ def pruned(cloud: Cloud) -> None:
     check("the claims stay", claims, cloud.ask("select count(*) from oms_claims"))
 
 
-def operated(cloud: Cloud, machine: Machine, before: Outcome) -> None:
+def operated(cloud: Cloud, machine: Machine, before: Outcome, order: bytes) -> None:
     exported(cloud, machine)
     if any(cause == "no_row" for _, cause in before.parked):
         cancelled(cloud, before)
     else:
         print("      no order is parked, so none is cancelled", flush=True)
-    forgotten(cloud, machine, before)
+    # Later orders belong to the customer of this order.
+    forgotten(cloud, machine, before, json.loads(order)["customer_id"])
