@@ -190,7 +190,7 @@ Outputs:
         let lengths: Vec<usize> =
             variables.iter().map(|(_, value)| length(value, |_| 10)).collect();
         // Quotation marks are escaped: {\"q\":\"…\"}
-        assert_eq!(lengths, [11, 21, 10]);
+        assert_eq!(lengths, [11, 22, 10]);
     }
 
     #[test]
