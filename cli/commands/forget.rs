@@ -19,7 +19,7 @@ use crate::runtime;
 use crate::targets::effect_target::TargetOption;
 use crate::targets::email_destination::MailOption;
 use crate::targets::operation::{LocalContext, in_server_or_here};
-use crate::targets::stack::Stack;
+use crate::targets::stack::{FoundCustomer, Stack};
 use crate::targets::state::{ResolvedState, StateArgs};
 
 /// Erase a customer's personal data and keep the amounts
@@ -65,7 +65,10 @@ pub(crate) struct Args {
 
 /// The owner of the state: a deployed pipeline, a server, or this process.
 enum Owner<'a> {
-    Stack(Box<Stack>),
+    Stack {
+        stack: Box<Stack>,
+        found: FoundCustomer,
+    },
     Server(&'a Path),
     Here {
         runner: Box<Runner>,
@@ -77,7 +80,7 @@ enum Owner<'a> {
 impl Owner<'_> {
     fn forget(&self, who: &str) -> anyhow::Result<ForgetResult> {
         match self {
-            Self::Stack(stack) => stack.forget(who, EraseMode::Erase),
+            Self::Stack { stack, found } => stack.forget(found, EraseMode::Erase),
             Self::Server(directory) => {
                 let request = Request::Forget { who: who.to_owned(), dry_run: false };
                 in_server_or_here(directory, &request, result, || {
@@ -110,8 +113,16 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let listed = match effects.stack(mail)? {
         Some(place) => {
             let Some(stack) = place.open(&found, kinds)? else { return Ok(exit::FINDINGS) };
-            let listed = stack.forget(who, EraseMode::Count)?;
-            Some((Owner::Stack(Box::new(stack)), listed))
+            match stack.find_customer(who)? {
+                Ok(customer) => {
+                    let listed = stack.forget(&customer, EraseMode::Count)?;
+                    Some((Owner::Stack { stack: Box::new(stack), found: customer }, listed))
+                }
+                Err(unknown) => {
+                    let shown = found.shown() + &effects.shown();
+                    return report_unknown(&unknown, &shown, format);
+                }
+            }
         }
         None => list_here(&found, who, dry_run, mail, &effects, kinds)?,
     };

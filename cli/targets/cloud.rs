@@ -24,7 +24,8 @@ impl Cloud {
         let text = std::fs::read(path).with_context(|| format!("cannot read `{shown}`"))?;
         let resources = oms_aws::Resources::read(&text)
             .with_context(|| format!("`{shown}` is not a valid file of AWS resources"))?;
-        let session = runtime::current_thread()?.block_on(oms_aws::Session::load());
+        let session = oms_aws::Session::load_in(resources.region());
+        let session = runtime::current_thread()?.block_on(session);
         Ok(Self { session, resources })
     }
 }

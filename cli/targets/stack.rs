@@ -11,9 +11,9 @@ use oms_engine::step::StepKind;
 
 use crate::exit::Usage;
 #[cfg(feature = "aws")]
-pub(crate) use crate::targets::stack::deployed::Stack;
+pub(crate) use crate::targets::stack::deployed::{FoundCustomer, Stack};
 #[cfg(not(feature = "aws"))]
-pub(crate) use crate::targets::stack::not_built::Stack;
+pub(crate) use crate::targets::stack::not_built::{FoundCustomer, Stack};
 use crate::targets::state::ResolvedState;
 
 /// The options for the place where the orders ran.

@@ -86,7 +86,10 @@ class Follower:
         (folder / "project/.git").mkdir()  # the root of a project
         self.pipeline = self.pipelines / "storefront.yaml"
         path = os.pathsep.join([str(self.curl(folder / "bin")), str(args.tools.resolve()), str(args.oms.resolve().parent), os.environ["PATH"]])
-        self.environment = {**self.cloud.environment, "PATH": path, "SAM_CLI_TELEMETRY": "0", "AWS_PAGER": "", "AWS_DEFAULT_REGION": "us-east-1"}
+        self.environment = {**self.cloud.environment, "PATH": path, "SAM_CLI_TELEMETRY": "0", "AWS_PAGER": ""}
+        # A user's region is usually in the default profile, which no other profile inherits.
+        region = self.environment.pop("AWS_REGION")
+        (folder / "config").write_text(f"[default]\nregion = {region}\n")
         self.environment |= self.profiles(folder)
         # The profile of the operator would have no effect with these.
         keys = {name: self.environment.pop(name) for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")}

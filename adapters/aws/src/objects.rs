@@ -11,6 +11,9 @@ use oms_core::effects::{Call, Io, ObjectStore, Put, StepError, cause};
 use crate::failure::classify;
 use crate::session::Session;
 
+/// The metadata with the digest of the order for which an object was stored.
+pub(crate) const ORDER: &str = "oms-order";
+
 /// Buckets on S3.
 pub struct S3Objects {
     pub(crate) client: Client,
@@ -91,7 +94,7 @@ impl ObjectStore for S3Objects {
                 .if_none_match("*")
                 .content_type(content_type)
                 .metadata("oms-run", &*call.run.id)
-                .metadata("oms-order", call.run.digest.to_string())
+                .metadata(ORDER, call.run.digest.to_string())
                 .body(ByteStream::from(body.to_vec()))
                 .send()
                 .await;

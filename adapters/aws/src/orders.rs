@@ -81,7 +81,8 @@ impl S3Objects {
             .map_err(|error| classify("S3", error))?;
         let listed = found.contents.unwrap_or_default().into_iter().filter_map(|object| {
             let stored_at = Timestamp::from_second(object.last_modified?.secs()).ok()?;
-            Some(ListedOrder { object: object.key?, stored_at })
+            let is_empty = object.size == Some(0);
+            Some(ListedOrder { object: object.key?, stored_at, is_empty })
         });
         Ok(listed.collect())
     }
@@ -102,9 +103,9 @@ impl S3Objects {
         }))
     }
 
-    /// Erases an order: deletes all versions of its object, and stores an empty object with the
-    /// order's digest and name. So the same order is still recognized as a duplicate. `bucket` is
-    /// its name in the pipeline.
+    /// Erases an order: replaces its object with an empty one that has the order's digest and name,
+    /// so that the same order is still recognized as a duplicate, and deletes all earlier versions.
+    /// `bucket` is its name in the pipeline.
     ///
     /// # Errors
     /// Returns an error if S3 fails. The call can be repeated.
@@ -113,21 +114,21 @@ impl S3Objects {
         let head = self.client.head_object().bucket(bucket).key(key).send().await;
         let head = head.map_err(|error| classify("S3", error))?;
         let mut metadata = head.metadata.unwrap_or_default();
+        // `oms run --target aws` stored the order.
+        if let Some(digest) = metadata.get(objects::ORDER).cloned() {
+            metadata.entry(DIGEST.to_owned()).or_insert(digest);
+        }
         if metadata.insert(ERASED.to_owned(), "true".to_owned()).is_none() {
-            self.delete_versions(bucket, key).await?;
-            // A client may have sent the order again in the meantime. Then this fails, and the
-            // order is erased by the next call.
-            let empty = self.client.put_object().bucket(bucket).key(key).if_none_match("*");
+            let empty = self.client.put_object().bucket(bucket).key(key);
             let empty = empty.content_type("application/json").set_metadata(Some(metadata));
             empty.send().await.map_err(|error| classify("S3", error))?;
         }
-        Ok(())
+        self.delete_earlier_versions(bucket, key).await
     }
 
-    /// Deletes all versions of an object. The current version comes last, so that the object is
-    /// found again if this is interrupted.
-    async fn delete_versions(&self, bucket: &str, key: &str) -> Result<(), StepError> {
-        let (mut versions, mut next) = (Vec::new(), (None, None));
+    /// Deletes all versions of an object except the current one.
+    async fn delete_earlier_versions(&self, bucket: &str, key: &str) -> Result<(), StepError> {
+        let mut next = (None, None);
         loop {
             let page = self.client.list_object_versions().bucket(bucket).prefix(key);
             let page = page.set_key_marker(next.0).set_version_id_marker(next.1);
@@ -136,19 +137,23 @@ impl S3Objects {
             let objects = objects.map(|found| (found.key, found.version_id, found.is_latest));
             let markers = page.delete_markers.unwrap_or_default().into_iter();
             let markers = markers.map(|found| (found.key, found.version_id, found.is_latest));
-            versions.extend(objects.chain(markers).filter(|(of, ..)| of.as_deref() == Some(key)));
-            if page.is_truncated != Some(true) {
-                break;
+            // S3 lists versions in the order of their keys, and this key comes before all others
+            // that begin with it.
+            let mut is_last = page.is_truncated != Some(true);
+            for (of, version, is_latest) in objects.chain(markers) {
+                if of.as_deref() != Some(key) {
+                    is_last = true;
+                } else if is_latest != Some(true) {
+                    let delete = self.client.delete_object().bucket(bucket).key(key);
+                    let deleted = delete.set_version_id(version).send().await;
+                    deleted.map_err(|error| classify("S3", error))?;
+                }
+            }
+            if is_last {
+                return Ok(());
             }
             next = (page.next_key_marker, page.next_version_id_marker);
         }
-        versions.sort_by_key(|(_, _, is_latest)| *is_latest);
-        for (_, version, _) in versions {
-            let delete = self.client.delete_object().bucket(bucket).key(key);
-            let deleted = delete.set_version_id(version).send().await;
-            deleted.map_err(|error| classify("S3", error))?;
-        }
-        Ok(())
     }
 }
 

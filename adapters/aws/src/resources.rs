@@ -75,6 +75,11 @@ impl Resources {
         self.buckets.get(name).map_or(name, String::as_str).to_owned()
     }
 
+    /// Returns the region of the cluster, from its ARN.
+    pub fn region(&self) -> Option<&str> {
+        self.cluster.as_deref()?.split(':').nth(3).filter(|region| !region.is_empty())
+    }
+
     /// Returns the cluster.
     ///
     /// # Errors

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use aws_config::meta::region::RegionProviderChain;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, ConfigLoader, SdkConfig};
+use aws_config::{BehaviorVersion, ConfigLoader, Region, SdkConfig};
 
 /// Timeout for establishing a connection.
 const CONNECT_MAX: Duration = Duration::from_secs(3);
@@ -21,7 +22,15 @@ impl Session {
     /// Loads credentials and region from the SDK's default chain. Sets all timeouts, because by
     /// default the SDK limits only the time for establishing a connection.
     pub async fn load() -> Self {
-        Self::of(aws_config::defaults(BehaviorVersion::latest())).await
+        Self::load_in(None).await
+    }
+
+    /// Loads credentials and region from the SDK's default chain. If the chain has no region, uses
+    /// `region`: a profile does not inherit the region of its `source_profile`.
+    pub async fn load_in(region: Option<&str>) -> Self {
+        let region = region.map(|region| Region::new(region.to_owned()));
+        let region = RegionProviderChain::default_provider().or_else(region);
+        Self::of(aws_config::defaults(BehaviorVersion::latest()).region(region)).await
     }
 
     /// Completes a configuration from the default chain, and sets timeouts.

@@ -33,7 +33,7 @@ pub use failure::from_state;
 pub use mail_events::SqlMailEvents;
 pub use migrate::{MigrateError, SchemaChange, ddl, migrate, schema_changes};
 pub use notes::{Note, NoteFilter, notes};
-pub use operator::{CancelledOrder, cancel, erase_mail_records, prune};
+pub use operator::{CancelResult, CancelledOrder, cancel, erase_mail_records, prune};
 #[cfg(feature = "roles")]
 pub use roles::set_role;
 pub use roles::{Grants, grant_statements};

@@ -13,7 +13,7 @@ use crate::database::Database;
 use crate::statement::{Hint, Statement};
 
 /// Maximum number of orders that one statement examines, or of runs that it changes.
-const PART: usize = 500;
+const BATCH_SIZE: usize = 500;
 
 /// An order to cancel.
 #[derive(Clone, Copy, Debug)]
@@ -26,9 +26,20 @@ pub struct CancelledOrder<'a> {
     pub accepted_at: Timestamp,
 }
 
-/// Notes that no step of an order runs any more in the `handlers` that are not done with it. Returns
-/// `false`, and changes nothing, if no handler has parked the order or waits for its next attempt,
-/// or if the order was accepted less than `min_age` ago.
+/// The result of cancelling an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CancelResult {
+    /// The order is cancelled.
+    Cancelled,
+    /// No handler has parked the order or waits for its next attempt.
+    NotOpen,
+    /// The order was accepted too recently.
+    TooYoung,
+}
+
+/// Notes that no step of an order runs any more in the `handlers` that are not done with it, and in
+/// earlier handlers that have parked it or wait for it. Changes nothing if no handler has parked the
+/// order or waits for its next attempt, or if the order was accepted less than `min_age` ago.
 ///
 /// # Errors
 /// Returns an error if the database fails. The call can be repeated.
@@ -38,9 +49,22 @@ pub async fn cancel(
     handlers: &[&str],
     order: CancelledOrder<'_>,
     min_age: Duration,
-) -> Result<bool, StepError> {
-    let statement = Statement::default()
-        .sql("insert into oms_branches as b (pipeline, handler, object, key, run, state) select ")
+) -> Result<CancelResult, StepError> {
+    let of_order = |statement: Statement| {
+        statement.sql("pipeline = ").text(pipeline).sql(" and key = ").text(order.key)
+    };
+    let handlers = |statement: Statement| {
+        let list = Json::from(handlers.to_vec()).to_string();
+        statement.sql("jsonb_array_elements_text(cast(").text(list).sql(" as jsonb))")
+    };
+    let statement = Statement::default().sql(
+        "with found as (select coalesce(bool_or(state in ('parked', 'waiting')), false) as is_open, now() - interval '1 second' * ",
+    );
+    let statement = statement.bind(Hint::Integer, Some(min_age.as_secs().to_string())).sql(" >= ");
+    let statement =
+        instant(statement, order.accepted_at).sql(" as is_old from oms_branches where ");
+    let statement = of_order(statement)
+        .sql("), cancelled as (insert into oms_branches as b (pipeline, handler, object, key, run, state) select ")
         .text(pipeline)
         .sql(", h.handler, ")
         .text(order.object)
@@ -48,20 +72,23 @@ pub async fn cancel(
         .text(order.key)
         .sql(", ")
         .text(run_id(pipeline, order.key))
-        .sql(", 'cancelled' from jsonb_array_elements_text(cast(")
-        .text(Json::from(handlers.to_vec()).to_string())
-        .sql(" as jsonb)) as h (handler) where exists (select from oms_branches o where o.pipeline = ")
-        .text(pipeline)
-        .sql(" and o.key = ")
-        .text(order.key)
-        .sql(" and o.state in ('parked', 'waiting')) and now() - interval '1 second' * ")
-        .bind(Hint::Integer, Some(min_age.as_secs().to_string()))
-        .sql(" >= ");
-    let statement = instant(statement, order.accepted_at).sql(
-        " on conflict (pipeline, handler, object) do update set state = 'cancelled', cause = null, reason = null, attempts = null, \
-         at = now() where b.state <> 'completed' returning b.state",
+        .sql(", 'cancelled' from ");
+    let ended = "state = 'cancelled', cause = null, reason = null, attempts = null, at = now()";
+    let statement = handlers(statement).sql(&format!(
+        " as h (handler), found where is_open and is_old on conflict (pipeline, handler, object) do update set {ended} \
+         where b.state <> 'completed'), earlier as (update oms_branches b set {ended} from found where is_open and is_old \
+         and b.state in ('parked', 'waiting') and b.",
+    ));
+    let statement = of_order(statement).sql(" and b.handler not in (select ");
+    let statement = handlers(statement).sql(
+        ")) select case when not is_open then 'not open' when not is_old then 'too young' else 'cancelled' end from found",
     );
-    Ok(!database.run(&statement).await?.is_empty())
+    let answer = database.run(&statement).await?.into_iter().flatten().next().flatten();
+    Ok(match answer.as_deref() {
+        Some("cancelled") => CancelResult::Cancelled,
+        Some("too young") => CancelResult::TooYoung,
+        _ => CancelResult::NotOpen,
+    })
 }
 
 /// Deletes the notes on orders that ended before an instant: no handler has parked the order or
@@ -86,7 +113,7 @@ pub async fn prune(
             .sql(" and key > ")
             .text(&*after)
             .sql(" group by key order by key limit ")
-            .bind(Hint::Integer, Some(PART.to_string()))
+            .bind(Hint::Integer, Some(BATCH_SIZE.to_string()))
             .sql("), old as (delete from oms_branches b using seen where b.pipeline = ")
             .text(pipeline)
             .sql(" and b.key = seen.key and seen.ended and seen.latest < ");
@@ -109,11 +136,11 @@ pub async fn prune(
 /// # Errors
 /// Returns an error if the database fails. The call can be repeated.
 pub async fn erase_mail_records(database: &dyn Database, runs: &[String]) -> Result<(), StepError> {
-    for part in runs.chunks(PART) {
+    for part in runs.chunks(BATCH_SIZE) {
         let statement = Statement::default()
             .sql("with claims as (update oms_claims set provider_id = null where run in (select jsonb_array_elements_text(cast(")
             .text(Json::from(part.to_vec()).to_string())
-            .sql(" as jsonb))) returning key) delete from oms_mail_events where key in (select key from claims)");
+            .sql(" as jsonb))) returning key) delete from oms_mail_events where event in ('bounced', 'complained', 'rejected') and key in (select key from claims)");
         database.run(&statement).await?;
     }
     Ok(())

@@ -19,8 +19,8 @@ use crate::targets::state::{ResolvedState, StateArgs};
 /// Completed steps stay completed, and no further step runs. The key of the order cannot be used
 /// again. Works while a server runs.
 ///
-/// With `--target lambda`, a step that is in progress can still complete. An order can be cancelled
-/// one minute after it was accepted.
+/// With `--target lambda`, a handler that is processing the order finishes its steps. An order can
+/// be cancelled one minute after it was accepted.
 ///
 /// Example: oms runs cancel pipelines/storefront.yaml NW-10248
 #[derive(clap::Args, Debug)]

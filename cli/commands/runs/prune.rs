@@ -55,7 +55,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let before = now.checked_sub(older_than).context("the duration is too long")?.timestamp();
     if let Some(place) = effects.stack(mail)? {
         let Some(stack) = place.open(&found, kinds)? else { return Ok(exit::FINDINGS) };
-        return report(stack.prune(before)?, "order", format);
+        return report(stack.prune(before)?, "the notes on ", "order", format);
     }
     let request = Request::Prune { before: before.as_millisecond() };
     let accept = |response| match response {
@@ -72,16 +72,16 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         Ok(Some(pruned?))
     })?;
     match pruned {
-        Some(pruned) => report(pruned, "run", format),
+        Some(pruned) => report(pruned, "", "run", format),
         None => Ok(exit::FINDINGS),
     }
 }
 
-fn report(pruned: u64, unit: &str, format: Format) -> anyhow::Result<u8> {
+fn report(pruned: u64, what: &str, unit: &str, format: Format) -> anyhow::Result<u8> {
     match format {
         Format::Json => output::json(&json!({ "format_version": 1, "pruned": pruned }))?,
         Format::Human => {
-            output::result(&format!("deleted {}\n", format_quantity(pruned, unit)))?;
+            output::result(&format!("deleted {what}{}\n", format_quantity(pruned, unit)))?;
         }
     }
     Ok(exit::SUCCESS)

@@ -6,12 +6,14 @@ mod listing;
 mod prune;
 mod retry;
 
+pub(crate) use forget::FoundCustomer;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use oms_aws::{DataApi, SqsQueue};
+use oms_aws::{DataApi, S3Objects, SqsQueue};
 use oms_engine::effects::{OrderLocation, examine};
 use oms_engine::plan::{Branch, Choreography, Plan, Target, choreography};
 use oms_engine::run::RunState;
@@ -24,6 +26,9 @@ use crate::exit::Usage;
 use crate::runtime;
 use crate::targets::cloud::Cloud;
 use crate::targets::state::ResolvedState;
+
+/// Maximum number of days for which SQS keeps a message ("Amazon SQS message quotas").
+const MESSAGE_DAYS: u32 = 14;
 
 /// Maximum number of orders in one query.
 const PAGE: u32 = 500;
@@ -58,7 +63,7 @@ impl Stack {
     }
 
     /// Returns the branches whose handlers write notes: those that use the database.
-    fn noting_branches(&self) -> impl Iterator<Item = &Branch> {
+    fn branches_with_notes(&self) -> impl Iterator<Item = &Branch> {
         let notes = |branch: &&Branch| !grants_of_branch(&self.plan, branch).is_empty();
         self.choreography.branches.iter().filter(notes)
     }
@@ -71,7 +76,7 @@ impl Stack {
         while left > 0 {
             let page = NoteFilter { limit: left.min(PAGE), offset: wanted.limit - left, ..wanted };
             let query =
-                notes(&*self.database, self.plan.name(), self.noting_branches().count(), page);
+                notes(&*self.database, self.plan.name(), self.branches_with_notes().count(), page);
             let notes = runtime::current_thread()?.block_on(query)?;
             let keys = notes.chunk_by(|a, b| a.key == b.key).count();
             found.extend(notes);
@@ -83,13 +88,37 @@ impl Stack {
         Ok(found)
     }
 
+    /// Returns the stored objects.
+    fn objects(&self) -> S3Objects {
+        S3Objects::new(&self.cloud.session, self.cloud.resources.buckets.clone())
+    }
+
+    /// Returns the location of a stored order.
+    fn location(&self, object: &str) -> OrderLocation {
+        let bucket = self.cloud.resources.bucket(&self.choreography.bucket);
+        OrderLocation { bucket, key: object.to_owned(), version: None }
+    }
+
+    /// Returns the age in days from which neither `reconcile` nor a message can start an order
+    /// again. It also says that the handlers of the stack know cancelled and erased orders.
+    ///
+    /// # Errors
+    /// Returns an error if the resources are those of an earlier stack.
+    fn settled_days(&self) -> anyhow::Result<u32> {
+        let days = self.cloud.resources.reconcile_days.context(
+            "the resources contain no `reconcile_days`; deploy the stack again with this version of `oms`, and save its output `OmsResources`",
+        )?;
+        // One more day, because a search for lost orders takes time.
+        Ok(days.max(MESSAGE_DAYS) + 1)
+    }
+
     /// Returns the state of an order from the notes on it.
     fn state_of(&self, notes: &[Note]) -> RunState {
         let is = |state: RunState| notes.iter().any(|note| note.state == state);
         let open = [RunState::Parked, RunState::Waiting, RunState::Cancelled];
         match open.into_iter().find(|state| is(*state)) {
             Some(state) => state,
-            None if notes.len() >= self.noting_branches().count() => RunState::Completed,
+            None if notes.len() >= self.branches_with_notes().count() => RunState::Completed,
             None => RunState::InProgress,
         }
     }

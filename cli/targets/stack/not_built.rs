@@ -16,6 +16,9 @@ use crate::targets::state::ResolvedState;
 /// A deployed pipeline, which this program cannot open.
 pub(crate) enum Stack {}
 
+/// A customer of such a pipeline.
+pub(crate) enum FoundCustomer {}
+
 impl Stack {
     pub(crate) fn open(
         _: &ResolvedState,
@@ -45,7 +48,14 @@ impl Stack {
         match *self {}
     }
 
-    pub(crate) fn forget(&self, _: &str, _: EraseMode) -> anyhow::Result<ForgetResult> {
+    pub(crate) fn find_customer(
+        &self,
+        _: &str,
+    ) -> anyhow::Result<Result<FoundCustomer, ForgetResult>> {
+        match *self {}
+    }
+
+    pub(crate) fn forget(&self, _: &FoundCustomer, _: EraseMode) -> anyhow::Result<ForgetResult> {
         match *self {}
     }
 }

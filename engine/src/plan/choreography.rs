@@ -2,7 +2,7 @@
 //! notification from the bucket starts the handlers, and each handler runs its branch independently
 //! of the others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use oms_core::diagnostic::{Code, Finding, Place, Route, codes};
@@ -138,27 +138,47 @@ fn check_bucket_name(plan: &Plan, store: usize, found: &mut Vec<Finding>) {
     found.push(Finding::error(codes::LAMBDA_LIMIT, place, message).help(help));
 }
 
-/// Reports a branch whose retries could take longer than SQS keeps the message of an order.
+/// Reports a branch whose retries could take longer than SQS keeps the message of an order. The
+/// waits of steps that do not need each other overlap.
 fn check_retries(plan: &Plan, branch: &Branch, found: &mut Vec<Finding>) {
-    let steps = branch.steps.iter().filter_map(|index| plan.steps().get(*index));
-    let retried = steps.filter(|step| !step.effects.is_empty());
-    let retried: Vec<(&PlannedStep, u64)> =
-        retried.map(|step| (step, step.retry.whole_waits_ms().sum())).collect();
-    let total: u64 = retried.iter().map(|(_, waits)| waits).sum();
-    let Some((step, _)) = retried.iter().max_by_key(|(_, waits)| waits) else { return };
-    if total <= RETRIES_MAX_MS {
+    let mut totals = BTreeMap::new();
+    let waits = |step: &PlannedStep| -> u64 {
+        if step.effects.is_empty() { 0 } else { step.retry.whole_waits_ms().sum() }
+    };
+    let total = branch.steps.iter().map(|step| longest_waits(plan, *step, &waits, &mut totals));
+    if total.max().is_none_or(|total| total <= RETRIES_MAX_MS) {
         return;
     }
+    let steps = branch.steps.iter().filter_map(|index| plan.steps().get(*index));
+    let Some(step) = steps.max_by_key(|step| waits(step)) else { return };
     let place = Place::value(Route::root().key("steps").key(&step.id).key("retry"));
     let days = RETRIES_MAX_MS / DAY_MS;
     let message = format!(
-        "the waits between all attempts of the handler `{}` can take more than {days} days, but SQS keeps the message of an order for only 14 days",
+        "the waits between the attempts of the handler `{}` can take more than {days} days, but SQS keeps the message of an order for only 14 days",
         branch.name
     );
     let help = format!(
         "use fewer `attempts` or a shorter `max_ms`, so that the waits take at most {days} days"
     );
     found.push(Finding::error(codes::LAMBDA_LIMIT, place, message).help(help));
+}
+
+/// Returns the longest total of the waits of a step and of steps that it needs, one after the other.
+fn longest_waits(
+    plan: &Plan,
+    at: usize,
+    waits: &dyn Fn(&PlannedStep) -> u64,
+    totals: &mut BTreeMap<usize, u64>,
+) -> u64 {
+    if let Some(known) = totals.get(&at) {
+        return *known;
+    }
+    let Some(step) = plan.steps().get(at) else { return 0 };
+    let needs: Vec<usize> = step.needs.iter().map(|need| need.step).chain(step.catches).collect();
+    let before = needs.into_iter().map(|need| longest_waits(plan, need, waits, totals));
+    let total = before.max().unwrap_or(0) + waits(step);
+    totals.insert(at, total);
+    total
 }
 
 fn resource(plan: &Plan, step: usize, port: Port) -> Arc<str> {

@@ -121,15 +121,15 @@ pub(crate) fn of_reconcile<'b>(
     statements
 }
 
-/// Returns the permissions of the operator, who uses the command line. `branches` are the logical ids
-/// of the branches that write notes.
+/// Returns the permissions of the operator, who uses the command line. `noting` and `branches` are
+/// the logical ids of the branches that write notes, and of all branches.
 pub(crate) fn of_operator<'b>(
     bucket: &str,
+    noting: impl Iterator<Item = &'b str>,
     branches: impl Iterator<Item = &'b str>,
 ) -> Vec<Statement> {
-    let branches: Vec<&str> = branches.collect();
-    let queues = branches.iter().map(|id| format!("!GetAtt {id}Queue.Arn"));
-    let letters = branches.iter().map(|id| format!("!GetAtt {id}DeadLetters.Arn"));
+    let queues = noting.map(|id| format!("!GetAtt {id}Queue.Arn"));
+    let letters = branches.map(|id| format!("!GetAtt {id}DeadLetters.Arn"));
     let examine = &["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility"];
     let send = "send retried orders to their handlers";
     let erase = &["s3:GetObject", "s3:PutObject", "s3:DeleteObjectVersion"];

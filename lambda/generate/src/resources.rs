@@ -251,7 +251,11 @@ pub(crate) fn view(
         database,
         operator: database.then(|| Operator {
             role: role(plan.name(), OPERATOR),
-            statements: iam::of_operator(&bucket.id, noting_ids()),
+            statements: iam::of_operator(
+                &bucket.id,
+                noting_ids(),
+                branches.iter().map(|branch| branch.id.as_str()),
+            ),
         }),
         reconcile: database.then(|| Reconcile {
             role: role(plan.name(), RECONCILE),

@@ -409,12 +409,21 @@ impl BranchHandler {
             let noted = branches.waiting(pipeline, key, done_note, (&cause, &reason), &made).await;
             match noted {
                 Ok(true) => {}
-                // Another delivery has completed the order.
-                Ok(false) => return done(run),
+                Ok(false) => return self.ended_elsewhere(run, done_note).await,
                 Err(error) => return retry(error.cause(), error.message()),
             }
         }
         Outcome::Retry { cause, reason, due: until }
+    }
+
+    /// Returns the outcome of a run that another delivery has completed, or that an operator has
+    /// cancelled, during this delivery.
+    async fn ended_elsewhere(&self, run: &Run, done_note: &DoneNote) -> Outcome {
+        let Some(branches) = &self.world.branches else { return done(run) };
+        match branches.noted(self.plan.name(), done_note).await {
+            Ok(Some(note)) if note.state == RunState::Cancelled => Outcome::Cancelled,
+            _ => done(run),
+        }
     }
 
     /// Returns the outcome of a run with failed steps.

@@ -115,7 +115,7 @@ impl ReconcileHandler {
             for part in page.chunks(PART) {
                 let objects: Vec<&str> = part
                     .iter()
-                    .filter(|listed| self.window.has(listed.stored_at))
+                    .filter(|listed| !listed.is_empty && self.window.has(listed.stored_at))
                     .map(|listed| listed.object.as_str())
                     .collect();
                 compared.orders += objects.len() as u64;

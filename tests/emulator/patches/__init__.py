@@ -24,6 +24,7 @@ from . import (
     mapping_numbers,
     master_secret,
     permission_id,
+    principal_arn,
     rest_to_s3,
     secret_reference,
     ses_authorization,
@@ -61,6 +62,7 @@ def apply(options: Options) -> None:
         mapping_numbers,
         master_secret,
         permission_id,
+        principal_arn,
         rest_to_s3,
         access_log,
         api_deployments,  # after rest_to_s3, whose import of a document it uses

@@ -9,8 +9,8 @@ use oms_clock::SystemClock;
 use oms_engine::effects::{Branches as _, Clock as _, DoneNote, RunState};
 use oms_engine::value::Value;
 use oms_sql::{
-    CancelledOrder, Database, NoteFilter, SqlBranches, Statement, cancel, export, import, notes,
-    prune,
+    CancelResult, CancelledOrder, Database, NoteFilter, SqlBranches, Statement, cancel, export,
+    import, notes, prune,
 };
 
 use crate::contract::{row, table, world};
@@ -36,27 +36,28 @@ pub(crate) async fn a_cancelled_order_stays_cancelled(database: &Arc<dyn Databas
         let order = CancelledOrder { key, object: &object, accepted_at };
         cancel(&**database, "tests", &["bill", "mail", "ship"], order, minute).await.unwrap()
     };
-    assert!(!cancel("unknown", old).await);
+    assert_eq!(cancel("unknown", old).await, CancelResult::NotOpen);
     let call = world("ended", "bill", "order");
     branches.done(&call.run, &note("ended", "bill")).await.unwrap();
-    assert!(!cancel("ended", old).await, "no handler has parked the order");
+    assert_eq!(cancel("ended", old).await, CancelResult::NotOpen);
 
     let call = world("ends", "bill", "order");
     branches.done(&call.run, &note("ends", "bill")).await.unwrap();
-    let mail = note("ends", "mail");
-    let park = || branches.parked("tests", "ends", &mail, "no_row", "no row");
-    assert!(park().await.unwrap());
-    assert!(!cancel("ends", now).await, "the order is too young");
-    assert!(cancel("ends", old).await);
+    let (mail, earlier) = (note("ends", "mail"), note("ends", "a-handler-of-an-earlier-build"));
+    let park = |note| branches.parked("tests", "ends", note, "no_row", "no row");
+    assert!(park(&mail).await.unwrap() && park(&earlier).await.unwrap());
+    assert_eq!(cancel("ends", now).await, CancelResult::TooYoung);
+    assert_eq!(cancel("ends", old).await, CancelResult::Cancelled);
     let expected = [
+        ("a-handler-of-an-earlier-build".to_owned(), RunState::Cancelled),
         ("bill".to_owned(), RunState::Completed),
         ("mail".to_owned(), RunState::Cancelled),
         ("ship".to_owned(), RunState::Cancelled),
     ];
     assert_eq!(state_of(database, "ends").await, expected);
-    assert!(!cancel("ends", old).await, "the order is already cancelled");
+    assert_eq!(cancel("ends", old).await, CancelResult::NotOpen);
     // An attempt that was in progress cannot change this, unless it was the last one.
-    assert!(!park().await.unwrap());
+    assert!(!park(&mail).await.unwrap());
     assert!(!branches.waiting("tests", "ends", &mail, ("busy", "busy"), "[]").await.unwrap());
     assert_eq!(state_of(database, "ends").await, expected);
     let noted = branches.noted("tests", &mail).await.unwrap().unwrap();
@@ -67,7 +68,7 @@ pub(crate) async fn a_cancelled_order_stays_cancelled(database: &Arc<dyn Databas
         notes(&**database, "tests", 3, filter).await.unwrap().len()
     };
     let (cancelled, open) = (RunState::Cancelled, RunState::InProgress);
-    assert_eq!((count(cancelled).await, count(open).await), (3, 0));
+    assert_eq!((count(cancelled).await, count(open).await), (4, 0));
     branches.done(&call.run, &mail).await.unwrap();
     assert_eq!(branches.noted("tests", &mail).await.unwrap().unwrap().state, RunState::Completed);
 }

@@ -54,7 +54,7 @@ impl Stack {
         );
         let mut shown = self.listed(&notes);
         let handlers: Vec<Json> = self
-            .noting_branches()
+            .branches_with_notes()
             .map(|branch| {
                 let note = notes.iter().find(|note| *note.handler == *branch.name);
                 let state = note.map_or(RunState::InProgress, |note| note.state);

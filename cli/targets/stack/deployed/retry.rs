@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use oms_engine::effects::{OrderLocation, Queue as _, cause};
+use oms_engine::effects::{Queue as _, cause};
 use oms_engine::run::{RunState, run_id};
 use oms_engine::value::format_quantity;
 use oms_sql::{Claims, Note, NoteFilter};
@@ -133,13 +133,8 @@ impl Stack {
             ));
             return Ok(false);
         }
-        let resources = &self.cloud.resources;
-        let place = OrderLocation {
-            bucket: resources.bucket(&self.choreography.bucket),
-            key: note.object.clone(),
-            version: None,
-        };
-        let queue = self.queue(&resources.queues, "queues", &note.handler)?;
+        let place = self.location(&note.object);
+        let queue = self.queue(&self.cloud.resources.queues, "queues", &note.handler)?;
         queue.send(place.to_message().to_string(), None).await?;
         Ok(true)
     }

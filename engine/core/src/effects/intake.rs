@@ -103,6 +103,8 @@ pub struct ListedOrder {
     pub object: String,
     /// The time when the object was stored.
     pub stored_at: Timestamp,
+    /// Whether the object is empty, because the order was erased.
+    pub is_empty: bool,
 }
 
 /// An event of an e-mail after an attempt to send it.

@@ -68,6 +68,17 @@ async fn a_handler_without_a_note_receives_an_order_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_erased_order_is_not_lost() {
+    let Some(shop) = Shop::open().await else { return };
+    let (key, body) = order();
+    shop.intake().put(&key, &body).await;
+    let (search, _) = search(&shop, Duration::ZERO).await;
+    shop.objects().erase("orders", &format!("{key}.json")).await.unwrap();
+    let nothing = Comparison { all: true, ..Comparison::default() };
+    assert_eq!(search.compare(distant_deadline()).await.unwrap(), nothing);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn parked_orders_and_skipped_steps_are_not_lost() {
     let Some(shop) = Shop::open().await else { return };
     let (key, body) = order();
