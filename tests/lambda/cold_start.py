@@ -120,7 +120,7 @@ class Aws:
 
     SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]+/([^/]+)/aws4_request")
     COLUMN = re.compile(r'cast\("(\w+)"')
-    OWNER = re.compile(r"cast\(:p(\d+) as text\), cast\(:p(\d+) as text\)\) on conflict")
+    OWNER = re.compile(r"cast\(:p(\d+) as text\), cast\(:p(\d+) as text\)\)? on conflict")
 
     def __init__(self, order: bytes | None):
         self.order, self.sock, self.lock = order, listener(), threading.Lock()
@@ -163,7 +163,9 @@ class Aws:
                 return 404, {"content-type": "application/xml"}, b"<Error><Code>NoSuchKey</Code></Error>"
             case "s3", "GET", target:
                 stem = Path(urllib.parse.unquote(target.partition("?")[0])).stem
-                kept = {"x-amz-meta-oms-name": stem, "x-amz-meta-oms-accepted-at": "2026-01-01T00:00:00Z"}
+                # A handler reads its note on an older order first.
+                accepted_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+                kept = {"x-amz-meta-oms-name": stem, "x-amz-meta-oms-accepted-at": accepted_at}
                 return 200, what | kept | {"last-modified": formatdate(usegmt=True), "etag": '"0"'}, self.order
             case "s3", "HEAD", _:
                 return 404, {}, b""  # no rates are stored yet
@@ -191,7 +193,7 @@ class Aws:
         sql = statement["sql"]
         bound = [next(iter(parameter["value"].values())) for parameter in statement.get("parameters", [])]
         if "insert into oms_claims as c (" in sql:
-            row = [bound[3], "claimed", "true"]
+            row = [bound[3], "claimed", "60000", "0"]
         elif "cast(t.xmax = 0 as text)" in sql:
             run, order = map(int, self.OWNER.search(sql).groups())
             row = ["true", bound[run], bound[order]]

@@ -72,9 +72,14 @@ def beside_handlers(cloud: Cloud, args, folder: Path, order: bytes) -> None:
     orders = folder / "beside-handlers.ndjson"
     orders.write_text("".join(json.dumps(json.loads(order) | {"order_id": key}) + "\n" for key in keys), encoding="utf-8")
     mails, letters, begun = len(cloud.mails()), cloud.dead_letters(), len(cloud.calls())
+    # Otherwise, `oms run` and a handler would claim an e-mail at the same time, and one of them would wait until the claim's lease expires.
+    delayed = lambda seconds: [cloud.client("sqs").set_queue_attributes(  # noqa: E731
+        QueueUrl=queue, Attributes={"DelaySeconds": str(seconds)}) for queue in cloud.resources["queues"].values()]
+    delayed(20)
     state = folder / "beside-handlers"
     summary = json.loads(cloud.oms("run", STOREFRONT, "--input", orders, "--state-dir", state, "--target", "aws", "--format", "json"))
     check("runs beside handlers", (len(keys), 0), (summary["completed"], summary["parked"]))
+    delayed(0)
     of_keys = f"key in ({', '.join(repr(key) for key in keys)})"
     noted = f"select count(*) from oms_branches where {of_keys} and state = 'completed'"
     cloud.until("every handler to process their orders", lambda: int(cloud.ask(noted)[0]) == len(keys) * len(cloud.resources["queues"]))
