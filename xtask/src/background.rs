@@ -1,4 +1,4 @@
-//! A check that runs at a lower priority while others run.
+//! Checks that run while others run.
 
 use std::fs::File;
 use std::process::Child;
@@ -15,20 +15,26 @@ pub(crate) struct Background {
 }
 
 impl Background {
-    /// Starts `cargo xtask NAME`.
-    #[expect(clippy::disallowed_methods, reason = "the time is only printed")]
+    /// Starts `cargo xtask NAME` at a lower priority, because checks in the foreground measure
+    /// deadlines.
     pub(crate) fn start(name: &'static str) -> anyhow::Result<Self> {
+        // The build of the workspace may have replaced this program.
+        Self::run(name, "nice", &["-n", "10", "target/debug/xtask", name])
+    }
+
+    /// Starts a program as the check `name`.
+    #[expect(clippy::disallowed_methods, reason = "the time is only printed")]
+    pub(crate) fn run(name: &'static str, program: &str, words: &[&str]) -> anyhow::Result<Self> {
         let path = scratch("background").join(format!("{name}.log"));
         std::fs::create_dir_all(scratch("background"))?;
-        say(&format!("$ cargo xtask {name} (in the background, output in {})", path.display()));
+        let shown = words.join(" ");
+        say(&format!("$ {program} {shown} (in the background, output in {})", path.display()));
         let output = File::create(path)?;
-        // The build of the workspace may have replaced this program. The lower priority is for the
-        // checks in the foreground, which measure deadlines.
-        let child = command("nice", &["-n", "10", "target/debug/xtask", name])
+        let child = command(program, words)
             .stdout(output.try_clone()?)
             .stderr(output)
             .spawn()
-            .context("`nice` cannot be started")?;
+            .with_context(|| format!("`{program}` cannot be started"))?;
         Ok(Self { name, child, begun: Instant::now() })
     }
 
@@ -37,7 +43,7 @@ impl Background {
         let status = self.child.wait()?;
         let path = scratch("background").join(format!("{}.log", self.name));
         say(&String::from_utf8_lossy(&std::fs::read(path)?));
-        anyhow::ensure!(status.success(), "`cargo xtask {}` failed", self.name);
+        anyhow::ensure!(status.success(), "the check `{}` failed", self.name);
         say(&format!("{} took {} s", self.name, self.begun.elapsed().as_secs()));
         Ok(())
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use xtask::python;
 use xtask::workspace::{LINTING, build, command, root, run as execute, say, scratch, variable};
 
+use crate::background::Background;
+
 /// Generate AWS Lambda handlers for the example pipelines, lint and build them, and process orders
 /// on an emulator
 #[derive(clap::Args)]
@@ -44,7 +46,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
     if corpus.is_none() {
         say("skipped: the large test data, because OMS_SHARED is not set; the samples are used");
     }
-    let play = |program: &str, pipeline: &str, more: &[&str]| {
+    let words_of = |program: &str, pipeline: &str, more: &[&str]| -> Vec<String> {
         let [program, generated, built] = [
             Path::new("tests/lambda").join(program),
             generated(pipeline),
@@ -54,7 +56,11 @@ pub(crate) fn check() -> anyhow::Result<()> {
         let mut words = vec![program.as_str(), "--generated", &generated, "--built", &built];
         words.extend(["--oms", oms, "--data-api", "target/debug/oms-data-api"]);
         words.extend(corpus.iter().flat_map(|corpus| ["--corpus", corpus]));
-        execute(&python, &[&words[..], more].concat())
+        words.iter().chain(more).map(ToString::to_string).collect()
+    };
+    let play = |program: &str, pipeline: &str, more: &[&str]| {
+        let words = words_of(program, pipeline, more);
+        execute(&python, &words.iter().map(String::as_str).collect::<Vec<_>>())
     };
     let quick = ["--config", "profile.dev.debug=false"];
     build_handlers("order-management", &quick)?;
@@ -63,11 +69,16 @@ pub(crate) fn check() -> anyhow::Result<()> {
     build_handlers(DIRECT, &quick)?;
     play("direct.py", DIRECT, &["--pipeline", &file(DIRECT)?])?;
     build_handlers("storefront", &quick)?;
-    play("end_to_end.py", "storefront", &[])?;
-    play("parameters.py", "storefront", &[])?;
-    // Fewer orders, because failing services take time.
-    play("faults.py", "storefront", &["--count", "60"])?;
-    follow_readme(oms, &python)
+    // These tests mostly wait, so the longest one runs beside the others.
+    let words = words_of("end_to_end.py", "storefront", &[]);
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let longest = Background::run("end_to_end", &python, &words)?;
+    let others = play("parameters.py", "storefront", &[])
+        // Fewer orders, because failing services take time.
+        .and_then(|()| play("faults.py", "storefront", &["--count", "60"]))
+        .and_then(|()| follow_readme(oms, &python));
+    longest.wait()?;
+    others
 }
 
 /// Follows the README of the generated storefront with AWS's tools, including `sam build`.
