@@ -27,7 +27,15 @@ pub(crate) fn checker(kinds: &[StepKind]) -> anyhow::Result<Arc<Checker>> {
 /// schema.
 pub(crate) fn checker_for(kinds: &[StepKind], target: Target) -> anyhow::Result<Arc<Checker>> {
     let registry = Registry::new(kinds.iter().copied())?;
-    Ok(Arc::new(Checker::new(registry)?.for_target(target)))
+    let environment = Arc::new(environment_variable);
+    Ok(Arc::new(Checker::new(registry)?.for_target(target).in_environment(environment)))
+}
+
+/// Returns the value of an environment variable for a setting. Characters that are not Unicode are
+/// replaced.
+#[expect(clippy::disallowed_methods, reason = "settings name the variables")]
+fn environment_variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
 /// Checks one file.

@@ -1,6 +1,5 @@
 //! The destination of e-mails, from the options and the pipeline.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use oms_smtp::{Credentials, Settings, SmtpMailer};
 use crate::exit::Usage;
 use crate::output;
 use crate::targets::external::ExternalTarget;
+use crate::targets::secret;
 
 /// The option for the destination of e-mails.
 #[derive(clap::Args, Clone, Copy, Debug)]
@@ -34,9 +34,6 @@ enum EmailDestination {
     /// Send e-mails through the server in `mail.smtp`
     Smtp,
 }
-
-/// The environment variable with the folder of secrets (systemd.exec(5), "Credentials").
-const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
 
 impl MailOption {
     /// Returns whether e-mails leave this machine.
@@ -122,14 +119,6 @@ fn read(given: &SettingSource) -> anyhow::Result<String> {
         SettingSource::Text(text) => Ok(text.clone()),
         SettingSource::Env(name) => std::env::var(name)
             .with_context(|| format!("the environment variable `{name}` is not set")),
-        SettingSource::Secret(name) => {
-            let folder = std::env::var_os(CREDENTIALS_DIRECTORY).with_context(|| {
-                format!("the environment variable `{CREDENTIALS_DIRECTORY}`, which names the folder of the secret `{name}`, is not set")
-            })?;
-            let path = PathBuf::from(folder).join(name);
-            let text = std::fs::read_to_string(&path)
-                .with_context(|| format!("cannot read `{}`", path.display()))?;
-            Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-        }
+        SettingSource::Secret(name) => secret::read(name),
     }
 }

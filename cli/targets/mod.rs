@@ -8,5 +8,6 @@ pub(crate) mod email_destination;
 pub(crate) mod external;
 pub(crate) mod operation;
 pub(crate) mod run_options;
+mod secret;
 pub(crate) mod stack;
 pub(crate) mod state;

@@ -21,6 +21,15 @@ impl Bundles {
         Self { checker, plans: Mutex::default() }
     }
 
+    /// Checks that every setting of a plan has a value. Otherwise no run can start with the plan.
+    pub(crate) fn check_settings(plan: &Plan) -> Result<(), Error> {
+        let unset: Vec<String> = plan.unset_settings().iter().map(ToString::to_string).collect();
+        match unset.is_empty() {
+            true => Ok(()),
+            false => Err(Error::Settings(unset.join("; "))),
+        }
+    }
+
     /// Stores the bundle of a plan that was made from the file `pipeline_file`, and returns the
     /// bundle's row.
     pub(crate) fn keep(
@@ -30,6 +39,7 @@ impl Bundles {
         plan: &Arc<Plan>,
         now: Timestamp,
     ) -> Result<i64, Error> {
+        Self::check_settings(plan)?;
         let files = plan.files().iter().map(|(path, content)| (path.as_ref(), content.as_ref()));
         let semantics = plan.semantics().number();
         let id = setup.keep_bundle(&plan.digest(), pipeline_file, files, semantics, now)?;

@@ -73,6 +73,7 @@ impl Runner {
         settings: Settings,
         writer: WriterMode,
     ) -> Result<Self, Error> {
+        Bundles::check_settings(plan)?;
         let database = Database::own(directory)?;
         let bundles = Arc::new(Bundles::new(Arc::clone(checker)));
         let mut skipped = Vec::new();

@@ -482,7 +482,15 @@ fn a_state_that_sent_mail_needs_an_explicit_choice_to_stop_sending() {
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join("smtp"), "x\n").unwrap();
     let mut command = smtp.command(&["run"], &["--mail", "smtp"]);
-    finish(command.env("CREDENTIALS_DIRECTORY", folder)).exits(0);
+    finish(command.env("CREDENTIALS_DIRECTORY", &folder)).exits(0);
+    let mut command = smtp.command(&["run"], &["--mail", "smtp"]);
+    finish(command.env("smtp_FILE", folder.join("smtp"))).exits(0);
+    let mut command = smtp.command(&["run"], &["--mail", "smtp"]);
+    finish(command.env("smtp", "x")).exits(0);
+    // A file in the folder takes precedence, and one that cannot be read is an error.
+    let mut command = smtp.command(&["run"], &["--mail", "smtp"]);
+    let output = finish(command.env("smtp_FILE", folder.join("missing")).env("smtp", "x")).exits(4);
+    assert!(output.stderr.contains("missing"), "{}", output.stderr);
 }
 
 #[test]

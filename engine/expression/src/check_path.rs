@@ -77,15 +77,16 @@ impl Checker<'_> {
         let span = expr.span.clone();
         match self.scope.root(name) {
             Some((root, Some(ty))) => {
-                let base = match root {
-                    Root::Order => Base::Order,
-                    Root::Run => Base::Run,
-                    Root::Item => Base::Item,
-                    Root::Index => Base::Index,
-                    Root::Error => Base::Error,
-                    Root::Intake => Base::Intake,
+                let at = |base| Node::Path { base, fields: Box::default() };
+                let node = match root {
+                    Root::Order => at(Base::Order),
+                    Root::Run => at(Base::Run),
+                    Root::Item => at(Base::Item),
+                    Root::Index => at(Base::Index),
+                    Root::Error => at(Base::Error),
+                    Root::Intake => at(Base::Intake),
+                    Root::Settings => Node::Bound(self.scope.settings()),
                 };
-                let node = Node::Path { base, fields: Box::default() };
                 let path = Some(root.as_str().to_owned());
                 let origin = (root == Root::Order).then(|| Origin::Order { path: String::new() });
                 Checked { path, origin, ..Checked::new(node, Some(ty.clone()), span) }

@@ -121,7 +121,7 @@ impl Node {
     /// Evaluates the node.
     pub(super) fn eval<'a>(&'a self, place: Place<'a>) -> Evaluated<'a> {
         match self {
-            Self::Const(value) => Ok(Cow::Borrowed(value)),
+            Self::Const(value) | Self::Bound(value) => Ok(Cow::Borrowed(value)),
             Self::Path { base, fields } => {
                 let mut value = place.base(*base);
                 for position in fields {

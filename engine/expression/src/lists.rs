@@ -61,7 +61,7 @@ impl<'t> Walk<'t> {
     /// evaluation runs over.
     fn values(&mut self, node: &Node) -> Vec<Part<'t>> {
         match node {
-            Node::Const(_) => Vec::new(),
+            Node::Const(_) | Node::Bound(_) => Vec::new(),
             Node::Path { base, fields } => {
                 let parts = self.base(*base);
                 fields.iter().fold(parts, |parts, position| fields_at(&parts, *position))

@@ -13,6 +13,9 @@ use super::syntax::Operator;
 #[derive(Clone, Debug)]
 pub(super) enum Node {
     Const(Value),
+    /// A value that is fixed for a plan, but that another environment can set differently, so it is
+    /// not a constant of the pipeline.
+    Bound(Value),
     /// Fields below a root, by their positions.
     Path {
         base: Base,
@@ -128,7 +131,7 @@ impl Node {
         match self {
             Self::Const(_) => true,
             Self::Path { base: Base::Local(outwards), .. } => *outwards < loops,
-            Self::Path { .. } => false,
+            Self::Path { .. } | Self::Bound(_) => false,
             Self::Field(operand, _)
             | Self::At(operand, _)
             | Self::Not(operand)

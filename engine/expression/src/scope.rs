@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use oms_core::time_zone::TimeZone;
-use oms_core::value::{Shape, Type};
+use oms_core::value::{Shape, Type, Value};
 
 use super::facts::Facts;
 
@@ -23,12 +23,21 @@ pub enum Root {
     Error,
     /// How an order arrived.
     Intake,
+    /// The settings of the pipeline.
+    Settings,
 }
 
 impl Root {
     /// Every root, in the order of the documentation.
-    pub const ALL: [Self; 6] =
-        [Self::Order, Self::Run, Self::Item, Self::Index, Self::Error, Self::Intake];
+    pub const ALL: [Self; 7] = [
+        Self::Order,
+        Self::Run,
+        Self::Item,
+        Self::Index,
+        Self::Error,
+        Self::Intake,
+        Self::Settings,
+    ];
 
     /// Returns its default name. An item and its position may have other names (see
     /// [`Scope::name_item`] and [`Scope::name_index`]).
@@ -40,6 +49,7 @@ impl Root {
             Self::Index => "index",
             Self::Error => "error",
             Self::Intake => "intake",
+            Self::Settings => "settings",
         }
     }
 
@@ -56,6 +66,9 @@ impl Root {
                 "`error` is only available in a catch step, that is, a step that `on_failure` names"
             }
             Self::Intake => "`intake` is only available in `order.key`",
+            Self::Settings => {
+                "`settings` is only available in steps and in `mail`, if the pipeline has a `settings` section"
+            }
         }
     }
 }
@@ -86,6 +99,7 @@ pub struct Scope {
     other_steps: Arc<BTreeSet<String>>,
     facts: Facts,
     time_zone: TimeZone,
+    settings: Option<Value>,
 }
 
 impl Scope {
@@ -97,6 +111,17 @@ impl Scope {
     /// Adds a root, or changes its type.
     pub fn define(&mut self, root: Root, ty: Type) {
         self.roots.insert(root, ty);
+    }
+
+    /// Defines the settings, with their values in this environment.
+    pub fn set_settings(&mut self, ty: Type, values: Value) {
+        self.define(Root::Settings, ty);
+        self.settings = Some(values);
+    }
+
+    /// Returns the values of the settings.
+    pub(super) fn settings(&self) -> Value {
+        self.settings.clone().unwrap_or(Value::Missing)
     }
 
     /// Renames the item, as `for_each.as` does. The name `item` is then undefined.

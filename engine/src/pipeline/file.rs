@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::mail::MailSection;
 use super::sections::{RatesSection, TableSection};
+use super::settings::SettingSection;
 use super::step::StepSection;
 
 /// A pipeline: a graph of typed steps that describes what happens to an order.
@@ -32,6 +33,10 @@ pub(super) struct PipelineFile {
     /// as `Europe/Berlin`.
     #[schemars(extend("default" = "UTC", "examples" = COMMON))]
     time_zone: Option<String>,
+    /// Values that differ between environments, by name. Expressions in steps and in `mail` use
+    /// them as `settings.<name>`. A run keeps the values with which it started.
+    #[serde(default)]
+    settings: BTreeMap<String, SettingSection>,
     /// The schema and the key of an order.
     order: OrderSection,
     /// The intake of orders over HTTP.

@@ -8,7 +8,8 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MailSection {
-    /// The sender, such as `Orders <orders@example.com>`.
+    /// The sender, such as `Orders <orders@example.com>`. Expressions can use settings, as in
+    /// `Orders <${{ settings.sender }}>`.
     pub from: String,
     /// The folder of the templates, relative to the pipeline file.
     pub templates: String,
@@ -29,7 +30,8 @@ fn locale_default() -> String {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SmtpSection {
-    /// The host name, such as `smtp.example.com`.
+    /// The host name, such as `smtp.example.com`, or a setting, such as
+    /// `${{ settings.smtp_host }}`.
     #[schemars(length(min = 1, max = 253))]
     pub host: String,
     /// The port. The default is 587 with `starttls`, 465 with `tls` and 25 with `none`.
@@ -40,8 +42,8 @@ pub struct SmtpSection {
     pub security: Security,
     /// The user name for authentication: a text, `{ env: NAME }` or `{ secret: NAME }`.
     pub user: Option<SettingSource>,
-    /// The password: `{ env: NAME }` for an environment variable, or `{ secret: NAME }` for a file
-    /// in `$CREDENTIALS_DIRECTORY`.
+    /// The password: `{ env: NAME }` for an environment variable, or `{ secret: NAME }` for a
+    /// secret.
     pub password: Option<SettingSource>,
     /// The name of this machine in the SMTP greeting `EHLO`, such as `shop.example.com`. The
     /// default is `[127.0.0.1]`.
@@ -73,8 +75,9 @@ pub enum SettingSource {
     Text(String),
     /// The name of an environment variable.
     Env(String),
-    /// The name of a file in the folder `$CREDENTIALS_DIRECTORY`, in which systemd and other
-    /// programs pass secrets.
+    /// The name of a secret: the file `$CREDENTIALS_DIRECTORY/NAME`, in which systemd and other
+    /// programs pass secrets, the file that the environment variable `NAME_FILE` names, or the
+    /// environment variable `NAME`.
     Secret(String),
 }
 
@@ -116,11 +119,11 @@ impl JsonSchema for SettingSource {
         // A single schema for text and map instead of alternatives. Faults in alternatives have no
         // exact place.
         json_schema!({
-            "description": "A text, or a reference to it: `{ env: NAME }` for an environment variable, `{ secret: NAME }` for a file in the folder `$CREDENTIALS_DIRECTORY`.",
+            "description": "A text, or a reference to it: `{ env: NAME }` for an environment variable, `{ secret: NAME }` for a secret.",
             "type": ["string", "object"],
             "properties": {
                 "env": { "type": "string", "description": "The name of an environment variable.", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$" },
-                "secret": { "type": "string", "description": "The name of a file in the folder `$CREDENTIALS_DIRECTORY`.", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]*$" },
+                "secret": { "type": "string", "description": "The name of a secret: the file `$CREDENTIALS_DIRECTORY/NAME`, the file that the environment variable `NAME_FILE` names, or the environment variable `NAME`.", "pattern": "^[A-Za-z0-9_][A-Za-z0-9._-]*$" },
             },
             "minProperties": 1,
             "maxProperties": 1,

@@ -10,6 +10,7 @@ mod read;
 mod schema;
 mod schema_fault;
 mod sections;
+mod settings;
 mod shape_help;
 mod step;
 
@@ -18,4 +19,5 @@ pub use mail::{MailSection, SettingSource, SmtpSection};
 pub use read::{Pipeline, STEPS_MAX, Section, read};
 pub use schema::{KindSchema, pipeline_schema};
 pub use sections::{ColumnSection, FixedQuote, RatesSection, RatesSource, TableSection};
+pub use settings::{SettingDefault, SettingSection, SettingType};
 pub use step::{Allow, Catch, ForEachSection, Jitter, NeedSection, RetrySection, StepSection};

@@ -12,6 +12,7 @@ use super::file::{IntakeSection, OrderSection};
 use super::mail::MailSection;
 use super::schema_fault;
 use super::sections::{RatesSection, TableSection};
+use super::settings::SettingSection;
 use super::shape_help;
 use super::step::StepSection;
 
@@ -35,6 +36,8 @@ pub struct Pipeline {
     pub description: Option<String>,
     /// The name of the time zone.
     pub time_zone: Option<String>,
+    /// Settings in the order of the file.
+    pub settings: Vec<Section<SettingSection>>,
     /// The section `order`.
     pub order: Option<OrderSection>,
     /// The section `intake`.
@@ -84,6 +87,7 @@ pub fn read(document: &Document, validator: &Validator, schema: &Json) -> (Pipel
         name: sections.one("name"),
         description: sections.one("description"),
         time_zone: sections.one("time_zone"),
+        settings: sections.named("settings"),
         order: sections.one("order"),
         intake: sections.one("intake"),
         rates: sections.named("rates"),

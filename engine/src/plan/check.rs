@@ -13,6 +13,7 @@ use super::allowed::NamedFile;
 use super::checked::Plan;
 use super::choreography::choreography;
 use super::semantics::Semantics;
+use super::settings::{self, Environment};
 use super::sink::Sink;
 use super::{
     allowed, graph, handlers, isolation, lists, mail, order, rates, samples, steps, tables,
@@ -27,6 +28,7 @@ pub struct Checker {
     schema: Json,
     validator: Validator,
     target: Target,
+    environment: Option<Environment>,
 }
 
 /// The settings of a step kind result in an invalid JSON Schema.
@@ -68,13 +70,22 @@ impl Checker {
         let schema = pipeline_schema(&registry.schemas());
         let validator = jsonschema::draft202012::new(&schema)
             .map_err(|error| InvalidKindSchema(Box::new(error)))?;
-        Ok(Self { registry, schema, validator, target: Target::default() })
+        let (target, environment) = (Target::default(), None);
+        Ok(Self { registry, schema, validator, target, environment })
     }
 
     /// Makes the checker also report what cannot run on a target.
     #[must_use]
     pub fn for_target(mut self, target: Target) -> Self {
         self.target = target;
+        self
+    }
+
+    /// Sets the environment variables from which settings get their values. Otherwise, only
+    /// defaults apply.
+    #[must_use]
+    pub fn in_environment(mut self, environment: Environment) -> Self {
+        self.environment = Some(environment);
         self
     }
 
@@ -183,9 +194,16 @@ impl Checker {
             let entry = sink.document.root().get(section);
             entry.is_some_and(|entry| !matches!(entry.node.value, NodeValue::Map(_)))
         };
-        let unreadable = ["tables", "rates"].into_iter().filter(is_unreadable).collect();
+        let unreadable = ["tables", "rates", "settings"].into_iter().filter(is_unreadable).collect();
         let mut resources = Resources { time_zone, unreadable, ..Resources::default() };
         let declared = tables::check(&pipeline, sink, &mut resources);
+        let mut unset = Vec::new();
+        let environment = self.environment.as_ref().filter(|_| data.is_some());
+        settings::check_used(&pipeline, sink);
+        if self.target == Target::Lambda {
+            settings::check_lambda(&pipeline, sink);
+        }
+        resources.settings = settings::check(&pipeline, sink, &recorder, environment, &mut unset);
         rates::check(&pipeline, sink, &recorder, &mut resources, semantics);
         mail::check(&pipeline, sink, &recorder, &mut resources);
         let order = order::check(&pipeline, &resources.time_zone, sink, &recorder, semantics);
@@ -228,6 +246,7 @@ impl Checker {
             seeds: declared.into_iter().filter_map(tables::Declared::into_seed).collect(),
             rates: resources.rates.into_values().flatten().collect(),
             mail: resources.mail,
+            unset,
             contended: isolation::contended(&steps),
             dependent_upserts: isolation::dependent_upserts(&steps),
             steps,

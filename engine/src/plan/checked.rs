@@ -13,6 +13,7 @@ use oms_expression::Compiled;
 use super::isolation::DependentUpsert;
 use super::order::OrderPlan;
 use super::semantics::Semantics;
+use super::settings::UnsetSetting;
 use crate::pipeline::{Allow, IntakeSection, RetrySection};
 use crate::step::{Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, Port, RateSource, Verb};
 
@@ -35,6 +36,7 @@ pub struct Plan {
     pub(super) contended: TableNames,
     pub(super) dependent_upserts: Vec<DependentUpsert>,
     pub(super) semantics: Semantics,
+    pub(super) unset: Vec<UnsetSetting>,
 }
 
 impl Plan {
@@ -132,6 +134,12 @@ impl Plan {
     /// Returns the settings for e-mails.
     pub fn mail(&self) -> Option<&Arc<MailSettings>> {
         self.mail.as_ref()
+    }
+
+    /// Returns the settings without a valid value in this environment. No run can start with this
+    /// plan if there are any.
+    pub fn unset_settings(&self) -> &[UnsetSetting] {
+        &self.unset
     }
 
     /// Returns the steps in the order of the file.

@@ -6,6 +6,9 @@ use oms_core::diagnostic::{Finding, Place, Route, codes};
 use oms_core::document::Files;
 use oms_core::mail::Mailbox;
 use oms_core::mail::Security;
+use oms_core::value::Type;
+use oms_expression::{Env, Scope};
+use serde_json::Value as Json;
 
 use super::sink::Sink;
 use crate::pipeline::{Pipeline, SettingSource, SmtpSection};
@@ -35,15 +38,21 @@ pub(super) fn check(
         let place = Place::value(route.key(key));
         Finding::error(codes::VALUE_NOT_ALLOWED, place, message).help(help.to_owned())
     };
-    let sender = Mailbox::parse(&section.from);
-    match sender.and_then(|from| from.domain().map(|_| from)) {
+    let values = Values { resources, route: &route };
+    let from = values.text("from", &section.from, sink);
+    let smtp = section.smtp.as_ref().map(|smtp| {
+        let host = Values { resources, route: &route.key("smtp") }.text("host", &smtp.host, sink);
+        SmtpSection { host: host.unwrap_or_default(), ..smtp.clone() }
+    });
+    let Some(from) = from else { return };
+    match Mailbox::parse(&from).and_then(|from| from.domain().map(|_| from)) {
         Ok(from) => {
             resources.mail = Some(Arc::new(MailSettings {
                 from,
                 templates: Arc::from(section.templates.trim_end_matches('/')),
                 locale: Arc::from(section.locale.as_str()),
                 time_zone: resources.time_zone.clone(),
-                smtp: section.smtp.clone(),
+                smtp: smtp.clone(),
             }));
         }
         Err(error) => sink.add(refuse(
@@ -52,8 +61,42 @@ pub(super) fn check(
             "write `Orders <orders@example.com>`",
         )),
     }
-    if let Some(smtp) = &section.smtp {
+    if let Some(smtp) = &smtp {
         server(smtp, sink);
+    }
+}
+
+/// The values of a section, which can refer to settings.
+struct Values<'a> {
+    resources: &'a Resources,
+    route: &'a Route,
+}
+
+impl Values<'_> {
+    /// Returns the text of a key. Its expressions can only use settings.
+    fn text(&self, key: &str, written: &str, sink: &mut Sink<'_>) -> Option<String> {
+        if !written.contains("${{") {
+            return Some(written.to_owned());
+        }
+        let mut scope = Scope::new(self.resources.time_zone.clone());
+        if let Some(settings) = &self.resources.settings {
+            settings.define(&mut scope);
+        }
+        let route = self.route.key(key);
+        let written = Json::String(written.to_owned());
+        match oms_expression::compile_value(&written, Some(&Type::text()), &scope) {
+            Ok(mut compiled) => {
+                for problem in compiled.take_notes() {
+                    sink.add(problem.into_finding(&route));
+                }
+                let value = compiled.eval(&Env::empty()).ok()?;
+                Some(value.as_text()?.to_string())
+            }
+            Err(problems) => {
+                problems.into_iter().for_each(|problem| sink.add(problem.into_finding(&route)));
+                None
+            }
+        }
     }
 }
 

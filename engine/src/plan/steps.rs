@@ -195,6 +195,9 @@ impl Planner<'_, '_> {
             scope.define(Root::Order, Type::of(Shape::Broken));
         }
         scope.define(Root::Run, self.run());
+        if let Some(settings) = &self.inputs.resources.settings {
+            settings.define(&mut scope);
+        }
         if self.inputs.graph.catches.get(at).copied().flatten().is_some() {
             scope.define(Root::Error, Type::of(Shape::Record(error_record())));
         }

@@ -19,6 +19,7 @@ use oms_template::{Template, TemplateProblem};
 
 use super::expr::Expr;
 use super::fault::{Fault, Faults};
+use super::settings::Settings;
 use crate::pipeline::SmtpSection;
 
 /// A rate table with the pipeline's rules for its use.
@@ -94,6 +95,8 @@ pub struct Resources {
     pub rates: BTreeMap<Arc<str>, Option<Arc<RateSource>>>,
     /// The time zone of the pipeline.
     pub time_zone: TimeZone,
+    /// The settings, if the pipeline has any.
+    pub settings: Option<Settings>,
     /// The settings for e-mails, if they are declared and valid.
     pub mail: Option<Arc<MailSettings>>,
     /// Whether the pipeline has a `mail` section.
@@ -338,7 +341,7 @@ impl PlanContext<'_> {
     /// Returns whether a value contains data of the current element or its index, so that it can
     /// differ between elements.
     pub fn depends_on_element(&self, compiled: &Compiled) -> bool {
-        const OTHER_ROOTS: [&str; 4] = ["order", "run", "steps", "error"];
+        const OTHER_ROOTS: [&str; 5] = ["order", "run", "steps", "error", "settings"];
         compiled.readable_paths().any(|path| {
             let root = path.split(['.', '[']).next().unwrap_or_default();
             !OTHER_ROOTS.contains(&root)

@@ -24,6 +24,7 @@ mod expr;
 mod fault;
 mod kind;
 mod registry;
+mod settings;
 mod written_item;
 
 pub use context::{InputPlan, MailSettings, PlanContext, RateSource, Resources, StepContext};
@@ -32,4 +33,5 @@ pub use expr::Expr;
 pub use fault::{Fault, Faults};
 pub use kind::{ErasedStep, Planned, PlannedKind, Step, StepKind};
 pub use registry::{DuplicateKind, Registry};
+pub use settings::Settings;
 pub use written_item::WrittenItem;

@@ -11,6 +11,9 @@ pub enum Error {
     /// The database returned an error.
     #[error("cannot use the database")]
     Database(#[from] rusqlite::Error),
+    /// Settings of the pipeline have no valid value. Contains the reasons.
+    #[error("{0}")]
+    Settings(String),
     /// The disk is full.
     #[error(
         "the disk is full; free some space and run the command again (no accepted order is lost)"

@@ -93,6 +93,7 @@ codes! {
     TIME_ZONE = 214, "OMS0214", "unknown time zone";
     RETRY_WAIT = 215, "OMS0215", "a retry waits less than configured";
     PERSONAL_KEY = 216, "OMS0216", "the order key is personal data";
+    UNUSED_SETTING = 217, "OMS0217", "a setting has no effect";
 
     UNKNOWN_STEP = 301, "OMS0301", "unknown step";
     UNREACHABLE_STEP = 302, "OMS0302", "a step can never run, or its condition has no effect";
@@ -155,6 +156,7 @@ codes! {
     LAMBDA_LIMIT = 704, "OMS0704", "the pipeline exceeds a limit of AWS Lambda";
     LAMBDA_DIRECT = 705, "OMS0705", "API Gateway cannot accept these orders without a handler";
     SEVERAL_WRITES = 706, "OMS0706", "several writes in separate transactions depend on one read";
+    LAMBDA_SETTING = 707, "OMS0707", "a handler cannot read this setting";
 }
 
 #[cfg(test)]

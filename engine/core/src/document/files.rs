@@ -90,6 +90,11 @@ impl<'f> Recorder<'f> {
         Self { files, read: RefCell::default() }
     }
 
+    /// Records a file that does not exist outside of the bundle.
+    pub fn record(&self, path: &str, bytes: Arc<[u8]>) {
+        self.read.borrow_mut().insert(path.to_owned(), bytes);
+    }
+
     /// Returns the recorded files.
     pub fn into_read(self) -> BTreeMap<String, Arc<[u8]>> {
         self.read.into_inner()
