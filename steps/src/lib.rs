@@ -9,6 +9,7 @@ mod object_get;
 mod object_key;
 mod object_put;
 mod one_line;
+mod run_fail;
 mod table_get;
 mod table_insert;
 mod table_upsert;
@@ -22,6 +23,7 @@ pub use email_send::EmailSend;
 pub use money_convert::MoneyConvert;
 pub use object_get::ObjectGet;
 pub use object_put::ObjectPut;
+pub use run_fail::RunFail;
 pub use table_get::TableGet;
 pub use table_insert::TableInsert;
 pub use table_upsert::TableUpsert;
@@ -34,6 +36,7 @@ pub static ALL: &[StepKind] = &[
     StepKind::of::<MoneyConvert>(),
     StepKind::of::<ObjectGet>(),
     StepKind::of::<ObjectPut>(),
+    StepKind::of::<RunFail>(),
     StepKind::of::<TableGet>(),
     StepKind::of::<TableInsert>(),
     StepKind::of::<TableUpsert>(),

@@ -223,7 +223,7 @@ impl BranchHandler {
             Some(Note::Unreadable) => {
                 self.log("error", "received a message that is not an S3 notification", &[]);
                 let reason = "the message is not an S3 notification";
-                if !self.send_dead_letter(json!({}), "message", reason).await {
+                if !self.send_dead_letter(json!({}), cause::MESSAGE, reason).await {
                     fail(self.after(count));
                 }
             }
@@ -244,7 +244,7 @@ impl BranchHandler {
         let left = Duration::try_from(left).unwrap_or_default().saturating_sub(MARGIN);
         if left.is_zero() {
             let due = (count <= IMMEDIATE_MAX).then(|| self.world.now());
-            let (cause, reason) = ("timeout".into(), "no time was left in the invocation".into());
+            let (cause, reason) = (cause::TIMEOUT.into(), "no time was left in the invocation".into());
             return Outcome::Retry { cause, reason, due };
         }
         // A panic must not fail the other messages of the event. The runtime would return an error
@@ -257,7 +257,7 @@ impl BranchHandler {
                 cause::PANIC,
                 "the handler panicked, which is a bug; its log has the details",
             ),
-            Err(_) => retry("timeout", "the order took longer than the invocation allows"),
+            Err(_) => retry(cause::TIMEOUT, "the order took longer than the invocation allows"),
         }
     }
 
@@ -265,7 +265,7 @@ impl BranchHandler {
         let parked = |cause: &str, reason: &str| parked(name_of_object(&place.key), cause, reason);
         let stored = match self.orders.fetch(place).await {
             Ok(Some(stored)) => stored,
-            Ok(None) => return parked("no_object", "the stored order no longer exists"),
+            Ok(None) => return parked(cause::NO_OBJECT, "the stored order no longer exists"),
             Err(error) if error.class() == Class::Permanent => {
                 return parked(error.cause(), error.message());
             }
@@ -295,7 +295,7 @@ impl BranchHandler {
             // has changed.
             Err(rejection) => {
                 return parked(
-                    "order",
+                    cause::ORDER,
                     &format!(
                         "{}: the object is not a valid order of this pipeline",
                         rejection.code
@@ -305,7 +305,7 @@ impl BranchHandler {
         };
         // Otherwise the same order could be stored under two names and processed twice.
         if named.is_some_and(|key| key != Some(&*run.info.key)) {
-            return parked("order", "the name of the object does not match the key of the order");
+            return parked(cause::ORDER, "the name of the object does not match the key of the order");
         }
         let done_note = Arc::new(self.done_note(place));
         let mut earlier = match self.earlier_attempts(&run, &done_note, count).await {

@@ -71,6 +71,34 @@ pub mod cause {
     /// The run was in progress or waiting at the time of the backup from which the state was
     /// restored.
     pub const RESTORED: &str = "restored";
+    /// The stored order is not a valid order of the pipeline.
+    pub const ORDER: &str = "order";
+    /// A message on a queue does not name an order.
+    pub const MESSAGE: &str = "message";
+
+    /// All causes. A pipeline cannot use them as causes of its own.
+    pub const ALL: [&str; 20] = [
+        NO_RATE,
+        NO_ROW,
+        NO_OBJECT,
+        CONFLICT,
+        OUT_OF_RANGE,
+        TIMEOUT,
+        UNAVAILABLE,
+        CONTENTION,
+        DELIVERIES,
+        BAD_ADDRESS,
+        REFUSED,
+        UNKNOWN_OUTCOME,
+        ENVIRONMENT,
+        TEMPLATE,
+        PLAN,
+        PANIC,
+        DAMAGED,
+        RESTORED,
+        ORDER,
+        MESSAGE,
+    ];
 }
 
 impl StepError {
