@@ -65,6 +65,13 @@ pub(crate) fn check_and_print(checker: &Checker, path: &Path) -> anyhow::Result<
     Ok(checked)
 }
 
+/// Prints a note for each setting without a value in this environment.
+pub(crate) fn print_unset_settings(plan: &Plan, path: &Path) {
+    for unset in plan.unset_settings() {
+        output::message(&format!("note: {}: {unset}", path.display()));
+    }
+}
+
 /// Returns the plan of a pipeline, or `None` if it has errors. Prints the findings to standard
 /// error.
 ///

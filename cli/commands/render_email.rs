@@ -56,6 +56,7 @@ impl Selection {
     fn rehearse(&self, kinds: &[StepKind]) -> anyhow::Result<Option<(Arc<Plan>, Rehearsed)>> {
         let checker = check::checker(kinds)?;
         let Some(plan) = check::plan(&checker, &self.pipeline)? else { return Ok(None) };
+        check::print_unset_settings(&plan, &self.pipeline);
         let rehearsed = rehearse(&plan, &self.pipeline, self.order.as_deref())?;
         for unsent in &rehearsed.unsent {
             output::message(unsent);

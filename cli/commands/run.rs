@@ -10,7 +10,7 @@ use oms_engine::plan::Plan;
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
 use oms_engine::value::format_quantity;
-use oms_runtime::{Runner, Work, WorkResult};
+use oms_runtime::{Runner, Work, WorkResult, check_settings};
 use tokio::sync::{mpsc, watch};
 
 use crate::check;
@@ -81,6 +81,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     }
     let checker = check::checker_for(kinds, args.options.target.target())?;
     let Some(plan) = check::plan(&checker, &args.pipeline)? else { return Ok(exit::FINDINGS) };
+    check_settings(&plan)?;
     let directory =
         args.state_dir.clone().unwrap_or_else(|| state::directory(&args.pipeline, plan.name()));
     let fresh = !directory.join(oms_sqlite::DATABASE_FILE).exists();

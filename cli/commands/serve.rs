@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use oms_engine::plan::{Plan, overlapping_intakes};
 use oms_engine::step::StepKind;
-use oms_runtime::{Listener, Runner, Settings};
+use oms_runtime::{Listener, Runner, Settings, check_settings};
 use oms_serve::{Opened, Site, Tls, Traces};
 
 use self::pipeline_file::PipelineFile;
@@ -97,6 +97,9 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     }
     let plans: Vec<Arc<Plan>> =
         checked.into_iter().filter_map(|checked| checked.plan).map(Arc::new).collect();
+    for plan in &plans {
+        check_settings(plan)?;
+    }
     let (traces, sender) = match traces_enabled() {
         true => {
             let (traces, sender) = Traces::start()?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use oms_engine::diagnostic::Report;
 use oms_engine::document::{self, Files as _};
-use oms_engine::plan::{Plan, Target, overlapping_intakes};
+use oms_engine::plan::{Target, overlapping_intakes};
 use oms_engine::step::StepKind;
 use oms_engine::value::format_quantity;
 
@@ -81,8 +81,8 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     let mut summaries = Vec::with_capacity(files.len());
     let mut report = Report::new();
     for (path, checked) in files.iter().zip(checked) {
-        for unset in checked.plan.iter().flat_map(Plan::unset_settings) {
-            output::message(&format!("note: {}: {unset}", path.display()));
+        if let Some(plan) = &checked.plan {
+            check::print_unset_settings(plan, path);
         }
         let steps = checked.plan.is_some().then_some(checked.steps);
         summaries.push(FileSummary::new(path.display().to_string(), &checked.report, steps));

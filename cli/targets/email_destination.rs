@@ -113,11 +113,10 @@ fn settings(section: &SmtpSection) -> anyhow::Result<Settings> {
 }
 
 /// Reads the value of a setting.
-#[expect(clippy::disallowed_methods, reason = "the pipeline names the variables")]
 fn read(given: &SettingSource) -> anyhow::Result<String> {
     match given {
         SettingSource::Text(text) => Ok(text.clone()),
-        SettingSource::Env(name) => std::env::var(name)
+        SettingSource::Env(name) => secret::variable(name)?
             .with_context(|| format!("the environment variable `{name}` is not set")),
         SettingSource::Secret(name) => secret::read(name),
     }

@@ -9,7 +9,7 @@ use oms_clock::SystemClock;
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::step::StepKind;
 use oms_runtime::control::{self, Done, Request, Response};
-use oms_runtime::{HeldDecision, Runner, Settings};
+use oms_runtime::{HeldDecision, Runner, Settings, check_settings};
 use oms_sqlite::RunRow;
 
 use crate::check;
@@ -141,6 +141,9 @@ fn operate_here(
     rows: &[RunRow],
     context: LocalContext,
 ) -> anyhow::Result<Vec<Done>> {
+    if let Operation::Retry(_) = operation {
+        check_settings(&context.plan)?;
+    }
     let runner = context.open(directory)?;
     let done: anyhow::Result<Vec<Done>> = runtime::multi_thread()?.block_on(async {
         let mut done = Vec::with_capacity(rows.len());

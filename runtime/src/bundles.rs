@@ -9,6 +9,18 @@ use oms_engine::document::MemoryFiles;
 use oms_engine::plan::{Checker, Plan, Semantics};
 use oms_sqlite::{Error, Reader, Setup, StoredBundle};
 
+/// Checks that every setting of a plan has a value. Otherwise no run can start with the plan.
+///
+/// # Errors
+/// Returns an error that names each setting without a value.
+pub fn check_settings(plan: &Plan) -> Result<(), Error> {
+    let unset: Vec<String> = plan.unset_settings().iter().map(ToString::to_string).collect();
+    match unset.is_empty() {
+        true => Ok(()),
+        false => Err(Error::Settings(unset.join("; "))),
+    }
+}
+
 /// The plans of the bundles that are in use.
 pub struct Bundles {
     checker: Arc<Checker>,
@@ -21,17 +33,8 @@ impl Bundles {
         Self { checker, plans: Mutex::default() }
     }
 
-    /// Checks that every setting of a plan has a value. Otherwise no run can start with the plan.
-    pub(crate) fn check_settings(plan: &Plan) -> Result<(), Error> {
-        let unset: Vec<String> = plan.unset_settings().iter().map(ToString::to_string).collect();
-        match unset.is_empty() {
-            true => Ok(()),
-            false => Err(Error::Settings(unset.join("; "))),
-        }
-    }
-
     /// Stores the bundle of a plan that was made from the file `pipeline_file`, and returns the
-    /// bundle's row.
+    /// bundle's row. The plan's settings have values.
     pub(crate) fn keep(
         &self,
         setup: &Setup<'_>,
@@ -39,7 +42,6 @@ impl Bundles {
         plan: &Arc<Plan>,
         now: Timestamp,
     ) -> Result<i64, Error> {
-        Self::check_settings(plan)?;
         let files = plan.files().iter().map(|(path, content)| (path.as_ref(), content.as_ref()));
         let semantics = plan.semantics().number();
         let id = setup.keep_bundle(&plan.digest(), pipeline_file, files, semantics, now)?;

@@ -17,7 +17,7 @@ mod scheduling;
 mod targets;
 
 pub use admission::{Order, OrderReply, Settings, Work, WorkResult};
-pub use bundles::Bundles;
+pub use bundles::{Bundles, check_settings};
 pub use export::{Export, NotExported, write_mail, write_object};
 pub use operations::{
     CANDIDATES_MAX, CancelError, Candidate, ErasedData, ForgetResult, HeldDecision, KeptRun,

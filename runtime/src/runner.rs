@@ -15,7 +15,7 @@ use oms_sqlite::{
 };
 
 use crate::admission::Settings;
-use crate::bundles::Bundles;
+use crate::bundles::{Bundles, check_settings};
 use crate::export::exporter::Exporter;
 use crate::run::NextAttempt;
 use crate::run::driver::Driver;
@@ -26,7 +26,9 @@ use crate::targets::{mail_delivery, remote, seeds};
 pub struct Runner {
     pub(crate) driver: Driver,
     pub(crate) run_locks: RunLocks,
-    current: RwLock<(Arc<Plan>, i64)>,
+    /// The plan for new runs, and the row of its bundle. Without values for all settings, no run
+    /// can start, so the plan has no bundle.
+    current: RwLock<(Arc<Plan>, Option<i64>)>,
     pub(crate) concurrency: usize,
     pub(crate) accepts_while_stalled: bool,
     /// Number of accepted orders whose runs wait for a permit.
@@ -42,7 +44,8 @@ pub struct Runner {
 
 impl Runner {
     /// Takes ownership of a state directory: creates tables, loads seeds, stores the plan's bundle,
-    /// and starts the writer.
+    /// and starts the writer. If a setting of the plan has no value, runs can be cancelled and
+    /// deleted, but not started or retried.
     ///
     /// # Errors
     /// Returns an error if another process owns the directory, if it belongs to another pipeline,
@@ -73,7 +76,6 @@ impl Runner {
         settings: Settings,
         writer: WriterMode,
     ) -> Result<Self, Error> {
-        Bundles::check_settings(plan)?;
         let database = Database::own(directory)?;
         let bundles = Arc::new(Bundles::new(Arc::clone(checker)));
         let mut skipped = Vec::new();
@@ -85,7 +87,9 @@ impl Runner {
                 setup.restore_last_run(plan.tables())?;
             }
             let mailer = mail_delivery::choose(setup, settings.mail)?;
-            let bundle = bundles.keep(setup, pipeline_file, plan, settings.clock.now())?;
+            let now = settings.clock.now();
+            let keep = || bundles.keep(setup, pipeline_file, plan, now);
+            let bundle = plan.unset_settings().is_empty().then(keep).transpose()?;
             Ok((mailer, bundle, setup.has_runs()?))
         })?;
         let options = Options { clock: Arc::clone(&settings.clock), writer };
@@ -234,12 +238,20 @@ impl Runner {
 
     /// Returns the plan for new runs.
     pub fn plan(&self) -> Arc<Plan> {
-        self.current().0
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).0)
     }
 
     /// Returns the plan for new runs, and the row of its bundle.
-    pub(crate) fn current(&self) -> (Arc<Plan>, i64) {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    ///
+    /// # Errors
+    /// Returns an error if a setting of the plan has no value.
+    pub(crate) fn current(&self) -> Result<(Arc<Plan>, i64), Error> {
+        let (plan, bundle) = &*self.current.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(bundle) = bundle else {
+            check_settings(plan)?;
+            return Err(Error::Bundle(plan.name().to_string()));
+        };
+        Ok((Arc::clone(plan), *bundle))
     }
 
     /// Starts new runs on another plan of the pipeline from now on. Existing runs keep their plans.
@@ -247,14 +259,15 @@ impl Runner {
     /// Returns the seeds with rows that were skipped.
     ///
     /// # Errors
-    /// Returns an error if a table in the database differs from its declaration, or if the database
-    /// fails.
+    /// Returns an error if a setting of the plan has no value, if a table in the database differs
+    /// from its declaration, or if the database fails.
     pub async fn replace(
         &self,
         plan: &Arc<Plan>,
         pipeline_file: &str,
         files: MemoryFiles,
     ) -> Result<Vec<SkippedSeed>, Error> {
+        check_settings(plan)?;
         if plan.digest() == self.plan().digest() {
             return Ok(Vec::new());
         }
@@ -270,7 +283,7 @@ impl Runner {
         });
         let (bundle, skipped) = setting_up.await?;
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        *current = (Arc::clone(plan), bundle);
+        *current = (Arc::clone(plan), Some(bundle));
         Ok(skipped)
     }
 }

@@ -6,7 +6,7 @@ use oms_engine::diagnostic::{Finding, Place, Route, codes};
 use oms_engine::effects::{StepError, cause};
 use oms_engine::record;
 use oms_engine::step::{Expr, Faults, PlanContext, Planned, Step, StepContext};
-use oms_engine::value::{NoOutput, Type};
+use oms_engine::value::{NoOutput, Type, Typed as _};
 use schemars::JsonSchema;
 use serde::Deserialize;
 

@@ -48,7 +48,11 @@ fn nothing_runs_while_a_setting_has_no_value() {
     assert!(empty.stderr.contains(missing), "{}", empty.stderr);
     let wrong = [("OMS_TEST_REGION", "eu"), ("OMS_TEST_LIMIT", "ten")];
     let wrong = call(&shop, &["run"], &input, &wrong).exits(4);
-    assert!(wrong.stderr.contains("`OMS_TEST_LIMIT` of the setting `limit` is not a decimal"), "{}", wrong.stderr);
+    assert!(
+        wrong.stderr.contains("`OMS_TEST_LIMIT` of the setting `limit` is not a decimal"),
+        "{}",
+        wrong.stderr
+    );
     assert!(!shop.state.exists(), "the state directory was created");
     let mut validate = crate::harness::command();
     let valid = finish(validate.arg("validate").arg(&shop.pipeline)).exits(0);
@@ -60,7 +64,8 @@ fn steps_use_the_values_of_the_environment() {
     let scratch = Scratch::new();
     let shop = shop(&scratch);
     let order = |key: &str| format!("{{\"id\":\"{key}\",\"amount\":\"11.00\"}}\n");
-    let (first, second) = (scratch.write("a.ndjson", order("A1")), scratch.write("b.ndjson", order("A2")));
+    let (first, second) =
+        (scratch.write("a.ndjson", order("A1")), scratch.write("b.ndjson", order("A2")));
     let run = |input: &std::path::Path, set: &[(&str, &str)]| {
         call(&shop, &["run"], &["--input", &input.to_string_lossy()], set).exits(0);
     };
@@ -91,7 +96,10 @@ steps:
 #[test]
 fn a_run_keeps_the_values_with_which_it_started() {
     let files = |pipeline: &str| {
-        let templates = [("templates/hello/subject.hbs", "Hello"), ("templates/hello/body.html.hbs", "<p>Hello</p>")];
+        let templates = [
+            ("templates/hello/subject.hbs", "Hello"),
+            ("templates/hello/body.html.hbs", "<p>Hello</p>"),
+        ];
         let all = templates.into_iter().chain([("post.yaml", pipeline)]);
         MemoryFiles::new(all.map(|(path, text)| (path.to_owned(), Arc::from(text.as_bytes()))))
     };
@@ -103,17 +111,63 @@ fn a_run_keeps_the_values_with_which_it_started() {
     let sender = |checked: Checked| {
         let plan = checked.plan.unwrap_or_else(|| panic!("{:?}", checked.report.diagnostics()));
         let mail = plan.mail().unwrap();
-        (mail.from.to_string(), mail.smtp.as_ref().unwrap().host.clone(), plan)
+        (mail.from.address.clone(), mail.smtp.as_ref().unwrap().host.clone(), plan)
     };
     let (from, host, plan) = sender(checker("a@example.com").check("post.yaml", &files(POST)));
-    assert_eq!((&*from, &*host), ("Shop <a@example.com>", "localhost"));
+    assert_eq!((&*from, &*host), ("a@example.com", "localhost"));
     let stored = plan.files().iter().map(|(path, bytes)| (path.clone(), Arc::clone(bytes)));
     let bundle = MemoryFiles::new(stored);
     let later = checker("b@example.com").check_bundle("post.yaml", &bundle, Semantics::CURRENT);
     let (from, _, again) = sender(later);
-    assert_eq!(from, "Shop <a@example.com>");
+    assert_eq!(from, "a@example.com");
     assert_eq!(again.digest(), plan.digest());
     let (from, _, other) = sender(checker("b@example.com").check("post.yaml", &files(POST)));
-    assert_eq!(from, "Shop <b@example.com>");
+    assert_eq!(from, "b@example.com");
     assert_ne!(other.digest(), plan.digest(), "another value is another bundle");
+}
+
+/// A pipeline that converts an amount in the currency of a setting, and then reads a row.
+const BILLS: &str = r#"oms: 1
+name: bills
+settings:
+  currency: { type: currency, env: OMS_TEST_CURRENCY }
+order:
+  schema: { type: object, required: [id, amount], properties: { id: { type: string }, amount: { type: string, format: decimal } } }
+  key: ${{ order.id }}
+rates:
+  fixed: { source: fixed, base: USD, quote: base_per_unit, table: { USD: "1", CAD: "0.79", AUD: "0.65" } }
+tables:
+  names: { key: [id], columns: { id: text, name: text } }
+steps:
+  convert:
+    uses: money.convert
+    with: { amount: "${{ order.amount }}", from: USD, to: "${{ settings.currency }}", rates: fixed }
+  read:
+    uses: table.get
+    needs: [convert]
+    with: { table: names, key: { id: "${{ order.id }}" } }
+"#;
+
+#[test]
+fn a_retry_keeps_the_currency_of_completed_steps() {
+    let scratch = Scratch::new();
+    let pipeline = scratch.write("bills.yaml", BILLS);
+    let bills = TestPipeline { pipeline, state: scratch.path("state") };
+    let orders = scratch.write(
+        "orders.ndjson",
+        "{\"id\":\"A1\",\"amount\":\"1.00\"}\n{\"id\":\"A2\",\"amount\":\"1.00\"}\n",
+    );
+    let (cad, aud) = (("OMS_TEST_CURRENCY", "CAD"), ("OMS_TEST_CURRENCY", "AUD"));
+    call(&bills, &["run"], &["--input", &orders.to_string_lossy()], &[cad]).exits(1);
+    let rows = scratch.write("names.ndjson", "{\"id\":\"A1\",\"name\":\"Ann\"}\n");
+    let rows = rows.to_string_lossy();
+    call(&bills, &["db", "import"], &["names", &rows], &[cad]).exits(0);
+    let refused = call(&bills, &["runs", "retry"], &["A1"], &[aud]).exits(1);
+    assert!(refused.stderr.contains("currency of the setting `currency`"), "{}", refused.stderr);
+    let missing = call(&bills, &["runs", "retry"], &["A1"], &[]).exits(4);
+    assert!(missing.stderr.contains("`OMS_TEST_CURRENCY`"), "{}", missing.stderr);
+    call(&bills, &["runs", "retry"], &["A1"], &[cad]).exits(0);
+    // Ending and deleting runs does not need the values.
+    call(&bills, &["runs", "cancel"], &["A2"], &[]).exits(0);
+    call(&bills, &["runs", "prune"], &["--older-than", "1d"], &[]).exits(0);
 }

@@ -19,7 +19,7 @@ pub struct KindSchema {
 
 /// Names of rate tables.
 const NAME_PATTERN: &str = "^[a-z][a-z0-9_-]{0,62}$";
-/// Ids of steps. They are names in expressions, where `-` would be a minus sign.
+/// Ids of steps, and names of settings. They are names in expressions, where `-` would be a minus sign.
 const STEP_PATTERN: &str = "^[a-z][a-z0-9_]{0,62}$";
 /// Names of columns. Every database accepts them unquoted, except for reserved words such as
 /// `order`. The prefix `oms_` is reserved.
@@ -43,6 +43,7 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
     set(&mut schema, "/$id", json!("https://oms.invalid/schema/pipeline.schema.json"));
     for (section, pattern) in [
         ("steps", STEP_PATTERN),
+        ("settings", STEP_PATTERN),
         ("rates", NAME_PATTERN),
         ("tables", TABLE_PATTERN),
         ("handlers", HANDLER_PATTERN),

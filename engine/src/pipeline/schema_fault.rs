@@ -179,6 +179,9 @@ fn bad_name(route: Route, name: &str) -> Finding {
         ["steps", ..] => {
             "use at most 63 lowercase letters, digits and `_`, starting with a letter, for the id of a step"
         }
+        ["settings", ..] => {
+            "use at most 63 lowercase letters, digits and `_`, starting with a letter, for the name of a setting"
+        }
         ["handlers", ..] => {
             "use at most 64 letters, digits, `-` and `_`, starting with a letter, for the name of a handler"
         }

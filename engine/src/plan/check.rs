@@ -194,16 +194,19 @@ impl Checker {
             let entry = sink.document.root().get(section);
             entry.is_some_and(|entry| !matches!(entry.node.value, NodeValue::Map(_)))
         };
-        let unreadable = ["tables", "rates", "settings"].into_iter().filter(is_unreadable).collect();
+        let unreadable =
+            ["tables", "rates", "settings"].into_iter().filter(is_unreadable).collect();
         let mut resources = Resources { time_zone, unreadable, ..Resources::default() };
         let declared = tables::check(&pipeline, sink, &mut resources);
         let mut unset = Vec::new();
-        let environment = self.environment.as_ref().filter(|_| data.is_some());
-        settings::check_used(&pipeline, sink);
+        let source = match data {
+            Some(_) => settings::Source::Environment(self.environment.as_ref()),
+            None => settings::Source::Bundle,
+        };
         if self.target == Target::Lambda {
             settings::check_lambda(&pipeline, sink);
         }
-        resources.settings = settings::check(&pipeline, sink, &recorder, environment, &mut unset);
+        resources.settings = settings::check(&pipeline, sink, &recorder, source, &mut unset);
         rates::check(&pipeline, sink, &recorder, &mut resources, semantics);
         mail::check(&pipeline, sink, &recorder, &mut resources);
         let order = order::check(&pipeline, &resources.time_zone, sink, &recorder, semantics);
@@ -234,6 +237,7 @@ impl Checker {
         if !sink.report.is_ok() {
             return None;
         }
+        settings::check_used(&pipeline, sink);
         let files = recorder.into_read();
         let steps = planned?;
         let plan = Plan {
@@ -246,6 +250,7 @@ impl Checker {
             seeds: declared.into_iter().filter_map(tables::Declared::into_seed).collect(),
             rates: resources.rates.into_values().flatten().collect(),
             mail: resources.mail,
+            settings: resources.settings,
             unset,
             contended: isolation::contended(&steps),
             dependent_upserts: isolation::dependent_upserts(&steps),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use oms_core::effects::TableNames;
 use oms_core::table::{TableDef, TableUse};
 use oms_core::time_zone::TimeZone;
-use oms_core::value::{Digest, JsonNode, Type};
+use oms_core::value::{Digest, JsonNode, Type, Value};
 use oms_expression::Compiled;
 
 use super::isolation::DependentUpsert;
@@ -15,7 +15,9 @@ use super::order::OrderPlan;
 use super::semantics::Semantics;
 use super::settings::UnsetSetting;
 use crate::pipeline::{Allow, IntakeSection, RetrySection};
-use crate::step::{Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, Port, RateSource, Verb};
+use crate::step::{
+    Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, Port, RateSource, Settings, Verb,
+};
 
 /// A pipeline that passed all checks.
 pub struct Plan {
@@ -36,6 +38,7 @@ pub struct Plan {
     pub(super) contended: TableNames,
     pub(super) dependent_upserts: Vec<DependentUpsert>,
     pub(super) semantics: Semantics,
+    pub(super) settings: Option<Settings>,
     pub(super) unset: Vec<UnsetSetting>,
 }
 
@@ -134,6 +137,11 @@ impl Plan {
     /// Returns the settings for e-mails.
     pub fn mail(&self) -> Option<&Arc<MailSettings>> {
         self.mail.as_ref()
+    }
+
+    /// Returns the value of a setting.
+    pub fn setting(&self, name: &str) -> Option<&Value> {
+        self.settings.as_ref()?.get(name)
     }
 
     /// Returns the settings without a valid value in this environment. No run can start with this

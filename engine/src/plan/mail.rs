@@ -6,10 +6,8 @@ use oms_core::diagnostic::{Finding, Place, Route, codes};
 use oms_core::document::Files;
 use oms_core::mail::Mailbox;
 use oms_core::mail::Security;
-use oms_core::value::Type;
-use oms_expression::{Env, Scope};
-use serde_json::Value as Json;
 
+use super::setting_text;
 use super::sink::Sink;
 use crate::pipeline::{Pipeline, SettingSource, SmtpSection};
 use crate::step::{MailSettings, Resources};
@@ -38,14 +36,13 @@ pub(super) fn check(
         let place = Place::value(route.key(key));
         Finding::error(codes::VALUE_NOT_ALLOWED, place, message).help(help.to_owned())
     };
-    let values = Values { resources, route: &route };
-    let from = values.text("from", &section.from, sink);
-    let smtp = section.smtp.as_ref().map(|smtp| {
-        let host = Values { resources, route: &route.key("smtp") }.text("host", &smtp.host, sink);
-        SmtpSection { host: host.unwrap_or_default(), ..smtp.clone() }
-    });
-    let Some(from) = from else { return };
-    match Mailbox::parse(&from).and_then(|from| from.domain().map(|_| from)) {
+    let from = setting_text::read(&section.from, &route.key("from"), resources, sink);
+    let smtp = section.smtp.as_ref().map(|smtp| with_host(smtp, resources, sink));
+    let Some(mut from) = from else { return };
+    if from.is_sample {
+        from.text = "setting@example.com".to_owned();
+    }
+    match Mailbox::parse(&from.text).and_then(|from| from.domain().map(|_| from)) {
         Ok(from) => {
             resources.mail = Some(Arc::new(MailSettings {
                 from,
@@ -66,38 +63,26 @@ pub(super) fn check(
     }
 }
 
-/// The values of a section, which can refer to settings.
-struct Values<'a> {
-    resources: &'a Resources,
-    route: &'a Route,
-}
+/// Maximum length of a host name in bytes (RFC 1035, 2.3.4).
+const HOST_BYTES_MAX: usize = 253;
 
-impl Values<'_> {
-    /// Returns the text of a key. Its expressions can only use settings.
-    fn text(&self, key: &str, written: &str, sink: &mut Sink<'_>) -> Option<String> {
-        if !written.contains("${{") {
-            return Some(written.to_owned());
-        }
-        let mut scope = Scope::new(self.resources.time_zone.clone());
-        if let Some(settings) = &self.resources.settings {
-            settings.define(&mut scope);
-        }
-        let route = self.route.key(key);
-        let written = Json::String(written.to_owned());
-        match oms_expression::compile_value(&written, Some(&Type::text()), &scope) {
-            Ok(mut compiled) => {
-                for problem in compiled.take_notes() {
-                    sink.add(problem.into_finding(&route));
-                }
-                let value = compiled.eval(&Env::empty()).ok()?;
-                Some(value.as_text()?.to_string())
-            }
-            Err(problems) => {
-                problems.into_iter().for_each(|problem| sink.add(problem.into_finding(&route)));
-                None
-            }
-        }
+/// Returns the section with the host name of this environment. Reports an invalid host name.
+fn with_host(smtp: &SmtpSection, resources: &Resources, sink: &mut Sink<'_>) -> SmtpSection {
+    let route = Route::root().key("mail").key("smtp").key("host");
+    let host = setting_text::read(&smtp.host, &route, resources, sink);
+    let host = match host {
+        Some(host) if !host.is_sample => host.text,
+        // The server of this machine, because every security is allowed for it.
+        _ => "localhost".to_owned(),
+    };
+    let is_name = |letter: char| letter.is_alphanumeric() || "-._:[]".contains(letter);
+    if host.is_empty() || host.len() > HOST_BYTES_MAX || !host.chars().all(is_name) {
+        let finding =
+            Finding::error(codes::VALUE_NOT_ALLOWED, Place::value(route), "invalid host name");
+        let finding = finding.help("write a host name, such as `smtp.example.com`".to_owned());
+        sink.add(finding.ignored_in_bundles());
     }
+    SmtpSection { host, ..smtp.clone() }
 }
 
 /// Returns whether a name is valid in `EHLO`: labels of letters, digits and hyphens, or an address

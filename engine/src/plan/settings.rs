@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use jiff::civil::date;
 use oms_core::diagnostic::{Finding, Place, codes};
-use oms_core::document::{Files, Recorder};
+use oms_core::document::{Files, NodeValue, Recorder};
 use oms_core::money::{Currency, Decimal};
 use oms_core::value::{DateFormat, Shape, Type, Value, is_email, is_uri, parse_date};
 
@@ -44,13 +44,25 @@ impl std::fmt::Display for UnsetSetting {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { name, env, expected, is_invalid } = self;
         match is_invalid {
-            true => write!(f, "the environment variable `{env}` of the setting `{name}` is not {expected}"),
+            true => write!(
+                f,
+                "the environment variable `{env}` of the setting `{name}` is not {expected}"
+            ),
             false => write!(
                 f,
                 "the setting `{name}` has no value; set the environment variable `{env}` to {expected}"
             ),
         }
     }
+}
+
+/// Where the values of a plan come from.
+#[derive(Clone, Copy)]
+pub(super) enum Source<'a> {
+    /// The bundle of the plan.
+    Bundle,
+    /// Environment variables. Without them, only defaults apply.
+    Environment(Option<&'a Environment>),
 }
 
 /// Checks the declarations and determines the values. Returns `None` if the pipeline has no
@@ -60,14 +72,19 @@ pub(super) fn check(
     pipeline: &Pipeline,
     sink: &mut Sink<'_>,
     files: &Recorder<'_>,
-    environment: Option<&Environment>,
+    source: Source<'_>,
     unset: &mut Vec<UnsetSetting>,
 ) -> Option<Settings> {
-    if pipeline.settings.is_empty() {
-        return None;
+    let section = sink.document.root().get("settings")?;
+    if !matches!(section.node.value, NodeValue::Map(_)) {
+        return Some(Settings::broken());
     }
-    let stored: Option<BTreeMap<String, String>> =
-        files.read(FILE).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let stored: Option<BTreeMap<String, String>> = match source {
+        Source::Bundle => {
+            files.read(FILE).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok())
+        }
+        Source::Environment(_) => None,
+    };
     let (mut settings, mut texts) = (BTreeMap::new(), BTreeMap::new());
     for named in &pipeline.settings {
         let name: Arc<str> = Arc::from(named.name.as_str());
@@ -78,9 +95,12 @@ pub(super) fn check(
         let default = default(named, section, sink);
         let from_bundle = stored.as_ref().and_then(|stored| stored.get(&*name)).cloned();
         let from_environment = || {
-            let env = section.env.as_deref()?;
+            let (env, Source::Environment(Some(environment))) = (section.env.as_deref()?, source)
+            else {
+                return None;
+            };
             // Not every tool can unset a variable, so an empty one counts as not set.
-            environment.and_then(|environment| environment(env)).filter(|text| !text.is_empty())
+            environment(env).filter(|text| !text.is_empty())
         };
         let given = match &stored {
             Some(_) => from_bundle,
@@ -101,11 +121,12 @@ pub(super) fn check(
         settings.insert(name, (section.ty.ty(), value));
         texts.insert(named.name.clone(), text.unwrap_or_default());
     }
-    if stored.is_none() {
+    if let Source::Environment(_) = source {
         let json = serde_json::to_vec(&texts).unwrap_or_default();
         files.record(FILE, Arc::from(json));
     }
-    Some(Settings::new(settings.into_iter().map(|(name, (ty, value))| (name, ty, value))))
+    let unset = unset.iter().map(|unset| Arc::from(unset.name.as_str())).collect();
+    Some(Settings::new(settings.into_iter().map(|(name, (ty, value))| (name, ty, value)), unset))
 }
 
 /// Reports settings that come from environment variables. Handlers contain the values of their
@@ -125,8 +146,10 @@ pub(super) fn check_lambda(pipeline: &Pipeline, sink: &mut Sink<'_>) {
 /// Reports settings that no expression uses.
 pub(super) fn check_used(pipeline: &Pipeline, sink: &mut Sink<'_>) {
     let root = sink.document.root();
-    let sections = ["steps", "mail"].into_iter().filter_map(|section| root.get(section));
+    let sections =
+        ["steps", "mail", "services"].into_iter().filter_map(|section| root.get(section));
     let text: String = sections.map(|entry| entry.node.to_json().to_string()).collect();
+    let text = text.replace("\\\"", "\"");
     for named in &pipeline.settings {
         if uses(&text, &named.name) {
             continue;
@@ -138,13 +161,17 @@ pub(super) fn check_used(pipeline: &Pipeline, sink: &mut Sink<'_>) {
     }
 }
 
-/// Returns whether a text contains `settings.<name>`.
-fn uses(text: &str, name: &str) -> bool {
+/// Returns whether a text contains `settings.<name>` or `settings["<name>"]`.
+pub(super) fn uses(text: &str, name: &str) -> bool {
     let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
-    let path = format!("settings.{name}");
-    text.match_indices(&path).any(|(at, found)| {
-        let rest = text.get(at + found.len()..).unwrap_or_default();
-        !rest.starts_with(is_name)
+    text.match_indices("settings").any(|(at, found)| {
+        let rest = text.get(at + found.len()..).unwrap_or_default().trim_start();
+        let rest = match (rest.strip_prefix('.'), rest.strip_prefix('[')) {
+            (Some(rest), _) => rest.trim_start(),
+            (_, Some(rest)) => rest.trim_start().trim_start_matches(['"', '\'']),
+            (None, None) => return false,
+        };
+        rest.strip_prefix(name).is_some_and(|rest| !rest.starts_with(is_name))
     })
 }
 

@@ -16,6 +16,7 @@ use oms_template::Template;
 use serde_json::Value as Json;
 
 use super::checked::{ForEach, Need, PlannedStep, Retry};
+use super::element_names;
 use super::graph::Graph;
 use super::order::OrderPlan;
 use super::reachability::{Reachability, Unreachable};
@@ -106,9 +107,10 @@ impl Planner<'_, '_> {
         let for_each = section.for_each.as_ref().map(|each| {
             let route = named.route.key("for_each").key("items");
             let compiled = self.items(&each.items, &route, &scope);
+            let route = named.route.key("for_each");
+            element_names::check(each, &route, self.inputs.resources, self.inputs.sink);
             scope.name_item(&each.name);
             if let Some(index) = &each.index {
-                self.check_distinct_names(each, named);
                 scope.name_index(index);
             }
             match &compiled {
@@ -200,6 +202,9 @@ impl Planner<'_, '_> {
         }
         if self.inputs.graph.catches.get(at).copied().flatten().is_some() {
             scope.define(Root::Error, Type::of(Shape::Record(error_record())));
+        } else if self.inputs.pipeline.steps.iter().any(|named| named.section.is_none()) {
+            // A step with findings may be the one whose failure this step catches.
+            scope.define(Root::Error, Type::of(Shape::Broken));
         }
         for need in self.inputs.graph.needs.get(at).into_iter().flatten() {
             let Some(named) = self.inputs.pipeline.steps.get(need.step) else { continue };
@@ -402,17 +407,6 @@ impl Planner<'_, '_> {
             );
         }
         Some(compiled)
-    }
-
-    /// Reports a name that is used for both the element and its index.
-    fn check_distinct_names(&mut self, each: &ForEachSection, named: &Section<StepSection>) {
-        let Some(index) = each.index.as_ref().filter(|index| **index == each.name) else { return };
-        let place = Place::value(named.route.key("for_each").key("index"));
-        let message = format!("`{index}` is already the name of the element");
-        self.inputs.sink.add(
-            Finding::error(codes::BAD_NAME, place, message)
-                .help("choose another name for the index, such as `position`".to_owned()),
-        );
     }
 
     fn items(&mut self, items: &Json, route: &Route, scope: &Scope) -> Option<(Compiled, Type)> {

@@ -1,5 +1,6 @@
 //! The settings of a pipeline, as a plan uses them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use oms_core::value::{Record, RecordType, Shape, Type, Value};
@@ -10,11 +11,17 @@ use oms_expression::Scope;
 pub struct Settings {
     ty: Type,
     values: Value,
+    /// The settings whose values are only samples.
+    unset: BTreeSet<Arc<str>>,
 }
 
 impl Settings {
-    /// Creates settings from their names, types and values, sorted by name.
-    pub(crate) fn new(settings: impl IntoIterator<Item = (Arc<str>, Type, Value)>) -> Self {
+    /// Creates settings from their names, types and values, sorted by name, and the names of those
+    /// whose values are only samples.
+    pub(crate) fn new(
+        settings: impl IntoIterator<Item = (Arc<str>, Type, Value)>,
+        unset: BTreeSet<Arc<str>>,
+    ) -> Self {
         let (mut types, mut values) = (Vec::new(), Vec::new());
         for (name, ty, value) in settings {
             types.push((name, ty));
@@ -22,7 +29,23 @@ impl Settings {
         }
         let record = Arc::new(RecordType::new(types));
         let values = Value::Record(Arc::new(Record::new(Arc::clone(&record), values)));
-        Self { ty: Type::of(Shape::Record(record)), values }
+        Self { ty: Type::of(Shape::Record(record)), values, unset }
+    }
+
+    /// Creates the settings of an invalid section. References to them are not checked.
+    pub(crate) fn broken() -> Self {
+        let (ty, values) = (Type::of(Shape::Broken), Value::Missing);
+        Self { ty, values, unset: BTreeSet::new() }
+    }
+
+    /// Returns the value of a setting.
+    pub fn get(&self, name: &str) -> Option<&Value> {
+        self.values.as_record()?.get(name)
+    }
+
+    /// Returns the names of the settings whose values are only samples.
+    pub(crate) const fn unset(&self) -> &BTreeSet<Arc<str>> {
+        &self.unset
     }
 
     /// Adds the settings to the names that an expression can use.

@@ -302,9 +302,11 @@ fn duplicate_id(template: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Returns the path of an embedded file below the `bundle` folder of a handler.
+/// Returns the path of an embedded file below the `bundle` folder of a handler. Version control
+/// commonly ignores folders with the name `.oms`.
 pub(crate) fn embedded_path(path: &str) -> String {
-    path.replace("../", "parent/")
+    let path = path.replace("../", "parent/");
+    path.strip_prefix(".oms/").map_or(path.clone(), |path| format!("oms/{path}"))
 }
 
 fn insert(files: &mut BTreeMap<String, Vec<u8>>, path: &str, text: String) {

@@ -244,7 +244,8 @@ impl BranchHandler {
         let left = Duration::try_from(left).unwrap_or_default().saturating_sub(MARGIN);
         if left.is_zero() {
             let due = (count <= IMMEDIATE_MAX).then(|| self.world.now());
-            let (cause, reason) = (cause::TIMEOUT.into(), "no time was left in the invocation".into());
+            let (cause, reason) =
+                (cause::TIMEOUT.into(), "no time was left in the invocation".into());
             return Outcome::Retry { cause, reason, due };
         }
         // A panic must not fail the other messages of the event. The runtime would return an error
@@ -305,7 +306,10 @@ impl BranchHandler {
         };
         // Otherwise the same order could be stored under two names and processed twice.
         if named.is_some_and(|key| key != Some(&*run.info.key)) {
-            return parked(cause::ORDER, "the name of the object does not match the key of the order");
+            return parked(
+                cause::ORDER,
+                "the name of the object does not match the key of the order",
+            );
         }
         let done_note = Arc::new(self.done_note(place));
         let mut earlier = match self.earlier_attempts(&run, &done_note, count).await {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use oms_engine::effects::Class;
 use oms_engine::plan::Plan;
 use oms_engine::run::{ElementState, Event, Run, RunState, StepState, assume_done};
+use oms_engine::value::{Type, Unit};
 use oms_sqlite::{Error, Outcome, RunRef, RunRow, StoredRun};
 use serde::{Deserialize, Serialize};
 
@@ -128,7 +129,7 @@ impl Runner {
 
     /// Prepares the retry of a run on the current pipeline.
     fn prepare(&self, row: &RunRow, held: Option<HeldDecision>) -> Result<Retry, RetryError> {
-        let (current, bundle) = self.current();
+        let (current, bundle) = self.current()?;
         let (stored, before) = match self.driver.load_whole(row.id) {
             Ok(loaded) => loaded,
             Err(error) if error.park_cause().is_some() => {
@@ -205,6 +206,11 @@ enum Difference {
     /// A step has another output type.
     #[error("the output type of `{0}` has changed")]
     Output(String),
+    /// The currency of a completed step's amounts is a setting whose value has changed.
+    #[error(
+        "the amounts of `{step}` are in the currency of the setting `{setting}`, whose value has changed; set it to the earlier value"
+    )]
+    Currency { step: String, setting: String },
     /// A step with completed elements runs over another list.
     #[error("the list of `{0}` has changed, and some of its elements are completed")]
     List(String),
@@ -285,8 +291,22 @@ fn agree(old: &Plan, new: &Plan, run: &Run) -> Result<(), Difference> {
         if !is.output.accepts_values_of(&was.output) {
             return Err(Difference::Output(step()));
         }
+        if let Some(setting) = changed_currency(&was.output, old, new) {
+            return Err(Difference::Currency { step: step(), setting });
+        }
     }
     Ok(())
+}
+
+/// Returns the first setting with a changed value that is the currency of amounts of a type.
+fn changed_currency(ty: &Type, old: &Plan, new: &Plan) -> Option<String> {
+    let mut units = Vec::new();
+    ty.collect_units(&mut units);
+    let settings = units.into_iter().filter_map(|unit| match unit {
+        Unit::Field(path) => path.strip_prefix("settings."),
+        Unit::Code(_) => None,
+    });
+    settings.into_iter().find(|name| old.setting(name) != new.setting(name)).map(str::to_owned)
 }
 
 /// Checks that steps with some completed elements run over the same list as before.

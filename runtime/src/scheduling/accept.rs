@@ -68,7 +68,7 @@ impl Runner {
     ) -> Result<TaskEnd, Error> {
         let Order { name, body, name_must_equal_key, reply } = order;
         let accept = if name_must_equal_key { accept_as } else { accept };
-        let (plan, bundle) = self.current();
+        let (plan, bundle) = self.current()?;
         let reply_sender = ReplySender::new(reply);
         let mut refusals = Refusals::default();
         loop {

@@ -22,7 +22,10 @@ pub(crate) fn explain(causes: &str) -> String {
         cause::PANIC => "A step kind has a bug. Report it to its authors with the lines that the process wrote to standard error.",
         cause::DAMAGED => "The stored data of the run is damaged. Cancel the run, or restore a backup.",
         cause::RESTORED => "The run was in progress or waiting at the time of the backup from which the state was restored. Check whether its e-mails have been sent since then, and then retry it.",
-        _ => "A step failed.",
+        cause::DELIVERIES => "The queue delivered the order too often without a result. Retry the run.",
+        cause::ORDER => "The stored order is not a valid order of the pipeline.",
+        cause::MESSAGE => "A message on the queue does not name an order.",
+        _ => "A step failed with a cause of the pipeline or of its kind.",
     });
     texts.collect::<Vec<_>>().join(" ")
 }
