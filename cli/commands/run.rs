@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use oms_engine::plan::Plan;
+use oms_engine::plan::{Plan, PlannedStep};
 use oms_engine::run::RunState;
 use oms_engine::step::StepKind;
 use oms_engine::value::format_quantity;
@@ -33,7 +33,7 @@ use crate::targets::state;
 ///
 /// First resumes the runs that are in progress or waiting, then runs the orders of each input: one
 /// JSON document per file, or one per line (NDJSON). Without input and with a new state directory,
-/// runs the pipeline's samples, unless e-mails are sent by SMTP or SES. Ends when no run can
+/// runs the pipeline's samples, unless e-mails are sent by SMTP or SES, or steps call services. Ends when no run can
 /// continue.
 ///
 /// Example: oms run pipelines/storefront.yaml --input orders.ndjson
@@ -157,11 +157,11 @@ fn sources(args: &Args, plan: &Plan, fresh: bool) -> anyhow::Result<Vec<Source>>
         };
         sources.push(Source::Stdin(name));
     }
-    // Samples are not run by default if their e-mails leave this machine.
+    // Samples are not run by default if their e-mails leave this machine, or if they call services.
     let alone = sources.is_empty() && args.watch.is_none();
-    if args.samples
-        || (alone && fresh && !args.options.mail.sends_mail(args.options.target.mails()))
-    {
+    let reaches_out = args.options.mail.sends_mail(args.options.target.mails())
+        || plan.steps().iter().any(PlannedStep::calls_service);
+    if args.samples || (alone && fresh && !reaches_out) {
         let folder = args.pipeline.parent().map_or_else(PathBuf::new, std::path::Path::to_owned);
         sources.extend(plan.samples().iter().map(|path| Source::File(folder.join(path))));
     }

@@ -1,5 +1,6 @@
 //! `oms runs`: list, show, retry, cancel and prune runs.
 
+mod answers;
 mod cancel;
 mod list;
 mod prune;

@@ -91,7 +91,7 @@ impl MailOption {
 
 fn settings(section: &SmtpSection) -> anyhow::Result<Settings> {
     let given = |what: &str, given: &Option<SettingSource>| {
-        let read = given.as_ref().map(read).transpose();
+        let read = given.as_ref().map(secret::read_source).transpose();
         read.with_context(|| format!("cannot read `mail.smtp.{what}`"))
     };
     let user = given("user", &section.user)?;
@@ -110,14 +110,4 @@ fn settings(section: &SmtpSection) -> anyhow::Result<Settings> {
         timeout: Duration::from_secs(section.timeout_seconds.into()),
         connections: section.connections as usize,
     })
-}
-
-/// Reads the value of a setting.
-fn read(given: &SettingSource) -> anyhow::Result<String> {
-    match given {
-        SettingSource::Text(text) => Ok(text.clone()),
-        SettingSource::Env(name) => secret::variable(name)?
-            .with_context(|| format!("the environment variable `{name}` is not set")),
-        SettingSource::Secret(name) => secret::read(name),
-    }
 }

@@ -9,5 +9,6 @@ pub(crate) mod external;
 pub(crate) mod operation;
 pub(crate) mod run_options;
 mod secret;
+pub(crate) mod services;
 pub(crate) mod stack;
 pub(crate) mod state;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use oms_clock::SystemClock;
+use oms_engine::effects::{NoServices, Services};
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::step::StepKind;
 use oms_runtime::control::{self, Done, Request, Response};
@@ -19,10 +20,11 @@ use crate::runtime;
 use crate::targets::effect_target::TargetOption;
 use crate::targets::email_destination::MailOption;
 use crate::targets::external::ExternalTarget;
+use crate::targets::services;
 use crate::targets::state::{ResolvedState, current_plan};
 
 /// An operation on runs.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) enum Operation {
     /// Retry runs.
     Retry(Option<HeldDecision>),
@@ -58,16 +60,22 @@ impl LocalContext {
         Ok(Some(Self { checker, pipeline, plan, mail, external }))
     }
 
-    /// Opens the state directory in this process.
+    /// Opens the state directory in this process, to cancel or delete runs.
     ///
     /// # Errors
     /// Returns an error if another process owns the directory, or if it cannot be used.
     pub(crate) fn open(self, directory: &Path) -> anyhow::Result<Runner> {
+        let message = "this command cannot call services";
+        self.open_with(directory, Arc::new(NoServices(message)))
+    }
+
+    fn open_with(self, directory: &Path, services: Arc<dyn Services>) -> anyhow::Result<Runner> {
         let Self { checker, pipeline, plan, mail, external } = self;
         let (files, name) = DirectoryFiles::of(&pipeline);
         let settings = Settings {
             mail: mail.delivery(&plan, external.as_ref())?,
             remote: external.map(|external| external.remote),
+            services,
             ..Settings::new(SystemClock)
         };
         let runner = Runner::open(directory, &plan, &checker, &name, &files, settings)?;
@@ -109,12 +117,12 @@ pub(crate) fn operate(
     context: LocalContext,
 ) -> anyhow::Result<Vec<Done>> {
     let runs = rows.iter().map(|row| row.id).collect();
-    let request = match operation {
-        Operation::Retry(held) => Request::Retry { runs, held },
+    let request = match &operation {
+        Operation::Retry(held) => Request::Retry { runs, held: held.clone() },
         Operation::Cancel => Request::Cancel { runs },
     };
     if let (Some(external), Operation::Retry(Some(HeldDecision::Resend))) =
-        (&context.external, operation)
+        (&context.external, &operation)
     {
         runtime::current_thread()?.block_on(async {
             for row in rows {
@@ -127,7 +135,7 @@ pub(crate) fn operate(
         Response::Done(done) => Some(done),
         _ => None,
     };
-    let here = || operate_here(operation, directory, rows, context);
+    let here = || operate_here(&operation, directory, rows, context);
     let done = in_server_or_here(directory, &request, accept, here)?;
     for refused in done.iter().filter_map(|done| done.refused.as_ref()) {
         output::message(&format!("error: {refused}"));
@@ -136,20 +144,24 @@ pub(crate) fn operate(
 }
 
 fn operate_here(
-    operation: Operation,
+    operation: &Operation,
     directory: &Path,
     rows: &[RunRow],
     context: LocalContext,
 ) -> anyhow::Result<Vec<Done>> {
-    if let Operation::Retry(_) = operation {
-        check_settings(&context.plan)?;
-    }
-    let runner = context.open(directory)?;
+    let runner = match operation {
+        Operation::Cancel => context.open(directory)?,
+        Operation::Retry(_) => {
+            check_settings(&context.plan)?;
+            let services = services::of_plan(&context.plan)?;
+            context.open_with(directory, services)?
+        }
+    };
     let done: anyhow::Result<Vec<Done>> = runtime::multi_thread()?.block_on(async {
         let mut done = Vec::with_capacity(rows.len());
         for row in rows {
             done.push(match operation {
-                Operation::Retry(held) => Done::of(row, runner.retry(row, held).await)?,
+                Operation::Retry(held) => Done::of(row, runner.retry(row, held.clone()).await)?,
                 Operation::Cancel => Done::of(row, runner.cancel(row).await)?,
             });
         }

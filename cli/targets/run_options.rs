@@ -9,6 +9,7 @@ use oms_runtime::Settings;
 use crate::output;
 use crate::targets::effect_target::TargetOption;
 use crate::targets::email_destination::MailOption;
+use crate::targets::services;
 
 /// The options of `run` and `serve`.
 #[derive(clap::Args, Clone, Debug)]
@@ -46,6 +47,7 @@ impl RunOptions {
             export,
             mail: self.mail.delivery(plan, external.as_ref())?,
             remote: external.map(|external| external.remote),
+            services: services::of_plan(plan)?,
             ..Settings::new(SystemClock)
         })
     }

@@ -4,9 +4,24 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use oms_engine::pipeline::SettingSource;
 
 /// The environment variable with the folder of secrets (systemd.exec(5), "Credentials").
 const CREDENTIALS_DIRECTORY: &str = "CREDENTIALS_DIRECTORY";
+
+/// Reads a text, an environment variable or a secret.
+///
+/// # Errors
+/// Returns an error if the variable or the secret does not exist.
+pub(crate) fn read_source(source: &SettingSource) -> anyhow::Result<String> {
+    match source {
+        SettingSource::Text(text) => Ok(text.clone()),
+        SettingSource::Env(name) => {
+            variable(name)?.with_context(|| format!("the environment variable `{name}` is not set"))
+        }
+        SettingSource::Secret(name) => read(name),
+    }
+}
 
 /// Reads a secret: the file `$CREDENTIALS_DIRECTORY/NAME`, or the file that the environment variable
 /// `NAME_FILE` names, or the environment variable `NAME`.
@@ -31,7 +46,7 @@ pub(crate) fn read(name: &str) -> anyhow::Result<String> {
 ///
 /// # Errors
 /// Returns an error if the value is not UTF-8.
-pub(crate) fn variable(name: &str) -> anyhow::Result<Option<String>> {
+fn variable(name: &str) -> anyhow::Result<Option<String>> {
     let Some(value) = variable_os(name) else { return Ok(None) };
     // The error of `into_string` would contain the secret.
     let text = value.into_string().ok();

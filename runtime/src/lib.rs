@@ -20,8 +20,9 @@ pub use admission::{Order, OrderReply, Settings, Work, WorkResult};
 pub use bundles::{Bundles, check_settings};
 pub use export::{Export, NotExported, write_mail, write_object};
 pub use operations::{
-    CANDIDATES_MAX, CancelError, Candidate, ErasedData, ForgetResult, HeldDecision, KeptRun,
-    NotCancelled, NotRetried, OperationError, RetryError, add_emails, find_customer,
+    AnswerFault, CANDIDATES_MAX, CancelError, Candidate, ErasedData, ForgetResult, HeldDecision,
+    KeptRun, NotCancelled, NotRetried, OperationError, RetryError, SuppliedAnswer, add_emails,
+    find_customer,
 };
 pub use run::{
     HeldMail, NextAttempt, PersonalData, StepDetails, StepEvent, StepStatus, events, held_mails,

@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use jiff::Timestamp;
 use oms_engine::document::{Files, MemoryFiles};
+use oms_engine::effects::Services;
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::run::RunState;
 use oms_engine::table::TableDef;
@@ -104,6 +105,7 @@ impl Runner {
                 exporter,
                 mailer,
                 remote: settings.remote,
+                services: RwLock::new(settings.services),
                 listener: settings.listener,
                 waits_for_disk_space: settings.waits_for_disk_space,
                 closed: AtomicBool::new(false),
@@ -254,9 +256,9 @@ impl Runner {
         Ok((Arc::clone(plan), *bundle))
     }
 
-    /// Starts new runs on another plan of the pipeline from now on. Existing runs keep their plans.
-    /// The plan was made from the file `pipeline_file`, and `files` contains its seed files.
-    /// Returns the seeds with rows that were skipped.
+    /// Starts new runs on another plan of the pipeline from now on. Existing runs keep their plans,
+    /// but call the new `services`. The plan was made from the file `pipeline_file`, and `files`
+    /// contains its seed files. Returns the seeds with rows that were skipped.
     ///
     /// # Errors
     /// Returns an error if a setting of the plan has no value, if a table in the database differs
@@ -266,8 +268,10 @@ impl Runner {
         plan: &Arc<Plan>,
         pipeline_file: &str,
         files: MemoryFiles,
+        services: Arc<dyn Services>,
     ) -> Result<Vec<SkippedSeed>, Error> {
         check_settings(plan)?;
+        self.driver.replace_services(services);
         if plan.digest() == self.plan().digest() {
             return Ok(Vec::new());
         }

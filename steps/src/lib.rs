@@ -4,11 +4,16 @@
 
 mod columns;
 mod email_send;
+mod http_body;
+mod http_outcome;
+mod http_request;
+mod http_target;
 mod money_convert;
 mod object_get;
 mod object_key;
 mod object_put;
 mod one_line;
+mod own_cause;
 mod run_fail;
 mod table_get;
 mod table_insert;
@@ -20,6 +25,7 @@ mod value_compute;
 use oms_engine::step::StepKind;
 
 pub use email_send::EmailSend;
+pub use http_request::HttpRequest;
 pub use money_convert::MoneyConvert;
 pub use object_get::ObjectGet;
 pub use object_put::ObjectPut;
@@ -33,6 +39,7 @@ pub use value_compute::ValueCompute;
 /// All shipped kinds, sorted by name.
 pub static ALL: &[StepKind] = &[
     StepKind::of::<EmailSend>(),
+    StepKind::of::<HttpRequest>(),
     StepKind::of::<MoneyConvert>(),
     StepKind::of::<ObjectGet>(),
     StepKind::of::<ObjectPut>(),

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use oms_engine::diagnostic::{Finding, Place, Route, codes};
-use oms_engine::effects::{StepError, cause};
+use oms_engine::effects::StepError;
 use oms_engine::record;
 use oms_engine::step::{Expr, Faults, PlanContext, Planned, Step, StepContext};
 use oms_engine::value::{NoOutput, Type, Typed as _};
 use schemars::JsonSchema;
 use serde::Deserialize;
+
+use crate::own_cause;
 
 /// Fails on purpose, such as for an order above a limit. Use it with `when`.
 #[derive(Deserialize, JsonSchema)]
@@ -42,10 +44,9 @@ impl Step for RunFail {
 
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         let at = |key: &str| Place::value(Route::root().key(key));
-        if cause::ALL.contains(&config.cause.as_str()) {
-            let message = format!("the cause `{}` belongs to `oms`", config.cause);
+        if let Some((message, help)) = own_cause::fault(&config.cause) {
             let finding = Finding::error(codes::VALUE_NOT_ALLOWED, at("cause"), message);
-            cx.fault(finding.help("choose another name, such as `over_limit`".to_owned()));
+            cx.fault(finding.help(help.to_owned()));
         }
         let message = cx.expr("message", &config.message);
         if message.is_some_and(|message| message.ty().contains_pii()) {

@@ -35,6 +35,7 @@ mod property;
 mod row_refresh;
 mod sarif;
 mod serve;
+mod services;
 mod settings;
 mod smtp;
 mod step_result;

@@ -1,6 +1,7 @@
 //! `oms runs retry`: continues runs where they failed or wait.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use oms_engine::run::RunState;
@@ -10,6 +11,7 @@ use oms_runtime::control::Done;
 use oms_sqlite::RunRow;
 use serde_json::json;
 
+use crate::commands::runs::answers;
 use crate::exit::{self, Usage};
 use crate::output::{self, Format};
 use crate::targets::effect_target::TargetOption;
@@ -40,6 +42,12 @@ pub(crate) struct Args {
     /// Without it, runs with such steps stay held.
     #[arg(long, value_enum)]
     held: Option<HeldDecision>,
+    /// File with the answers of services, for `--held answered`
+    ///
+    /// The file is JSON: `{ "status": 201, "body": { … } }`, or a list of such answers, each with
+    /// the `step` and, in a step with `for_each`, the `element`.
+    #[arg(long, value_name = "FILE", requires = "held")]
+    answer: Option<PathBuf>,
     #[command(flatten)]
     mail: MailOption,
     #[command(flatten)]
@@ -54,21 +62,35 @@ pub(crate) struct Args {
 enum HeldDecision {
     /// Mark the e-mail as sent
     Sent,
-    /// Run the step again, which sends its e-mail again
+    /// Run the step again, which sends its e-mail or its request again
     Resend,
+    /// Use the answers in the file of `--answer`, and send nothing
+    Answered,
 }
 
-impl From<HeldDecision> for oms_runtime::HeldDecision {
-    fn from(held: HeldDecision) -> Self {
-        match held {
-            HeldDecision::Sent => Self::Sent,
-            HeldDecision::Resend => Self::Resend,
+impl HeldDecision {
+    /// Returns the decision, with the answers in a file.
+    fn with_answers(self, file: Option<&Path>) -> anyhow::Result<oms_runtime::HeldDecision> {
+        match (self, file) {
+            (Self::Answered, Some(file)) => {
+                Ok(oms_runtime::HeldDecision::Answered(answers::read(file)?))
+            }
+            (Self::Answered, None) => {
+                let message = "`--held answered` requires `--answer FILE`";
+                Err(Usage(message.to_owned()).into())
+            }
+            (_, Some(_)) => {
+                let message = "`--answer` requires `--held answered`";
+                Err(Usage(message.to_owned()).into())
+            }
+            (Self::Sent, None) => Ok(oms_runtime::HeldDecision::Sent),
+            (Self::Resend, None) => Ok(oms_runtime::HeldDecision::Resend),
         }
     }
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { target, all, cause, held, mail, effects, format } = args;
+    let Args { target, all, cause, held, answer, mail, effects, format } = args;
     let found = &target.find_for_current_plan()?.without_duplicates();
     if !found.arguments.is_empty() && (all || cause.is_some()) {
         let message = "keys cannot be combined with `--all` or `--cause`";
@@ -79,7 +101,12 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             Usage("specify the runs to retry: keys, `--cause` or `--all`".to_owned()).into()
         );
     }
+    let decision = held.map(|held| held.with_answers(answer.as_deref())).transpose()?;
     if let Some(place) = effects.stack(mail)? {
+        if matches!(held, Some(HeldDecision::Answered)) {
+            let message = "`--held answered` is not available with `--target lambda`, because handlers call no services";
+            return Err(Usage(message.to_owned()).into());
+        }
         let Some(stack) = place.open(found, kinds)? else { return Ok(exit::FINDINGS) };
         let sent = held.map(|held| matches!(held, HeldDecision::Sent));
         let again = RetrySelection { keys: &found.arguments, cause: cause.as_deref(), sent };
@@ -92,7 +119,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let reading = found.read(kinds)?;
         selected(&reading, found, cause.as_deref())?
     };
-    let done = operate(Operation::Retry(held.map(Into::into)), &found.directory, &rows, context)?;
+    let done = operate(Operation::Retry(decision), &found.directory, &rows, context)?;
     report(&done, format)?;
     let failed = |done: &Done| done.refused.is_some() || done.state == RunState::Parked;
     Ok(if done.iter().any(failed) { exit::FINDINGS } else { exit::SUCCESS })

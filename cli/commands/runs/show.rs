@@ -8,7 +8,7 @@ use oms_runtime::{HeldMail, PersonalData, StepDetails, StepEvent, held_mails};
 use oms_sqlite::{RunRow, StoredRun};
 use serde_json::{Value as Json, json};
 
-use crate::exit;
+use crate::exit::{self, Usage};
 use crate::output::{self, Format};
 use crate::targets::stack::StackOption;
 use crate::targets::state::{ResolvedState, StateArgs};
@@ -22,21 +22,34 @@ pub(crate) struct Args {
     target: StateArgs,
     #[command(flatten)]
     stack: StackOption,
+    /// Show personal data, and the bodies of requests and answers
+    #[arg(long)]
+    reveal: bool,
     /// Output format
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
 
 pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
-    let Args { target, stack, format } = args;
+    let Args { target, stack, reveal, format } = args;
     let found = target.find()?;
-    let Some(place) = stack.place()? else { return show(&found, format, kinds) };
+    let shown = if reveal { PersonalData::Visible } else { PersonalData::Masked };
+    let Some(place) = stack.place()? else { return show(&found, shown, format, kinds) };
+    if reveal {
+        let message = "`--reveal` is not available with `--target lambda`; use `oms objects get`";
+        return Err(Usage(message.to_owned()).into());
+    }
     let key = key(&found)?;
     let Some(stack) = place.open(&found, kinds)? else { return Ok(exit::FINDINGS) };
     stack.show(key, format)
 }
 
-fn show(found: &ResolvedState, format: Format, kinds: &[StepKind]) -> anyhow::Result<u8> {
+fn show(
+    found: &ResolvedState,
+    personal_data: PersonalData,
+    format: Format,
+    kinds: &[StepKind],
+) -> anyhow::Result<u8> {
     let key = key(found)?;
     let reading = found.read(kinds)?;
     let row = RunRow::find(&reading.reader, key)?.with_context(|| {
@@ -44,9 +57,9 @@ fn show(found: &ResolvedState, format: Format, kinds: &[StepKind]) -> anyhow::Re
     })?;
     let stored = StoredRun::load(&reading.reader, row.id)?;
     let plan = reading.bundles.plan(&reading.reader, row.bundle)?;
-    let steps = oms_runtime::steps(&stored, &plan, PersonalData::Masked)?;
+    let steps = oms_runtime::steps(&stored, &plan, personal_data)?;
     let is_held = row.cause.as_deref().is_some_and(|causes| causes.contains(UNKNOWN_OUTCOME));
-    let held = if is_held { held_mails(&stored, &plan, PersonalData::Masked)? } else { Vec::new() };
+    let held = if is_held { held_mails(&stored, &plan, personal_data)? } else { Vec::new() };
     match format {
         Format::Json => {
             let mut shown = super::listed(&row);
@@ -120,6 +133,15 @@ fn event_line(event: &StepEvent) -> String {
             text.push_str(&format!(", next attempt at {}", format_timestamp(*retry_at)));
         }
         StepEvent::Skipped { why, .. } => text.push_str(&format!(": {why}")),
+        StepEvent::Answered { element, status, body, .. } => {
+            if let Some(element) = element {
+                text.push_str(&format!(" element {element}"));
+            }
+            text.push_str(&format!(": status {status}"));
+            if let Some(body) = body {
+                text.push_str(&format!("\n  answer   {}", shortened(&Json::from(body.as_str()))));
+            }
+        }
         _ => {}
     }
     if let Some(input) = event.input() {

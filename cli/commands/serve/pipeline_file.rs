@@ -14,6 +14,7 @@ use crate::directory::DirectoryFiles;
 use crate::emails::preview::rehearse;
 use crate::graph;
 use crate::output;
+use crate::targets::services;
 
 /// Number of context lines before and after a finding in a file other than the pipeline file.
 const AROUND: usize = 2;
@@ -31,14 +32,16 @@ impl Source for PipelineFile {
         let (files, file) = DirectoryFiles::of(&self.path);
         let checked = self.checker.check(&file, &files);
         let Some(plan) = checked.plan else {
-            return Err(InvalidPipeline { path: self.path.display().to_string() });
+            return Err(InvalidPipeline::Findings(self.path.display().to_string()));
         };
         let seeds = plan.seeds().iter().filter_map(|seed| {
             let bytes = files.read(&seed.path).ok()?;
             Some((seed.path.clone(), bytes))
         });
         let seeds = MemoryFiles::new(seeds.collect::<Vec<_>>());
-        Ok(Reloaded { plan: Arc::new(plan), file, seeds })
+        let services = services::of_plan(&plan);
+        let services = services.map_err(|error| InvalidPipeline::Services(format!("{error:#}")))?;
+        Ok(Reloaded { plan: Arc::new(plan), file, seeds, services })
     }
 
     fn name(&self) -> String {

@@ -9,6 +9,7 @@ use serde_json::Value as Json;
 
 use super::mail::MailSection;
 use super::sections::{RatesSection, TableSection};
+use super::services::ServiceSection;
 use super::settings::SettingSection;
 use super::step::StepSection;
 
@@ -37,6 +38,10 @@ pub(super) struct PipelineFile {
     /// them as `settings.<name>`. A run keeps the values with which it started.
     #[serde(default)]
     settings: BTreeMap<String, SettingSection>,
+    /// HTTP services that `http.request` calls, by name. The process reads them when it starts, and
+    /// runs of earlier versions of the pipeline use them as well.
+    #[serde(default)]
+    services: BTreeMap<String, ServiceSection>,
     /// The schema and the key of an order.
     order: OrderSection,
     /// The intake of orders over HTTP.

@@ -12,6 +12,7 @@ use super::file::{IntakeSection, OrderSection};
 use super::mail::MailSection;
 use super::schema_fault;
 use super::sections::{RatesSection, TableSection};
+use super::services::ServiceSection;
 use super::settings::SettingSection;
 use super::shape_help;
 use super::step::StepSection;
@@ -38,6 +39,8 @@ pub struct Pipeline {
     pub time_zone: Option<String>,
     /// Settings in the order of the file.
     pub settings: Vec<Section<SettingSection>>,
+    /// Services in the order of the file.
+    pub services: Vec<Section<ServiceSection>>,
     /// The section `order`.
     pub order: Option<OrderSection>,
     /// The section `intake`.
@@ -88,6 +91,7 @@ pub fn read(document: &Document, validator: &Validator, schema: &Json) -> (Pipel
         description: sections.one("description"),
         time_zone: sections.one("time_zone"),
         settings: sections.named("settings"),
+        services: sections.named("services"),
         order: sections.one("order"),
         intake: sections.one("intake"),
         rates: sections.named("rates"),

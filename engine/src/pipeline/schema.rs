@@ -17,7 +17,7 @@ pub struct KindSchema {
     pub config: Json,
 }
 
-/// Names of rate tables.
+/// Names of rate tables and services.
 const NAME_PATTERN: &str = "^[a-z][a-z0-9_-]{0,62}$";
 /// Ids of steps, and names of settings. They are names in expressions, where `-` would be a minus sign.
 const STEP_PATTERN: &str = "^[a-z][a-z0-9_]{0,62}$";
@@ -44,6 +44,7 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
     for (section, pattern) in [
         ("steps", STEP_PATTERN),
         ("settings", STEP_PATTERN),
+        ("services", NAME_PATTERN),
         ("rates", NAME_PATTERN),
         ("tables", TABLE_PATTERN),
         ("handlers", HANDLER_PATTERN),

@@ -16,8 +16,8 @@ use super::semantics::Semantics;
 use super::settings::{self, Environment};
 use super::sink::Sink;
 use super::{
-    allowed, graph, handlers, isolation, lists, mail, order, rates, samples, steps, tables,
-    time_zone,
+    allowed, graph, handlers, isolation, lists, mail, order, rates, samples, services, steps,
+    tables, time_zone,
 };
 use crate::pipeline::{self, Pipeline, SchemaSource, pipeline_schema};
 use crate::step::{Registry, Resources};
@@ -195,7 +195,7 @@ impl Checker {
             entry.is_some_and(|entry| !matches!(entry.node.value, NodeValue::Map(_)))
         };
         let unreadable =
-            ["tables", "rates", "settings"].into_iter().filter(is_unreadable).collect();
+            ["tables", "rates", "settings", "services"].into_iter().filter(is_unreadable).collect();
         let mut resources = Resources { time_zone, unreadable, ..Resources::default() };
         let declared = tables::check(&pipeline, sink, &mut resources);
         let mut unset = Vec::new();
@@ -209,6 +209,7 @@ impl Checker {
         resources.settings = settings::check(&pipeline, sink, &recorder, source, &mut unset);
         rates::check(&pipeline, sink, &recorder, &mut resources, semantics);
         mail::check(&pipeline, sink, &recorder, &mut resources);
+        services::check(&pipeline, sink, &mut resources);
         let order = order::check(&pipeline, &resources.time_zone, sink, &recorder, semantics);
         if let Some(order) = &order {
             tables::check_customers(&declared, order, sink);
@@ -250,6 +251,7 @@ impl Checker {
             seeds: declared.into_iter().filter_map(tables::Declared::into_seed).collect(),
             rates: resources.rates.into_values().flatten().collect(),
             mail: resources.mail,
+            services: resources.services.into_values().flatten().collect(),
             settings: resources.settings,
             unset,
             contended: isolation::contended(&steps),

@@ -16,7 +16,8 @@ use super::semantics::Semantics;
 use super::settings::UnsetSetting;
 use crate::pipeline::{Allow, IntakeSection, RetrySection};
 use crate::step::{
-    Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, Port, RateSource, Settings, Verb,
+    Effect, ErasedStep, InputPlan, MailSettings, OnUnknown, Port, RateSource, Service, Settings,
+    Verb,
 };
 
 /// A pipeline that passed all checks.
@@ -30,6 +31,7 @@ pub struct Plan {
     pub(super) seeds: Vec<Seed>,
     pub(super) rates: Vec<Arc<RateSource>>,
     pub(super) mail: Option<Arc<MailSettings>>,
+    pub(super) services: Vec<Arc<Service>>,
     pub(super) steps: Vec<PlannedStep>,
     pub(super) handlers: Vec<Handler>,
     pub(super) samples: Vec<String>,
@@ -134,6 +136,11 @@ impl Plan {
         &self.rates
     }
 
+    /// Returns the services.
+    pub fn services(&self) -> &[Arc<Service>] {
+        &self.services
+    }
+
     /// Returns the settings for e-mails.
     pub fn mail(&self) -> Option<&Arc<MailSettings>> {
         self.mail.as_ref()
@@ -233,6 +240,11 @@ impl PlannedStep {
     /// repeat.
     pub fn on_unknown(&self) -> Option<OnUnknown> {
         self.effects.iter().filter_map(Effect::on_unknown).min()
+    }
+
+    /// Returns whether the step calls a service that the pipeline declares.
+    pub fn calls_service(&self) -> bool {
+        self.effects.iter().any(|effect| effect.port == Port::Services)
     }
 }
 

@@ -96,6 +96,12 @@ pub fn choreography(plan: &Plan) -> Result<Choreography, Vec<Finding>> {
         let help = format!("write `max_bytes: {LAMBDA_BODY_MAX}` or less");
         found.push(Finding::error(codes::LAMBDA_LIMIT, place, message).help(help));
     }
+    found.extend(plan.steps().iter().filter(|step| step.calls_service()).map(|step| {
+        let place = Place::value(Route::root().key("steps").key(&step.id).key("uses"));
+        let message = format!("the handlers cannot run `{}`, because they call no services", step.id);
+        let help = "run the pipeline with `oms serve --target aws`, or make the call in a Lambda function of your own that subscribes to a topic";
+        Finding::error(codes::LAMBDA_SERVICE, place, message).help(help.to_owned())
+    }));
     let direct = plan.intake().is_some_and(|intake| intake.mode == IntakeMode::Direct);
     let handled: BTreeSet<usize> =
         plan.handlers().iter().flat_map(|handler| handler.steps.iter().copied()).collect();

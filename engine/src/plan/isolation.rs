@@ -67,6 +67,7 @@ pub(super) fn outdated(plan: &Plan) -> Vec<Finding> {
     let sends = plan.mail().is_some_and(|mail| mail.smtp.is_some());
     let reaches_out = |effect: &Effect| match effect.port {
         Port::Mail => sends,
+        Port::Services => true,
         Port::Custom => effect.on_unknown().is_some(),
         Port::Objects | Port::Topics | Port::Tables => false,
     };

@@ -8,10 +8,10 @@ use oms_core::document::{self, Files};
 use oms_expression::ELEMENTS_MAX;
 
 use super::checked::PlannedStep;
-use super::order::{self, OrderPlan};
+use super::order::OrderPlan;
 use super::sink::Sink;
 use crate::pipeline::{Pipeline, SchemaSource};
-use crate::schema::{ListBound, SchemaProblem, SchemaProblemKind, list_bound};
+use crate::schema::{ListBound, SchemaProblem, SchemaProblemKind, in_schema, list_bound, place_in};
 
 /// Warns about each list that may be too long, once, at its place in the schema.
 pub(super) fn check(
@@ -34,7 +34,7 @@ pub(super) fn check(
     match &section.schema {
         SchemaSource::Inline(_) => {
             for problem in problems.into_values() {
-                let place = order::place_in(sink.document, &route, &problem);
+                let place = place_in(sink.document, &route, &problem);
                 sink.add(
                     Finding::warning(codes::LIST_LIMIT, place, problem.message).help(problem.help),
                 );
@@ -47,7 +47,7 @@ pub(super) fn check(
             for problem in problems.into_values() {
                 sink.report.add_source(&shown, document.text());
                 let (code, severity) = (codes::LIST_LIMIT, Severity::Warning);
-                sink.report.push(order::in_schema(&document, code, severity, problem));
+                sink.report.push(in_schema(&document, code, severity, problem));
             }
         }
     }

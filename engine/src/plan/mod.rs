@@ -22,6 +22,7 @@ mod reachability;
 mod samples;
 mod schema_values;
 mod semantics;
+mod services;
 mod setting_text;
 mod settings;
 mod sink;

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use oms_core::diagnostic::{Code, Diagnostic, Finding, Label, Place, Route, Severity, codes};
-use oms_core::document::{self, Document, Files};
+use oms_core::diagnostic::{Diagnostic, Finding, Place, Route, Severity, codes};
+use oms_core::document::{self, Files};
 use oms_core::time_zone::TimeZone;
 use oms_core::value::{JsonProblem, Parsed, ProblemKind, Record, RecordType, Shape, Type, Value};
 use oms_expression::{Compiled, Env, Root, Scope};
@@ -13,7 +13,7 @@ use super::schema_values;
 use super::semantics::Semantics;
 use super::sink::Sink;
 use crate::pipeline::{Pipeline, SchemaSource};
-use crate::schema::{OrderSchema, SchemaProblem, TypeRules};
+use crate::schema::{OrderSchema, TypeRules, in_schema, place_in};
 
 /// The schema and the key of an order.
 #[derive(Debug)]
@@ -276,36 +276,6 @@ fn from_file(
     }
     schema_values::in_file(&schema, &document, sink);
     Some(schema)
-}
-
-/// Creates a diagnostic for a problem in a separate schema file.
-pub(super) fn in_schema(
-    document: &Document,
-    code: Code,
-    severity: Severity,
-    problem: SchemaProblem,
-) -> Diagnostic {
-    let place = place_in(document, &Route::root(), &problem);
-    let label = Label {
-        path: Arc::clone(document.path()),
-        span: document.span(&place),
-        text: String::new(),
-        primary: true,
-    };
-    Diagnostic { code, severity, message: problem.message, labels: vec![label], help: problem.help }
-}
-
-/// Returns the place of a problem in the schema at `base`.
-pub(super) fn place_in(document: &Document, base: &Route, problem: &SchemaProblem) -> Place {
-    let below = Route::from_pointer(&problem.pointer, |route| {
-        let whole = base.join(route);
-        document
-            .root()
-            .find(&whole)
-            .is_some_and(|(node, _)| matches!(node.value, document::NodeValue::List(_)))
-    });
-    let route = base.join(&below);
-    if problem.on_key { Place::key(route) } else { Place::value(route) }
 }
 
 /// Completes the message "the order …" for an order of more than `max` bytes.

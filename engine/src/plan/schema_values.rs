@@ -4,9 +4,10 @@
 use oms_core::diagnostic::{Finding, Place, Route, Segment, Severity, codes};
 use oms_core::document::{Document, Node, NodeValue};
 
-use super::order::{in_schema, place_in};
 use super::sink::Sink;
-use crate::schema::{OrderSchema, SchemaProblem, SchemaProblemKind, impossible_values, is_exact};
+use crate::schema::{
+    OrderSchema, SchemaProblem, SchemaProblemKind, impossible_values, in_schema, is_exact, place_in,
+};
 
 /// Keywords whose numbers affect validation.
 const ASSERTED: [&str; 7] =

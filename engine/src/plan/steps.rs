@@ -125,6 +125,7 @@ impl Planner<'_, '_> {
         }
         let Some(kind) = self.inputs.registry.get(&section.uses) else { return };
         let mut cx = PlanContext {
+            step_id: &named.name,
             scope: &scope,
             resources: self.inputs.resources,
             files: self.inputs.files,

@@ -102,5 +102,6 @@ pub(super) fn out_of_range(error: EvalError) -> Failure {
         class: Class::Permanent,
         cause: cause::OUT_OF_RANGE.to_owned(),
         message: error.to_string(),
+        request: None,
     }
 }

@@ -12,8 +12,8 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use jiff::Timestamp;
 use oms_core::effects::RunState;
 use oms_core::effects::{
-    Call, Class, DoneNote, Effects, ExternalPorts, OutcomeUnknown, Permit, Reads, RunInfo,
-    StepError, cause,
+    AnswerSlot, Call, Class, DoneNote, Effects, ExternalPorts, OutcomeUnknown, Permit, Reads,
+    RunInfo, StepError, cause,
 };
 use oms_core::value::{Digest, Value};
 
@@ -21,9 +21,10 @@ use super::backoff::wait_before;
 use super::decision::Decision;
 use super::event::Event;
 use super::failure::Failure;
+use super::requests;
 use super::scheduler::Scheduler;
 use crate::plan::{Plan, PlannedStep};
-use crate::step::{OnUnknown, Port, StepContext};
+use crate::step::{Effect, OnUnknown, Port, StepContext};
 
 /// A run in memory.
 pub struct Run {
@@ -93,6 +94,15 @@ pub fn idempotency_key(run: &RunInfo, step: &str, element: Option<u32>) -> Arc<s
     Arc::from(Digest::of_parts(parts).short())
 }
 
+/// Returns the idempotency key of a request to a service, after the service has refused requests
+/// with `used` earlier keys.
+fn request_key(key: &Arc<str>, used: u32) -> Arc<str> {
+    match used {
+        0 => Arc::clone(key),
+        _ => Arc::from(Digest::of_parts([key.as_bytes(), &used.to_be_bytes()]).short()),
+    }
+}
+
 /// Returns the caller for a step or one of its elements.
 pub(super) fn call(
     run: &Arc<RunInfo>,
@@ -101,10 +111,22 @@ pub(super) fn call(
     reads: &Arc<Reads>,
 ) -> Call {
     let key = idempotency_key(run, &planned.id, element);
+    let request_key = Arc::clone(&key);
     let again = planned.on_unknown() == Some(OnUnknown::Resend);
     let (run, step) = (Arc::clone(run), Arc::clone(&planned.id));
     let (outcome_unknown, reads) = (OutcomeUnknown::default(), Arc::clone(reads));
-    Call { run, step, element, key, may_resend: again, outcome_unknown, reads, done_note: None }
+    Call {
+        run,
+        step,
+        element,
+        key,
+        may_resend: again,
+        outcome_unknown,
+        request_key,
+        answer: AnswerSlot::default(),
+        reads,
+        done_note: None,
+    }
 }
 
 struct EndedAttempt {
@@ -114,6 +136,8 @@ struct EndedAttempt {
     at: Timestamp,
     result: Result<Value, StepError>,
     step: usize,
+    /// Whether the attempt read an answer that was stored before.
+    has_stored_answer: bool,
 }
 
 /// Runs every step that can run now and every step that follows, until the run ends, has to wait,
@@ -149,7 +173,7 @@ pub async fn advance(run: &mut Run, effects: &dyn Effects) -> Progress {
             let Some(planned) = plan.steps().get(attempt.step) else { continue };
             if begins_nothing {
                 stretch.next.push(attempt);
-            } else if must_be_claimed(planned, external) {
+            } else if must_be_claimed(planned, &attempt.call, external) {
                 stretch.to_claim.push(attempt);
             } else {
                 running.push(attempt_step(planned, attempt, false, effects));
@@ -247,6 +271,9 @@ impl Stretch {
                 let mut call = call(&run.info, plan.steps().get(step)?, element, &self.reads);
                 let marks = run.done_note.as_ref().filter(|(marks, _)| *marks == step);
                 call.done_note = marks.map(|(_, mark)| Arc::clone(mark));
+                let requests = &run.scheduler.requests;
+                call.request_key = request_key(&call.key, requests.keys_used(step, element));
+                call.answer = AnswerSlot::of(requests.answer(step, element));
                 decided.push(Attempt { step, call, number, input, permit: None });
             }
             Decision::Skip { step, reason } => {
@@ -286,12 +313,15 @@ impl Stretch {
         let may_wait = std::mem::take(&mut run.deferred);
         let plan = Arc::clone(run.scheduler.plan());
         for mut attempt in std::mem::take(&mut self.to_claim) {
-            let is_mail = |planned: &PlannedStep| {
-                planned.effects.iter().any(|effect| effect.port == Port::Mail)
+            let limited = |planned: &PlannedStep| {
+                let mut limited = planned.effects.iter();
+                limited.find(|effect| matches!(effect.port, Port::Mail | Port::Services)).cloned()
             };
-            if plan.steps().get(attempt.step).is_some_and(is_mail) {
+            let effect = plan.steps().get(attempt.step).and_then(limited);
+            let is_request = effect.as_ref().is_some_and(|effect| effect.port == Port::Services);
+            if let Some(effect) = effect {
                 let wait = may_wait && run.claimed.is_empty();
-                let permit = acquire_permit(effects, wait, run.scheduler.due()).await;
+                let permit = acquire_permit(&effect, effects, wait, run.scheduler.due()).await;
                 if permit.is_none() {
                     self.next.push(attempt);
                     continue;
@@ -300,7 +330,8 @@ impl Stretch {
             }
             let Call { step, element, .. } = attempt.call.clone();
             let at = effects.clock().now();
-            let event = Event::Claimed { step, element, attempt: attempt.number, at };
+            let request = is_request.then(|| requests::digest(&attempt.input));
+            let event = Event::Claimed { step, element, attempt: attempt.number, at, request };
             record(run, &mut self.events, event);
             run.claimed.push(attempt);
         }
@@ -309,13 +340,18 @@ impl Stretch {
     }
 }
 
-/// Requests permission to send an e-mail. Stops waiting when another attempt of the run is due.
+/// Requests permission to send an e-mail or a request. Stops waiting when another attempt of the
+/// run is due.
 async fn acquire_permit(
+    effect: &Effect,
     effects: &dyn Effects,
     wait: bool,
     due: Option<Timestamp>,
 ) -> Option<Permit> {
-    let admission = effects.mail().acquire_permit(wait);
+    let admission = match effect.port {
+        Port::Services => effects.services().acquire_permit(&effect.resource, wait),
+        _ => effects.mail().acquire_permit(wait),
+    };
     let Some(due) = due else { return admission.await };
     let left = due.duration_since(effects.clock().now());
     let left = std::time::Duration::try_from(left).unwrap_or_default();
@@ -325,15 +361,14 @@ async fn acquire_permit(
     }
 }
 
-/// Returns whether a step has an external effect that is not safe to repeat.
-fn must_be_claimed(planned: &PlannedStep, external: ExternalPorts) -> bool {
-    planned.effects.iter().any(|effect| {
-        effect.on_unknown().is_some()
-            && match effect.port {
-                Port::Mail => external.mail,
-                Port::Custom => external.custom,
-                Port::Objects | Port::Topics | Port::Tables => false,
-            }
+/// Returns whether an attempt has an external effect that is not safe to repeat, or calls a service.
+/// An attempt that reads a stored answer has no effect.
+fn must_be_claimed(planned: &PlannedStep, call: &Call, external: ExternalPorts) -> bool {
+    planned.effects.iter().any(|effect| match effect.port {
+        Port::Mail => external.mail && effect.on_unknown().is_some(),
+        Port::Custom => external.custom && effect.on_unknown().is_some(),
+        Port::Services => external.services && call.answer.get().is_none(),
+        Port::Objects | Port::Topics | Port::Tables => false,
     })
 }
 
@@ -355,9 +390,10 @@ async fn attempt_step(
 ) -> EndedAttempt {
     let Attempt { step, call, number: attempt, input, permit } = attempt;
     // The outcome is unknown by default. A port clears this if it knows that nothing has happened.
-    if claimed {
+    if claimed && planned.on_unknown().is_some() {
         call.outcome_unknown.set();
     }
+    let has_stored_answer = call.answer.get().is_some();
     let begun = effects.clock().now();
     let cx = StepContext { effects, call: &call };
     let ended = {
@@ -391,7 +427,7 @@ async fn attempt_step(
     drop(permit);
     let at = effects.clock().now();
     let micros = u64::try_from(at.duration_since(begun).as_micros()).unwrap_or(0);
-    EndedAttempt { call, attempt, micros, at, result, step }
+    EndedAttempt { call, attempt, micros, at, result, step, has_stored_answer }
 }
 
 fn finish_attempt(
@@ -400,9 +436,13 @@ fn finish_attempt(
     ended: EndedAttempt,
     effects: &dyn Effects,
 ) {
-    let EndedAttempt { call, attempt, micros, at, result, step } = ended;
+    let EndedAttempt { call, attempt, micros, at, result, step, has_stored_answer } = ended;
     effects.finish_attempt(&call, result.is_ok());
     let Call { step: id, element, .. } = call;
+    if let Some(answer) = call.answer.get().filter(|_| !has_stored_answer) {
+        let step = Arc::clone(&id);
+        record(run, events, Event::Answered { step, element, at, answer });
+    }
     let event = match result {
         Ok(output) => Event::Succeeded { step: id, element, attempt, at, micros, output },
         Err(error) => {
@@ -418,6 +458,7 @@ fn finish_attempt(
                     (class, _) => class,
                 };
                 let wait = wait_before(&planned.retry, class, attempt, random)?;
+                let wait = error.min_wait().map_or(wait, |min| wait.max(min));
                 at.checked_add(wait).ok()
             });
             Event::Failed {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use oms_core::effects::Answer;
 use oms_core::value::Value;
 use serde::{Deserialize, Serialize};
 
@@ -56,6 +57,20 @@ pub enum Event {
         attempt: u32,
         /// The time of the event.
         at: Timestamp,
+        /// The digest of a request to a service.
+        request: Option<Arc<str>>,
+    },
+    /// A service answered a request, or a user supplied the answer. The answer is kept until the
+    /// step succeeds, so that the service is not called again.
+    Answered {
+        /// The step's id.
+        step: Arc<str>,
+        /// The element, in a step with `for_each`.
+        element: Option<u32>,
+        /// The time of the answer.
+        at: Timestamp,
+        /// The answer.
+        answer: Arc<Answer>,
     },
     /// A step will not run.
     Skipped {
@@ -142,6 +157,7 @@ impl Event {
             Self::Succeeded { at, .. }
             | Self::Failed { at, .. }
             | Self::Claimed { at, .. }
+            | Self::Answered { at, .. }
             | Self::Skipped { at, .. }
             | Self::Rescheduled { at, .. }
             | Self::ReadAgain { at, .. }

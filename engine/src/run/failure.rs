@@ -1,6 +1,6 @@
 //! The stored form of a step's failure. The error value itself does not outlive the process.
 
-use oms_core::effects::{Class, StepError};
+use oms_core::effects::{Class, RequestEnd, StepError};
 use serde::{Deserialize, Serialize};
 
 /// A failure. It contains no personal data.
@@ -12,6 +12,9 @@ pub struct Failure {
     pub cause: String,
     /// The message.
     pub message: String,
+    /// What is known about a failed request to a service.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<RequestEnd>,
 }
 
 impl From<&StepError> for Failure {
@@ -23,6 +26,7 @@ impl From<&StepError> for Failure {
             message.push_str(&inner.to_string());
             source = inner.source();
         }
-        Self { class: error.class(), cause: error.cause().to_owned(), message }
+        let (class, cause, request) = (error.class(), error.cause().to_owned(), error.request());
+        Self { class, cause, message, request }
     }
 }

@@ -3,7 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use jiff::Timestamp;
+use oms_core::effects::Answer;
 use oms_core::value::{Value, read_json};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -52,11 +55,43 @@ struct StoredEvent<'a, O> {
     retry_at: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     why: Option<SkipReason>,
+    /// The digest of a claimed request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    answer: Option<StoredAnswer>,
     /// The completed steps at a retry, or the steps that are read again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     done: Option<Arc<[Arc<str>]>>,
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     out: Option<O>,
+}
+
+/// An answer. Its body is text if it is UTF-8, and Base64 otherwise (RFC 4648).
+#[derive(Serialize, Deserialize)]
+struct StoredAnswer {
+    status: u16,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    text: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    base64: Option<String>,
+}
+
+impl StoredAnswer {
+    fn of(answer: &Answer) -> Self {
+        let text = std::str::from_utf8(&answer.body).ok().map(str::to_owned);
+        let base64 = text.is_none().then(|| BASE64.encode(&answer.body));
+        Self { status: answer.status, text, base64 }
+    }
+
+    fn read(self) -> Option<Answer> {
+        let body = match (self.text, self.base64) {
+            (Some(text), _) => text.into_bytes(),
+            (None, Some(encoded)) => BASE64.decode(encoded).ok()?,
+            (None, None) => return None,
+        };
+        Some(Answer { status: self.status, body: Arc::from(body), retry_after: None })
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +100,7 @@ enum EventKind {
     Ok,
     Failed,
     Claimed,
+    Answered,
     Skipped,
     Rescheduled,
     ReadAgain,
@@ -104,6 +140,8 @@ fn write(event: &Event) -> StoredEvent<'_, &Value> {
         failure: None,
         retry_at: None,
         why: None,
+        request: None,
+        answer: None,
         done: None,
         out: None,
     };
@@ -125,11 +163,17 @@ fn write(event: &Event) -> StoredEvent<'_, &Value> {
             retry_at: retry_at.map(Timestamp::as_microsecond),
             ..bare(EventKind::Failed, None)
         },
-        Event::Claimed { step, element, attempt, .. } => StoredEvent {
+        Event::Claimed { step, element, attempt, request, .. } => StoredEvent {
             step: Some(Cow::Borrowed(step)),
             element: *element,
             attempt: *attempt,
+            request: request.clone(),
             ..bare(EventKind::Claimed, None)
+        },
+        Event::Answered { step, element, answer, .. } => StoredEvent {
+            element: *element,
+            answer: Some(StoredAnswer::of(answer)),
+            ..bare(EventKind::Answered, Some(step))
         },
         Event::Skipped { step, reason, .. } => {
             StoredEvent { why: Some(reason.clone()), ..bare(EventKind::Skipped, Some(step)) }
@@ -161,8 +205,8 @@ pub fn decode(text: &str, plan: &Plan) -> Result<Vec<Event>, JournalError> {
 }
 
 fn read(written: StoredEvent<'_, &RawValue>, plan: &Plan) -> Result<Event, JournalError> {
-    let StoredEvent { is, step, element, attempt, at, us, failure, retry_at, why, done, out } =
-        written;
+    let StoredEvent { is, step, element, attempt, at, us, failure, retry_at, why, .. } = written;
+    let StoredEvent { request, answer, done, out, .. } = written;
     let step: Arc<str> = Arc::from(step.as_deref().unwrap_or_default());
     let at = instant(at);
     Ok(match (is, failure, why) {
@@ -179,7 +223,13 @@ fn read(written: StoredEvent<'_, &RawValue>, plan: &Plan) -> Result<Event, Journ
             let retry_at = retry_at.map(instant);
             Event::Failed { step, element, attempt, at, micros: us, failure, retry_at }
         }
-        (EventKind::Claimed, ..) => Event::Claimed { step, element, attempt, at },
+        (EventKind::Claimed, ..) => Event::Claimed { step, element, attempt, at, request },
+        (EventKind::Answered, ..) => {
+            let answer = answer.and_then(StoredAnswer::read);
+            let answer =
+                answer.ok_or_else(|| JournalError::Incomplete { step: Arc::clone(&step) })?;
+            Event::Answered { step, element, at, answer: Arc::new(answer) }
+        }
         (EventKind::Skipped, _, Some(reason)) => Event::Skipped { step, at, reason },
         (EventKind::Rescheduled, ..) => {
             let retry_at = retry_at.map(instant);

@@ -22,6 +22,7 @@ mod list_limits;
 mod read_again;
 mod rehearsal;
 mod reopen;
+mod requests;
 mod scheduler;
 mod state;
 mod write_conflicts;

@@ -94,7 +94,9 @@ impl Scheduler {
         let mut states: Vec<PastStates> = vec![PastStates::new(); plan.steps().len()];
         for event in events {
             record_past(&mut states, event, |step| plan.step(step), at);
+            self.requests.apply(event, &plan);
         }
+        self.requests.apply(&Event::Retried { at, done: None }, &plan);
         for id in done {
             let step = plan.step(id).ok_or_else(|| IllegalEvent::NoStep(Arc::clone(id)))?;
             let output = states.get_mut(step).and_then(|states| output(std::mem::take(states)));
@@ -171,6 +173,7 @@ fn record_past(
             return;
         }
         Event::Claimed { .. }
+        | Event::Answered { .. }
         | Event::Skipped { .. }
         | Event::Rescheduled { .. }
         | Event::Cancelled { .. } => return,

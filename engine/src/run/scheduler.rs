@@ -16,6 +16,7 @@ use super::event::{Event, SkipReason};
 use super::failure::Failure;
 use super::gate::Gate;
 use super::list_limits;
+use super::requests::Requests;
 use super::state::{ElementState, StepState};
 use super::write_conflicts::WrittenItems;
 use crate::plan::{Plan, PlannedStep};
@@ -45,6 +46,8 @@ pub struct Scheduler {
     pub(super) written_items: Option<WrittenItems>,
     /// Steps that have produced their output since the run was started or rebuilt.
     pub(super) outputs_since_start: BTreeSet<usize>,
+    /// The requests to services.
+    pub(super) requests: Requests,
     /// Whether the last event is a retry.
     pub(super) is_retried: bool,
     cancelled: bool,
@@ -64,6 +67,7 @@ impl Scheduler {
             outputs: vec![Value::Missing; count],
             written_items: None,
             outputs_since_start: BTreeSet::new(),
+            requests: Requests::default(),
             is_retried: false,
             cancelled: false,
         }
@@ -144,9 +148,11 @@ impl Scheduler {
                             until,
                         });
                     }
-                    NextAction::Start(attempt) => self.start(step, None, attempt, &mut decisions),
+                    NextAction::Start(attempt) => {
+                        self.start(step, None, attempt, now, &mut decisions);
+                    }
                     NextAction::Unknown(attempt) => {
-                        self.decide_unknown(step, None, attempt, &mut decisions)
+                        self.decide_unknown(step, None, attempt, now, &mut decisions);
                     }
                     NextAction::Ended => {}
                 },
@@ -263,6 +269,7 @@ impl Scheduler {
                     "the list has {} elements; the maximum is {ELEMENTS_MAX}",
                     items.len()
                 ),
+                request: None,
             });
         }
         Ok(items)
@@ -293,14 +300,14 @@ impl Scheduler {
             decisions.push(Decision::Reschedule { step, element, attempts, until });
         }
         for (element, attempt) in unknown {
-            self.decide_unknown(step, Some(element), attempt, decisions);
+            self.decide_unknown(step, Some(element), attempt, now, decisions);
         }
         for element in start {
             let attempt = match self.state(step, Some(element)) {
                 Some(ElementState::Waiting { attempts, .. }) => attempts + 1,
                 _ => 1,
             };
-            self.start(step, Some(element), attempt, decisions);
+            self.start(step, Some(element), attempt, now, decisions);
         }
         (any, until)
     }
@@ -352,10 +359,17 @@ impl Scheduler {
         step: usize,
         element: Option<u32>,
         attempt: u32,
+        now: Timestamp,
         decisions: &mut Vec<Decision>,
     ) {
         let input = self.input_of(step, element).map_err(out_of_range);
-        match input.and_then(|input| self.claim(step, element, &input).map(|()| input)) {
+        let allowed = input.and_then(|input| {
+            if let Some(planned) = self.plan.steps().get(step) {
+                self.requests.check((step, element), planned, &input, now)?;
+            }
+            self.claim(step, element, &input).map(|()| input)
+        });
+        match allowed {
             Ok(input) => {
                 self.set_state(step, element, ElementState::Running);
                 decisions.push(Decision::Start { step, element, attempt, input });
@@ -365,21 +379,27 @@ impl Scheduler {
     }
 
     /// Decides on a claimed attempt without a recorded outcome, which a crash leaves behind. The
-    /// attempt is repeated (`on_unknown: resend`, if attempts are left), or fails with an unknown
-    /// outcome, which holds the run.
+    /// attempt is repeated if that is safe, or with `on_unknown: resend`, if attempts are left.
+    /// Otherwise it fails with an unknown outcome, which holds the run.
     fn decide_unknown(
         &mut self,
         step: usize,
         element: Option<u32>,
         attempt: u32,
+        now: Timestamp,
         decisions: &mut Vec<Decision>,
     ) {
         let planned = self.plan.steps().get(step);
+        let is_safe =
+            |planned: &PlannedStep| planned.calls_service() && planned.on_unknown().is_none();
+        if planned.is_some_and(is_safe) {
+            return self.start(step, element, attempt, now, decisions);
+        }
         let may_resend = planned.is_some_and(|planned| {
             planned.on_unknown() == Some(OnUnknown::Resend) && attempt < planned.retry.attempts
         });
         if may_resend {
-            return self.start(step, element, attempt + 1, decisions);
+            return self.start(step, element, attempt + 1, now, decisions);
         }
         let error =
             StepError::unknown("the process ended before it recorded the outcome of the attempt");
@@ -410,6 +430,7 @@ impl Scheduler {
     /// Returns an error if the event is impossible in the current state.
     pub fn apply(&mut self, event: &Event) -> Result<(), IllegalEvent> {
         let retries = matches!(event, Event::Retried { .. });
+        self.requests.apply(event, &self.plan);
         match event {
             Event::Succeeded { step, element, output, .. } => {
                 let at = self.ready(step, *element)?;
@@ -436,6 +457,9 @@ impl Scheduler {
                 if state.is_some_and(|state| !matches!(state, ElementState::Running)) {
                     self.set(at, *element, ElementState::Claimed { attempt: *attempt });
                 }
+            }
+            Event::Answered { step, .. } => {
+                self.position(step)?;
             }
             Event::Skipped { step, reason, .. } => {
                 let at = self.position(step)?;

@@ -70,7 +70,12 @@ impl WrittenItems {
                 format!("the step `{other}` of this run wrote the same {what}")
             }
         };
-        Some(Failure { class: Class::Permanent, cause: cause::CONFLICT.to_owned(), message })
+        Some(Failure {
+            class: Class::Permanent,
+            cause: cause::CONFLICT.to_owned(),
+            message,
+            request: None,
+        })
     }
 }
 

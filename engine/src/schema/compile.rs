@@ -144,7 +144,7 @@ impl<'i, 's> Compiler<'i, 's> {
             }
         }
         if !unknown.is_empty() {
-            ty = without_units(&ty, &unknown);
+            ty = ty.map_units(&|unit| (!unknown.contains(unit)).then(|| unit.clone()));
         }
         (ty, node)
     }
@@ -568,22 +568,6 @@ fn limit_length(ty: &mut Type, max: u64) {
 /// Returns the unit of an amount whose currency is in the field at a pointer.
 fn unit_of(pointer: &str) -> Unit {
     Unit::Field(Arc::from(format!("order{}", pointer.replace('/', "."))))
-}
-
-/// Returns a type without the units in `unknown`.
-fn without_units(ty: &Type, unknown: &[Unit]) -> Type {
-    let shape = match &ty.shape {
-        Shape::List(element) => Shape::List(Arc::new(without_units(element, unknown))),
-        Shape::Record(record) => {
-            let fields = record.fields().iter();
-            Shape::Record(Arc::new(RecordType::new(
-                fields.map(|field| (Arc::clone(&field.name), without_units(&field.ty, unknown))),
-            )))
-        }
-        shape => shape.clone(),
-    };
-    let unit = ty.unit.clone().filter(|unit| !unknown.contains(unit));
-    Type { shape, unit, ..ty.clone() }
 }
 
 /// Returns the type of the field at a JSON pointer.

@@ -38,4 +38,5 @@ pub(crate) use list_bounds::{ListBound, list_bound};
 pub(crate) use number::is_exact;
 pub use order::OrderSchema;
 pub use problem::{SchemaProblem, SchemaProblemKind};
+pub(crate) use problem::{in_schema, place_in};
 pub use type_rules::TypeRules;

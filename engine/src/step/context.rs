@@ -19,6 +19,7 @@ use oms_template::{Template, TemplateProblem};
 
 use super::expr::Expr;
 use super::fault::{Fault, Faults};
+use super::service::Service;
 use super::settings::Settings;
 use crate::pipeline::SmtpSection;
 
@@ -93,6 +94,8 @@ pub struct Resources {
     pub tables: BTreeMap<Arc<str>, Option<Arc<TableDef>>>,
     /// Rate tables by name.
     pub rates: BTreeMap<Arc<str>, Option<Arc<RateSource>>>,
+    /// Services by name.
+    pub services: BTreeMap<Arc<str>, Option<Arc<Service>>>,
     /// The time zone of the pipeline.
     pub time_zone: TimeZone,
     /// The settings, if the pipeline has any.
@@ -108,6 +111,7 @@ pub struct Resources {
 
 /// The context in which a step is planned.
 pub struct PlanContext<'a> {
+    pub(crate) step_id: &'a str,
     pub(crate) scope: &'a Scope,
     pub(crate) resources: &'a Resources,
     pub(crate) files: &'a dyn Files,
@@ -189,6 +193,11 @@ impl PlanContext<'_> {
         }
     }
 
+    /// Returns the step's id.
+    pub const fn step_id(&self) -> &str {
+        self.step_id
+    }
+
     /// Records a fault.
     pub fn fault(&mut self, fault: impl Into<Fault>) {
         self.faults.push(fault.into());
@@ -219,6 +228,26 @@ impl PlanContext<'_> {
                 let known: Vec<&str> = rates.keys().map(AsRef::as_ref).collect();
                 let finding =
                     unknown("rate table", field, name, &known, "declare it under `rates:`");
+                self.fault(finding);
+                None
+            }
+        }
+    }
+
+    /// Returns the service that a setting refers to.
+    pub fn service(&mut self, field: &str, name: &str) -> Option<Arc<Service>> {
+        let services = &self.resources.services;
+        match services.get(name) {
+            Some(service) => {
+                // An invalid service has its own findings.
+                self.broken |= service.is_none();
+                service.clone()
+            }
+            None if self.resources.unreadable.contains(&"services") => None,
+            None => {
+                let known: Vec<&str> = services.keys().map(AsRef::as_ref).collect();
+                let finding =
+                    unknown("service", field, name, &known, "declare it under `services:`");
                 self.fault(finding);
                 None
             }

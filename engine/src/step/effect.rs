@@ -18,6 +18,8 @@ pub enum Port {
     Tables,
     /// E-mails.
     Mail,
+    /// HTTP services that the pipeline declares.
+    Services,
     /// An external system that a custom kind uses.
     Custom,
 }
@@ -65,6 +67,12 @@ pub enum Safety {
     Idempotent,
     /// Receivers may see the effect twice, and are prepared for that.
     AtLeastOnce,
+    /// A repetition with the same idempotency key has no further effect, as long as the service
+    /// keeps the key.
+    Keyed {
+        /// How long the service keeps a key, from its first use.
+        keeps_seconds: u64,
+    },
     /// The attempt is claimed before it has its effect. It is repeated only if it certainly had no
     /// effect. If a reply is lost, the outcome is unknown.
     Claimed(OnUnknown),
@@ -97,7 +105,7 @@ impl Effect {
         match self.safety {
             Safety::Claimed(on_unknown) => Some(on_unknown),
             Safety::Unsafe => Some(OnUnknown::Hold),
-            Safety::Read | Safety::Idempotent | Safety::AtLeastOnce => None,
+            Safety::Read | Safety::Idempotent | Safety::AtLeastOnce | Safety::Keyed { .. } => None,
         }
     }
 }

@@ -19,19 +19,25 @@
 //! [`Registry`].
 
 mod context;
+mod data_schema;
 mod effect;
 mod expr;
 mod fault;
+mod headers;
 mod kind;
 mod registry;
+mod service;
 mod settings;
 mod written_item;
 
 pub use context::{InputPlan, MailSettings, PlanContext, RateSource, Resources, StepContext};
+pub use data_schema::DataSchema;
 pub use effect::{Effect, OnUnknown, Port, Safety, Verb};
 pub use expr::Expr;
 pub use fault::{Fault, Faults};
+pub use headers::header_fault;
 pub use kind::{ErasedStep, Planned, PlannedKind, Step, StepKind};
 pub use registry::{DuplicateKind, Registry};
+pub use service::{Idempotency, Service, ServiceAuth};
 pub use settings::Settings;
 pub use written_item::WrittenItem;

@@ -44,7 +44,7 @@ pub(crate) fn of_branch(steps: &[&PlannedStep], noted: bool) -> Vec<Calls> {
                     add(STATEMENT, 2, claim);
                     add(MAIL, 1, reason.clone());
                 }
-                Port::Objects | Port::Topics | Port::Custom => {}
+                Port::Objects | Port::Topics | Port::Services | Port::Custom => {}
             }
         }
     }

@@ -31,7 +31,7 @@ pub fn grants_of_branch(plan: &Plan, branch: &Branch) -> Grants {
                 grant("oms_claims", WRITE);
                 grant("oms_slots", WRITE);
             }
-            (Port::Objects | Port::Topics | Port::Custom, _) => {}
+            (Port::Objects | Port::Topics | Port::Services | Port::Custom, _) => {}
         }
     }
     let contended = plan.contended_tables();

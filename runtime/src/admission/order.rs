@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use oms_engine::effects::{Clock, Random};
+use oms_engine::effects::{Clock, NoServices, Random, Services};
 use tokio::sync::oneshot;
 
 use super::reply::OrderReply;
@@ -25,6 +25,8 @@ pub struct Settings {
     pub mail: Option<MailDelivery>,
     /// Where the steps' effects are stored, if not in the local state.
     pub remote: Option<Remote>,
+    /// The HTTP services that steps call.
+    pub services: Arc<dyn Services>,
     /// Receives the committed events of runs.
     pub listener: Option<Arc<dyn Listener>>,
     /// Whether runs wait while the disk is full. New orders then get no reply. Otherwise, a full
@@ -45,6 +47,7 @@ impl Settings {
             export: None,
             mail: None,
             remote: None,
+            services: Arc::new(NoServices("this process cannot call services")),
             listener: None,
             waits_for_disk_space: false,
             accepts_while_stalled: false,

@@ -1,6 +1,7 @@
 //! User operations on runs and customers: retry, cancel, prune, erase, search.
 
-pub(crate) mod cancel;
+pub(crate) mod answered;
+mod cancel;
 mod customers;
 mod error;
 pub(crate) mod find_customer;
@@ -8,6 +9,7 @@ pub(crate) mod forget;
 mod prune;
 pub(crate) mod retry;
 
+pub use answered::{AnswerFault, SuppliedAnswer};
 pub use cancel::{CancelError, NotCancelled};
 pub use error::OperationError;
 pub use find_customer::{add_emails, find_customer};

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admission::WorkResult;
 use crate::operations::OperationError;
+use crate::operations::answered::{self, AnswerFault, SuppliedAnswer};
 use crate::run::driver::StretchStart;
 use crate::run::journal::{events, resume_to};
 use crate::run::refusals::Refusals;
@@ -51,6 +52,14 @@ pub enum NotRetried {
         /// The step's id.
         step: String,
     },
+    /// The supplied answers do not fit.
+    #[error("`{key}` is held: {fault}")]
+    Answer {
+        /// The order's key.
+        key: String,
+        /// The reason.
+        fault: AnswerFault,
+    },
     /// The run has nothing to retry.
     #[error("`{key}` is {state}: only runs that are parked, waiting, or completed with a caught failure can be retried", state = .state.as_str())]
     State {
@@ -64,7 +73,7 @@ pub enum NotRetried {
     Busy(String),
     /// The outcome of a step is unknown, and a user has to decide.
     #[error(
-        "`{key}` is held: the outcome of `{step}` is unknown; use `--held resend` to run it again, or `--held sent` if its e-mail was sent"
+        "`{key}` is held: the outcome of `{step}` is unknown; use `--held resend` to run it again, `--held sent` if its e-mail was sent, or `--held answered --answer FILE` with the answer of its service"
     )]
     Held {
         /// The order's key.
@@ -78,13 +87,15 @@ pub enum NotRetried {
 pub type RetryError = OperationError<NotRetried>;
 
 /// A user's decision about the steps of a held run that have an unknown outcome.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HeldDecision {
     /// Their e-mails were sent.
     Sent,
     /// Run the steps again.
     Resend,
+    /// Their requests have these answers.
+    Answered(Vec<SuppliedAnswer>),
 }
 
 impl Runner {
@@ -107,8 +118,20 @@ impl Runner {
         };
         let mut refusals = Refusals::default();
         loop {
-            let Retry { mut run, mut start, unknown } = self.prepare(row, held)?;
+            let Retry { mut run, mut start, unknown } = self.prepare(row, held.as_ref())?;
             start.refusals = refusals;
+            if let Some(HeldDecision::Answered(answers)) = &held {
+                let events = answered::events(answers, &unknown, run.scheduler.plan(), self.now());
+                let events = events.map_err(|fault| {
+                    let key = row.key.clone();
+                    RetryError::Refused(NotRetried::Answer { key, fault })
+                })?;
+                for event in events {
+                    let applied = run.scheduler.apply(&event);
+                    applied.map_err(|error| incompatible(row, &error))?;
+                    start.events.push(event);
+                }
+            }
             if held == Some(HeldDecision::Sent) {
                 // In one commit with the decision, so that both are durable or neither.
                 let stage = Stage::without_mailer(&self.driver, &start);
@@ -128,7 +151,7 @@ impl Runner {
     }
 
     /// Prepares the retry of a run on the current pipeline.
-    fn prepare(&self, row: &RunRow, held: Option<HeldDecision>) -> Result<Retry, RetryError> {
+    fn prepare(&self, row: &RunRow, held: Option<&HeldDecision>) -> Result<Retry, RetryError> {
         let (current, bundle) = self.current()?;
         let (stored, before) = match self.driver.load_whole(row.id) {
             Ok(loaded) => loaded,

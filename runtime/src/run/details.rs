@@ -16,6 +16,7 @@ use serde::{Serialize, Serializer};
 use serde_json::Value as Json;
 
 use super::journal;
+use super::request_details::{answer_body, shown_json};
 
 /// Whether personal data is masked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +129,19 @@ pub enum StepEvent {
         #[serde(skip_serializing_if = "Option::is_none")]
         input: Option<Json>,
     },
+    /// A service answered a request, or a user supplied the answer.
+    Answered {
+        /// The element, in a step with `for_each`.
+        element: Option<u32>,
+        /// The time of the answer.
+        #[serde(serialize_with = "timestamp")]
+        at: Timestamp,
+        /// The status code.
+        status: u16,
+        /// The body, if personal data is shown.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        body: Option<String>,
+    },
     /// The next attempt begins at another time, because the clock was set back, or because a service
     /// postponed the attempt.
     Rescheduled {
@@ -177,6 +191,7 @@ impl StepEvent {
             Self::Succeeded { at, .. }
             | Self::Failed { at, .. }
             | Self::Claimed { at, .. }
+            | Self::Answered { at, .. }
             | Self::Rescheduled { at, .. }
             | Self::Skipped { at, .. }
             | Self::ReadAgain { at } => *at,
@@ -189,6 +204,7 @@ impl StepEvent {
             Self::Succeeded { .. } => "succeeded",
             Self::Failed { .. } => "failed",
             Self::Claimed { .. } => "claimed",
+            Self::Answered { .. } => "answered",
             Self::Rescheduled { .. } => "rescheduled",
             Self::Skipped { .. } => "skipped",
             Self::ReadAgain { .. } => "read again",
@@ -203,7 +219,7 @@ impl StepEvent {
             | Self::Failed { element, attempt, .. }
             | Self::Claimed { element, attempt, .. }
             | Self::Rescheduled { element, attempt, .. } => Some((*element, *attempt)),
-            Self::Skipped { .. } | Self::ReadAgain { .. } => None,
+            Self::Answered { .. } | Self::Skipped { .. } | Self::ReadAgain { .. } => None,
         }
     }
 
@@ -222,7 +238,7 @@ impl StepEvent {
             | Self::Failed { input, .. }
             | Self::Claimed { input, .. }
             | Self::Rescheduled { input, .. } => input.as_ref(),
-            Self::Skipped { .. } | Self::ReadAgain { .. } => None,
+            Self::Answered { .. } | Self::Skipped { .. } | Self::ReadAgain { .. } => None,
         }
     }
 
@@ -273,19 +289,18 @@ pub fn steps(
     let run = journal::resume(stored, plan)?;
     let details = |(at, planned): (usize, &PlannedStep)| {
         let events = events.iter();
-        let events =
-            events.filter_map(|event| event_of(event, &planned.id, &planned.output, shown));
+        let events = events.filter_map(|event| event_of(event, planned, shown));
         let mut events: Vec<StepEvent> = events.collect();
         let ran = events.iter().any(|event| !matches!(event, StepEvent::Skipped { .. }));
         let input = run.scheduler.input(at).filter(|_| ran);
         let ty = planned.input.ty();
         let inputs = run.scheduler.element_inputs(at).unwrap_or_default();
-        add_inputs(&mut events, &inputs, |input| shown.json(input, &ty));
+        add_inputs(&mut events, &inputs, |input| shown_json(planned, input, &ty, shown));
         StepDetails {
             id: Arc::clone(&planned.id),
             kind: planned.kind,
             state: run.scheduler.steps().get(at).map(status),
-            input: input.map(|input| shown.json(&input, &ty)),
+            input: input.map(|input| shown_json(planned, &input, &ty, shown)),
             events,
         }
     };
@@ -401,8 +416,9 @@ const fn status(state: &StepState) -> StepStatus {
     }
 }
 
-/// Converts an event if it concerns the step `id`.
-fn event_of(event: &Event, id: &Arc<str>, output: &Type, shown: PersonalData) -> Option<StepEvent> {
+/// Converts an event if it concerns a step.
+fn event_of(event: &Event, planned: &PlannedStep, shown: PersonalData) -> Option<StepEvent> {
+    let id = &planned.id;
     match event {
         Event::Succeeded { step, element, attempt, at, micros, output: value } if step == id => {
             Some(StepEvent::Succeeded {
@@ -410,7 +426,7 @@ fn event_of(event: &Event, id: &Arc<str>, output: &Type, shown: PersonalData) ->
                 attempt: *attempt,
                 at: *at,
                 micros: *micros,
-                output: shown.json(value, output),
+                output: shown_json(planned, value, &planned.output, shown),
                 input: None,
             })
         }
@@ -426,9 +442,15 @@ fn event_of(event: &Event, id: &Arc<str>, output: &Type, shown: PersonalData) ->
                 input: None,
             })
         }
-        Event::Claimed { step, element, attempt, at } if step == id => {
+        Event::Claimed { step, element, attempt, at, .. } if step == id => {
             Some(StepEvent::Claimed { element: *element, attempt: *attempt, at: *at, input: None })
         }
+        Event::Answered { step, element, at, answer } if step == id => Some(StepEvent::Answered {
+            element: *element,
+            at: *at,
+            status: answer.status,
+            body: answer_body(answer, shown),
+        }),
         Event::Rescheduled { step, element, attempts, at, retry_at } if step == id => {
             Some(StepEvent::Rescheduled {
                 element: *element,

@@ -1,12 +1,12 @@
 //! Drives runs, one stretch after another: a stretch executes until the run has to stop, and then
 //! commits.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oms_engine::effects::{Clock, Mailer, Random};
+use oms_engine::effects::{Clock, Mailer, Random, Services};
 use oms_engine::run::{Event, Run, RunState, advance, encode};
 use oms_engine::value::Digest;
 use oms_sqlite::{
@@ -37,6 +37,8 @@ pub(crate) struct Driver {
     pub(crate) mailer: Option<Arc<dyn Mailer>>,
     /// The ports that do not use this database.
     pub(crate) remote: Option<Remote>,
+    /// The HTTP services that steps call.
+    pub(crate) services: RwLock<Arc<dyn Services>>,
     pub(crate) listener: Option<Arc<dyn Listener>>,
     /// Whether runs wait while the disk is full.
     pub(crate) waits_for_disk_space: bool,
@@ -221,6 +223,17 @@ impl Driver {
         if let Some(mailer) = &self.mailer {
             mailer.close();
         }
+        self.services().close();
+    }
+
+    /// Returns the HTTP services that steps call.
+    pub(crate) fn services(&self) -> Arc<dyn Services> {
+        Arc::clone(&self.services.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces the HTTP services. Requests in progress end on the earlier ones.
+    pub(crate) fn replace_services(&self, services: Arc<dyn Services>) {
+        *self.services.write().unwrap_or_else(PoisonError::into_inner) = services;
     }
 
     fn is_closed(&self) -> bool {

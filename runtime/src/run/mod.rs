@@ -5,6 +5,7 @@ pub(crate) mod driver;
 pub(crate) mod journal;
 mod next_attempt;
 pub(crate) mod refusals;
+mod request_details;
 pub(crate) mod run_locks;
 pub(crate) mod stage;
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oms_engine::effects::{
     Call, Clock, ExternalPorts, InsertResult, Io, Mailer, Message, ObjectStore, PendingPermit,
-    Permit, Put, Random, StepError, Tables, Topic, World, cause,
+    Permit, Put, Random, Services, StepError, Tables, Topic, World, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
@@ -28,6 +28,7 @@ pub(crate) struct Stage<'a> {
     checks_committed_rows: bool,
     /// The mailer; `None` if e-mails stay in the outbox.
     mailer: Option<&'a dyn Mailer>,
+    services: Arc<dyn Services>,
     staged: Mutex<StagedWrites>,
 }
 
@@ -75,6 +76,7 @@ impl<'a> Stage<'a> {
             run: start.row,
             checks_committed_rows: start.refusals.checks_committed_rows(),
             mailer: driver.mailer.as_deref(),
+            services: driver.services(),
             staged: Mutex::default(),
         }
     }
@@ -321,7 +323,11 @@ impl Random for Stage<'_> {
 
 impl World for Stage<'_> {
     fn external_ports(&self) -> ExternalPorts {
-        ExternalPorts { mail: self.mailer.is_some(), custom: true }
+        ExternalPorts { mail: self.mailer.is_some(), services: true, custom: true }
+    }
+
+    fn services(&self) -> &dyn Services {
+        &*self.services
     }
 
     fn finish_attempt(&self, call: &Call, keep: bool) {

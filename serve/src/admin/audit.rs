@@ -24,6 +24,9 @@ pub(super) async fn audit_request(
         Request::Retry { runs: of, held: None } => ("retry", runs(of)),
         Request::Retry { runs: of, held: Some(HeldDecision::Sent) } => ("sent", runs(of)),
         Request::Retry { runs: of, held: Some(HeldDecision::Resend) } => ("resend", runs(of)),
+        Request::Retry { runs: of, held: Some(HeldDecision::Answered(_)) } => {
+            ("answered", runs(of))
+        }
         Request::Cancel { runs: of } => ("cancel", runs(of)),
         Request::Import { table, .. } => {
             let plan = flow.plan();

@@ -49,8 +49,8 @@ async fn run(flow: &Flow, request: Request) -> Result<Response, RequestError> {
     for id in runs {
         // The run may have been deleted.
         let Some(row) = flow.runner.row(id)? else { continue };
-        let result = match held {
-            Some(held) => flow.retry(&row, held).await,
+        let result = match &held {
+            Some(held) => flow.retry(&row, held.clone()).await,
             None => flow.cancel(&row).await,
         };
         match result {

@@ -11,6 +11,8 @@ pub(crate) fn explain(causes: &str) -> String {
         cause::CONFLICT => "A row or an object with the same key already exists, from another run, another step or element of this run, a seed or an import.",
         cause::OUT_OF_RANGE => "A value exceeds the limit of its column, e-mail or operation.",
         cause::TIMEOUT => "The last attempt of a step exceeded the timeout.",
+        cause::THROTTLED => "A service rejected the last attempt because of too many requests. Retry the run later.",
+        cause::ANSWER => "The answer of a service does not match the schema of the step. Correct the schema, then retry the run. The stored answer is read, and the service is not called again.",
         cause::UNAVAILABLE => "A service was unavailable or busy on the last attempt.",
         cause::CONTENTION => "On the last attempt, another transaction changed the same rows at the same time. Retry the run.",
         cause::BAD_ADDRESS => "No e-mail can be sent to this address.",

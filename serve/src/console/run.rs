@@ -297,6 +297,7 @@ fn event_data(event: &StepEvent) -> Json {
         }
         StepEvent::Failed { attempt, cause, .. } => format!("attempt {attempt}: {cause}"),
         StepEvent::Claimed { attempt, .. } => format!("attempt {attempt}"),
+        StepEvent::Answered { status, .. } => format!("status {status}"),
         StepEvent::Rescheduled { retry_at, .. } => {
             format!("next attempt at {}", format::instant(*retry_at))
         }
@@ -323,6 +324,9 @@ fn journal(events: &[Event]) -> Vec<Json> {
             ),
             Event::Claimed { step, attempt, at, .. } => {
                 (at, "claimed", Some(step), format!("attempt {attempt}"))
+            }
+            Event::Answered { step, at, answer, .. } => {
+                (at, "answered", Some(step), format!("status {}", answer.status))
             }
             Event::Skipped { step, at, reason } => (at, "skipped", Some(step), reason.to_string()),
             Event::Rescheduled { step, at, retry_at, .. } => {

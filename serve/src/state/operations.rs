@@ -47,8 +47,8 @@ impl Flow {
     pub(crate) async fn reload(&self) -> Result<(), RequestError> {
         let source = Arc::clone(&self.source);
         let read = tokio::task::spawn_blocking(move || source.reload()).await?;
-        let Reloaded { plan, file, seeds } = read?;
-        for skipped in self.runner.replace(&plan, &file, seeds).await? {
+        let Reloaded { plan, file, seeds, services } = read?;
+        for skipped in self.runner.replace(&plan, &file, seeds, services).await? {
             self.source.report(&skipped.to_string());
         }
         Ok(())

@@ -4,14 +4,19 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use oms_engine::document::MemoryFiles;
+use oms_engine::effects::Services;
 use oms_engine::plan::Plan;
 
-/// A pipeline file that has errors.
+/// Why a pipeline file cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("`{path}` is not valid; `oms validate {path}` shows the errors")]
-pub struct InvalidPipeline {
-    /// The path of the file.
-    pub path: String,
+pub enum InvalidPipeline {
+    /// The pipeline file has errors. Contains its path.
+    #[error("`{0}` is not valid; `oms validate {0}` shows the errors")]
+    Findings(String),
+    /// The services cannot be used, for example because a secret does not exist. Contains the
+    /// reason.
+    #[error("{0}")]
+    Services(String),
 }
 
 /// The source of a pipeline, which is read again so that changes apply without a restart.
@@ -19,7 +24,7 @@ pub trait Source: Send + Sync {
     /// Reads the pipeline again.
     ///
     /// # Errors
-    /// Returns an error if the pipeline file is invalid.
+    /// Returns an error if the pipeline file is invalid, or if its services cannot be used.
     fn reload(&self) -> Result<Reloaded, InvalidPipeline>;
 
     /// Returns the name of the file as it is shown to users.
@@ -85,4 +90,6 @@ pub struct Reloaded {
     pub file: String,
     /// The contents of the seed files, by path.
     pub seeds: MemoryFiles,
+    /// The HTTP services that steps call.
+    pub services: Arc<dyn Services>,
 }

@@ -8,8 +8,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oms_engine::effects::memory::MemoryWorld;
 use oms_engine::effects::{
-    Call, Clock, ExternalPorts, InsertResult, Io, Mailer, Message, ObjectStore, Put, Random,
-    StepError, Tables, Topic, World, cause,
+    Call, CallError, CallErrorKind, Clock, ExternalPorts, InsertResult, Io, Mailer, Message,
+    ObjectStore, PendingAnswer, Put, Random, ServiceRequest, Services, StepError, Tables, Topic,
+    World, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
@@ -139,8 +140,24 @@ impl Random for FaultyWorld<'_> {
     }
 }
 
+impl Services for FaultyWorld<'_> {
+    fn call<'a>(&'a self, call: &'a Call, request: ServiceRequest) -> PendingAnswer<'a> {
+        let lost = |_| CallError { kind: CallErrorKind::Lost, message: "injected".to_owned() };
+        Box::pin(async move {
+            self.works().map_err(lost)?;
+            let answer = Services::call(self.world, call, request).await?;
+            self.works().map_err(lost)?;
+            Ok(answer)
+        })
+    }
+}
+
 impl World for FaultyWorld<'_> {
+    fn services(&self) -> &dyn Services {
+        self
+    }
+
     fn external_ports(&self) -> ExternalPorts {
-        ExternalPorts { mail: self.sent.is_some(), custom: false }
+        ExternalPorts { mail: self.sent.is_some(), services: false, custom: false }
     }
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oms_engine::effects::memory::MemoryWorld;
 use oms_engine::effects::{
-    Call, Clock, InsertResult, Io, Mailer, Message, ObjectStore, Put, Random, Tables, Topic, World,
+    Call, Clock, InsertResult, Io, Mailer, Message, ObjectStore, PendingAnswer, Put, Random,
+    ServiceRequest, Services, Tables, Topic, World,
 };
 use oms_engine::mail::Mail;
 use oms_engine::step::{Port, Verb};
@@ -121,4 +122,15 @@ impl Random for RecordingWorld<'_> {
     }
 }
 
-impl World for RecordingWorld<'_> {}
+impl Services for RecordingWorld<'_> {
+    fn call<'a>(&'a self, call: &'a Call, request: ServiceRequest) -> PendingAnswer<'a> {
+        self.record(call, Port::Services, Verb::Call, Some(&request.service));
+        Services::call(self.world, call, request)
+    }
+}
+
+impl World for RecordingWorld<'_> {
+    fn services(&self) -> &dyn Services {
+        self
+    }
+}

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use oms_engine::effects::{Call, Class, InsertResult, OutcomeUnknown, RunInfo, Tables as _, cause};
+use oms_engine::effects::{
+    AnswerSlot, Call, Class, InsertResult, OutcomeUnknown, RunInfo, Tables as _, cause,
+};
 use oms_engine::money::Decimal;
 use oms_engine::table::{Column, ColumnShape, TableDef};
 use oms_engine::value::{DateFormat, Digest, Record, Value, parse_date, parse_timestamp};
@@ -32,6 +34,8 @@ pub fn world(key: &str, step: &str, order: &str) -> Call {
         key: format!("{key}/{step}").into(),
         may_resend: false,
         outcome_unknown: OutcomeUnknown::default(),
+        request_key: format!("{key}/{step}").into(),
+        answer: AnswerSlot::default(),
         reads: Arc::default(),
         done_note: None,
     }

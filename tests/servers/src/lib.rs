@@ -1,5 +1,5 @@
 //! Test support: a private PostgreSQL server, a strict RDS Data API on it, TLS in front of a
-//! server, the AWS emulator, and the contract of every connection to the tables.
+//! server, the AWS emulator, a scripted HTTP service, and the contract of every connection to the tables.
 
 #![expect(clippy::unwrap_used, reason = "test support: every failure here fails the test")]
 
@@ -8,6 +8,7 @@ mod contract_notes;
 mod contract_operator;
 mod data_api;
 mod emulator;
+mod http_service;
 mod placeholders;
 mod postgres;
 mod tls;
@@ -16,5 +17,6 @@ mod value;
 pub use contract::{all, world};
 pub use data_api::{DataApi, Settings};
 pub use emulator::Emulator;
+pub use http_service::{HttpService, Received, Reply};
 pub use postgres::{PASSWORD_ROLE, Server, TLS_ROLE, find};
 pub use tls::Tls;

@@ -93,6 +93,7 @@ codes! {
     TIME_ZONE = 214, "OMS0214", "unknown time zone";
     RETRY_WAIT = 215, "OMS0215", "a retry waits less than configured";
     PERSONAL_KEY = 216, "OMS0216", "the order key is personal data";
+    UNENCRYPTED_SERVICE = 227, "OMS0227", "credentials are sent unencrypted";
     UNUSED_SETTING = 217, "OMS0217", "a setting has no effect";
 
     UNKNOWN_STEP = 301, "OMS0301", "unknown step";
@@ -157,6 +158,7 @@ codes! {
     LAMBDA_DIRECT = 705, "OMS0705", "API Gateway cannot accept these orders without a handler";
     SEVERAL_WRITES = 706, "OMS0706", "several writes in separate transactions depend on one read";
     LAMBDA_SETTING = 707, "OMS0707", "a handler cannot read this setting";
+    LAMBDA_SERVICE = 710, "OMS0710", "a handler cannot call a service";
 }
 
 #[cfg(test)]

@@ -17,6 +17,17 @@ pub enum Class {
     Unknown,
 }
 
+/// What is known about a failed request to a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RequestEnd {
+    /// The service did not process the request. A later attempt can use the same idempotency key.
+    NotDone,
+    /// The service processed the request and refused it. A service may replay the refusal for the
+    /// same idempotency key, so a retry needs a new one.
+    Refused,
+}
+
 /// The failure of a step. Its texts contain no personal data, because they are journaled, shown and
 /// logged.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +37,9 @@ pub struct StepError {
     message: String,
     /// How long the attempt is postponed, in milliseconds. A `Duration` would make every error larger.
     postponed: Option<NonZeroU32>,
+    /// The minimum wait before the next attempt, in milliseconds.
+    retry_after: Option<NonZeroU32>,
+    request: Option<RequestEnd>,
     #[source]
     source: Option<Box<dyn std::error::Error + Send + Sync>>,
 }
@@ -45,6 +59,8 @@ pub mod cause {
     pub const OUT_OF_RANGE: &str = "out_of_range";
     /// An attempt took longer than the step's `timeout_seconds`.
     pub const TIMEOUT: &str = "timeout";
+    /// A service rejected a request because of its rate.
+    pub const THROTTLED: &str = "throttled";
     /// A service did not answer or was busy.
     pub const UNAVAILABLE: &str = "unavailable";
     /// Another transaction changed the same rows at the same time.
@@ -60,6 +76,8 @@ pub mod cause {
     pub const UNKNOWN_OUTCOME: &str = "unknown_outcome";
     /// A part of the environment is missing: a table, a permission, a bucket.
     pub const ENVIRONMENT: &str = "environment";
+    /// The answer of a service does not match the schema of the step.
+    pub const ANSWER: &str = "answer";
     /// A template could not be rendered.
     pub const TEMPLATE: &str = "template";
     /// The plan of the run can no longer be created.
@@ -77,13 +95,14 @@ pub mod cause {
     pub const MESSAGE: &str = "message";
 
     /// All causes. A pipeline cannot use them as causes of its own.
-    pub const ALL: [&str; 20] = [
+    pub const ALL: [&str; 22] = [
         NO_RATE,
         NO_ROW,
         NO_OBJECT,
         CONFLICT,
         OUT_OF_RANGE,
         TIMEOUT,
+        THROTTLED,
         UNAVAILABLE,
         CONTENTION,
         DELIVERIES,
@@ -91,6 +110,7 @@ pub mod cause {
         REFUSED,
         UNKNOWN_OUTCOME,
         ENVIRONMENT,
+        ANSWER,
         TEMPLATE,
         PLAN,
         PANIC,
@@ -109,6 +129,8 @@ impl StepError {
             cause: cause.to_owned(),
             message: message.into(),
             postponed: None,
+            retry_after: None,
+            request: None,
             source: None,
         }
     }
@@ -128,6 +150,8 @@ impl StepError {
             cause: cause.to_owned(),
             message: message.into(),
             postponed: None,
+            retry_after: None,
+            request: None,
             source: None,
         }
     }
@@ -139,8 +163,24 @@ impl StepError {
             cause: cause::UNKNOWN_OUTCOME.to_owned(),
             message: message.into(),
             postponed: None,
+            retry_after: None,
+            request: None,
             source: None,
         }
+    }
+
+    /// Adds what is known about a request to a service.
+    #[must_use]
+    pub const fn with_request(mut self, request: RequestEnd) -> Self {
+        self.request = Some(request);
+        self
+    }
+
+    /// Makes the next attempt wait at least this long.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = NonZeroU32::new(u32::try_from(wait.as_millis()).unwrap_or(u32::MAX));
+        self
     }
 
     /// Keeps the underlying error as the source.
@@ -158,6 +198,16 @@ impl StepError {
     /// Returns how long the attempt is postponed; `None` if it failed.
     pub fn postponed_for(&self) -> Option<Duration> {
         self.postponed.map(|millis| Duration::from_millis(millis.get().into()))
+    }
+
+    /// Returns the minimum wait before the next attempt.
+    pub fn min_wait(&self) -> Option<Duration> {
+        self.retry_after.map(|millis| Duration::from_millis(millis.get().into()))
+    }
+
+    /// Returns what is known about a failed request to a service.
+    pub const fn request(&self) -> Option<RequestEnd> {
+        self.request
     }
 
     /// Returns the name of the cause, such as `no_rate`.

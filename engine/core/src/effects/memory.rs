@@ -13,6 +13,7 @@ use super::error::StepError;
 use super::ports::{
     Call, InsertResult, Io, Mailer, Message, ObjectStore, Put, Tables, Topic, World,
 };
+use super::services::{Answer, Method, PendingAnswer, ServiceRequest, Services};
 use crate::mail::Mail;
 use crate::table::TableDef;
 use crate::value::{Value, write_json};
@@ -33,6 +34,8 @@ pub struct Contents {
     pub mails: BTreeMap<Arc<str>, Mail>,
     /// Announcements in order: topic and order key.
     pub published: Vec<(Arc<str>, Arc<str>)>,
+    /// Requests to services by idempotency key: service, method and target.
+    pub requests: BTreeMap<Arc<str>, (Arc<str>, Method, String)>,
 }
 
 /// An in-memory world. Its writes take effect immediately, so
@@ -192,4 +195,20 @@ impl Random for MemoryWorld {
     }
 }
 
-impl World for MemoryWorld {}
+/// Every service answers 200 with the body of the request, or with an empty object.
+impl Services for MemoryWorld {
+    fn call<'a>(&'a self, call: &'a Call, request: ServiceRequest) -> PendingAnswer<'a> {
+        let ServiceRequest { service, method, target, body, .. } = request;
+        let key = Arc::clone(&call.request_key);
+        self.lock().requests.entry(key).or_insert((service, method, target));
+        let body = body.map_or_else(|| Arc::from(*b"{}"), |(_, bytes)| bytes);
+        let answer = Answer { status: 200, body, retry_after: None };
+        Box::pin(std::future::ready(Ok(answer)))
+    }
+}
+
+impl World for MemoryWorld {
+    fn services(&self) -> &dyn Services {
+        self
+    }
+}

@@ -15,10 +15,11 @@ mod ports;
 mod queue;
 mod reads;
 mod run_state;
+mod services;
 
 pub use clock::{Clock, Random};
 pub use erase::Erase;
-pub use error::{Class, StepError, cause};
+pub use error::{Class, RequestEnd, StepError, cause};
 pub use intake::{
     Branches, CANCEL_AGE, DoneNote, HandlerNote, ListedOrder, MailAttempt, MailEvent, MailEvents,
     MissingNote, OrderLocation, Orders, RateFile, StoreResult, StoredOrder,
@@ -30,3 +31,7 @@ pub use ports::{
 pub use queue::{Queue, ReceivedMessage, examine};
 pub use reads::{Reads, TableNames};
 pub use run_state::{RunState, run_id};
+pub use services::{
+    Answer, AnswerSlot, CallError, CallErrorKind, Method, NoServices, PendingAnswer,
+    ServiceRequest, Services,
+};

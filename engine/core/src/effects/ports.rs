@@ -10,6 +10,7 @@ use super::clock::{Clock, Random};
 use super::error::StepError;
 use super::intake::DoneNote;
 use super::reads::Reads;
+use super::services::{AnswerSlot, NoServices, Services};
 use crate::mail::Mail;
 use crate::table::TableDef;
 use crate::value::{Digest, Value};
@@ -50,6 +51,11 @@ pub struct Call {
     pub may_resend: bool,
     /// Whether an external effect may already have happened.
     pub outcome_unknown: OutcomeUnknown,
+    /// The idempotency key of a request to a service. Unlike `key`, it changes after the service
+    /// has refused a request.
+    pub request_key: Arc<str>,
+    /// The answer of a service.
+    pub answer: AnswerSlot,
     /// What the stretch has read so far.
     pub reads: Arc<Reads>,
     /// The note to write together with this call, if the handler is done with the order after it.
@@ -190,6 +196,8 @@ pub type PendingPermit<'a> = Pin<Box<dyn Future<Output = Option<Permit>> + Send 
 pub struct ExternalPorts {
     /// E-mail.
     pub mail: bool,
+    /// HTTP services.
+    pub services: bool,
     /// The systems that custom kinds reach.
     pub custom: bool,
 }
@@ -204,6 +212,10 @@ pub trait Effects: Send + Sync {
     fn tables(&self) -> &dyn Tables;
     /// E-mail.
     fn mail(&self) -> &dyn Mailer;
+    /// HTTP services.
+    fn services(&self) -> &dyn Services {
+        &NO_SERVICES
+    }
     /// Time.
     fn clock(&self) -> &dyn Clock;
     /// Randomness.
@@ -215,11 +227,19 @@ pub trait Effects: Send + Sync {
     fn external_ports(&self) -> ExternalPorts;
 }
 
+/// The services of a world without services.
+const NO_SERVICES: NoServices = NoServices("this environment cannot call services");
+
 /// A world that implements every port and is also its own view.
 pub trait World: ObjectStore + Topic + Tables + Mailer + Clock + Random {
     /// Handles the end of the attempt behind a call. A world whose writes take effect immediately
     /// has nothing to do.
     fn finish_attempt(&self, _: &Call, _keep: bool) {}
+
+    /// Returns the HTTP services.
+    fn services(&self) -> &dyn Services {
+        &NO_SERVICES
+    }
 
     /// Returns which parts of the world are outside this process.
     fn external_ports(&self) -> ExternalPorts {
@@ -242,6 +262,10 @@ impl<W: World> Effects for W {
 
     fn mail(&self) -> &dyn Mailer {
         self
+    }
+
+    fn services(&self) -> &dyn Services {
+        self.services()
     }
 
     fn clock(&self) -> &dyn Clock {

@@ -22,6 +22,7 @@ mod mask_text;
 mod membership;
 mod typed;
 mod types;
+mod units;
 
 pub use count::{format_count, format_quantity};
 pub use data::{Record, Value, format_timestamp};

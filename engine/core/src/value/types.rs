@@ -327,18 +327,6 @@ impl Type {
             }
     }
 
-    /// Adds the currencies of the type and of its parts.
-    pub fn collect_units<'a>(&'a self, units: &mut Vec<&'a Unit>) {
-        units.extend(&self.unit);
-        match &self.shape {
-            Shape::List(element) => element.collect_units(units),
-            Shape::Record(record) => {
-                record.fields().iter().for_each(|field| field.ty.collect_units(units));
-            }
-            _ => {}
-        }
-    }
-
     /// Returns whether the type or a part of it comes from an invalid declaration.
     pub fn contains_broken(&self) -> bool {
         match &self.shape {

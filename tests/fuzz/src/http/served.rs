@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use oms_clock::SystemClock;
 use oms_engine::document::MemoryFiles;
-use oms_engine::effects::Clock as _;
+use oms_engine::effects::{Clock as _, NoServices};
 use oms_engine::plan::{Checker, Plan};
 use oms_engine::step::Registry;
 use oms_runtime::{Runner, Settings};
@@ -204,7 +204,8 @@ impl InMemory {
 impl Source for InMemory {
     fn reload(&self) -> Result<Reloaded, InvalidPipeline> {
         let seeds = MemoryFiles::default();
-        Ok(Reloaded { plan: self.plan(), file: FILE.to_owned(), seeds })
+        let services = Arc::new(NoServices("no services"));
+        Ok(Reloaded { plan: self.plan(), file: FILE.to_owned(), seeds, services })
     }
 
     fn name(&self) -> String {

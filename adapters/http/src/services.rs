@@ -1,0 +1,82 @@
+//! The services of a process.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use oms_core::effects::{
+    Call, CallError, CallErrorKind, PendingAnswer, PendingPermit, ServiceRequest, Services,
+};
+
+use crate::client::{Client, ClientError};
+use crate::limiter::Limiter;
+
+/// The configuration of a service. Secrets are already read.
+#[derive(Clone)]
+pub struct ServiceConfig {
+    /// The name in the pipeline.
+    pub name: Arc<str>,
+    /// The URL, without a slash at its end.
+    pub base_url: String,
+    /// The headers of every request. Their values are not secret.
+    pub headers: Vec<(String, String)>,
+    /// The header with the credentials. Its value is secret.
+    pub credentials: Option<(String, String)>,
+    /// Maximum duration of a request.
+    pub timeout: Duration,
+    /// Maximum number of concurrent requests.
+    pub max_concurrency: u32,
+    /// Maximum number of requests per second.
+    pub per_second: Option<u32>,
+    /// The header with the idempotency key.
+    pub idempotency_header: Option<String>,
+}
+
+/// The services of a process, by name.
+pub struct HttpServices(BTreeMap<Arc<str>, Service>);
+
+struct Service {
+    client: Client,
+    limiter: Limiter,
+}
+
+impl HttpServices {
+    /// Creates clients for services.
+    ///
+    /// # Errors
+    /// Returns an error if a URL or a header is invalid, or if the trusted certificates cannot be
+    /// loaded.
+    pub fn new(configs: impl IntoIterator<Item = ServiceConfig>) -> Result<Self, ClientError> {
+        let service = |config: ServiceConfig| {
+            let limiter = Limiter::new(config.max_concurrency, config.per_second);
+            let name = Arc::clone(&config.name);
+            Ok((name, Service { client: Client::new(config)?, limiter }))
+        };
+        configs.into_iter().map(service).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl Services for HttpServices {
+    fn call<'a>(&'a self, _: &'a Call, request: ServiceRequest) -> PendingAnswer<'a> {
+        match self.0.get(&request.service) {
+            Some(service) => Box::pin(service.client.send(request)),
+            None => {
+                let kind = CallErrorKind::Environment;
+                let message = "this process does not have the service; add it to `services` of the pipeline file, and restart the process".to_owned();
+                Box::pin(std::future::ready(Err(CallError { kind, message })))
+            }
+        }
+    }
+
+    fn acquire_permit<'a>(&'a self, service: &'a str, wait: bool) -> PendingPermit<'a> {
+        match self.0.get(service) {
+            Some(service) => Box::pin(service.limiter.acquire(wait)),
+            // The call reports the missing service.
+            None => Box::pin(std::future::ready(Some(Box::new(()) as _))),
+        }
+    }
+
+    fn close(&self) {
+        self.0.values().for_each(|service| service.limiter.close());
+    }
+}
