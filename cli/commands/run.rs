@@ -92,7 +92,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
     }
     let (files, name) = DirectoryFiles::of(&args.pipeline);
-    let settings = args.options.settings(&plan, false)?;
+    let settings = args.options.settings(&plan, false, false)?;
     let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
     output::skipped_seeds(&runner);
     let runtime = runtime::multi_thread()?;

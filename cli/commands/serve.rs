@@ -115,12 +115,16 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             listener: traces.clone(),
             waits_for_disk_space: true,
             accepts_while_stalled: true,
-            ..args.options.settings(plan, args.pipelines.len() > 1)?
+            ..args.options.settings(plan, args.pipelines.len() > 1, traces.is_some())?
         };
         let (files, name) = DirectoryFiles::of(pipeline);
         let runner = Runner::open(&directory, plan, &checker, &name, &files, settings)?;
         output::skipped_seeds(&runner);
-        let source = PipelineFile { path: pipeline.clone(), checker: Arc::clone(&checker) };
+        let source = PipelineFile {
+            path: pipeline.clone(),
+            checker: Arc::clone(&checker),
+            is_traced: traces.is_some(),
+        };
         let (plan, source) = (Arc::clone(plan), Arc::new(source));
         opened.push(Opened { plan, runner, directory, source });
     }

@@ -33,11 +33,16 @@ pub(crate) struct RunOptions {
 
 impl RunOptions {
     /// Returns the settings of a runner. With several pipelines, each exports to a subfolder with
-    /// its name.
+    /// its name. If `is_traced` is set, requests to services belong to the traces of runs.
     ///
     /// # Errors
     /// Returns an error if an option or a setting of the target or of the e-mails is missing.
-    pub(crate) fn settings(&self, plan: &Plan, several: bool) -> anyhow::Result<Settings> {
+    pub(crate) fn settings(
+        &self,
+        plan: &Plan,
+        several: bool,
+        is_traced: bool,
+    ) -> anyhow::Result<Settings> {
         let external = self.target.external()?;
         let export = self.export.as_ref().map(|folder| {
             output::export(if several { folder.join(&**plan.name()) } else { folder.clone() })
@@ -47,7 +52,7 @@ impl RunOptions {
             export,
             mail: self.mail.delivery(plan, external.as_ref())?,
             remote: external.map(|external| external.remote),
-            services: services::of_plan(plan)?,
+            services: services::of_plan(plan, is_traced)?,
             ..Settings::new(SystemClock)
         })
     }

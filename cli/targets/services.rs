@@ -12,16 +12,17 @@ use oms_http::{HttpServices, ServiceConfig};
 
 use crate::targets::secret;
 
-/// Creates clients for the services of a plan.
+/// Creates clients for the services of a plan. If `is_traced` is set, their requests belong to the
+/// traces of runs.
 ///
 /// # Errors
 /// Returns an error if a secret does not exist, or if a client cannot be created.
-pub(crate) fn of_plan(plan: &Plan) -> anyhow::Result<Arc<dyn Services>> {
+pub(crate) fn of_plan(plan: &Plan, is_traced: bool) -> anyhow::Result<Arc<dyn Services>> {
     let configs = plan.services().iter().map(|service| {
         config(service).with_context(|| format!("cannot use the service `{}`", service.name))
     });
     let configs = configs.collect::<anyhow::Result<Vec<_>>>()?;
-    Ok(Arc::new(HttpServices::new(configs)?))
+    Ok(Arc::new(HttpServices::new(configs, is_traced)?))
 }
 
 fn config(service: &Service) -> anyhow::Result<ServiceConfig> {

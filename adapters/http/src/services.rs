@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use oms_core::effects::{
-    Call, CallError, CallErrorKind, PendingAnswer, PendingPermit, ServiceRequest, Services,
+    Call, CallError, CallErrorKind, PendingAnswer, PendingPermit, ServiceRequest, Services, span_id,
 };
 
 use crate::client::{Client, ClientError};
@@ -33,7 +33,10 @@ pub struct ServiceConfig {
 }
 
 /// The services of a process, by name.
-pub struct HttpServices(BTreeMap<Arc<str>, Service>);
+pub struct HttpServices {
+    services: BTreeMap<Arc<str>, Service>,
+    is_traced: bool,
+}
 
 struct Service {
     client: Client,
@@ -41,24 +44,38 @@ struct Service {
 }
 
 impl HttpServices {
-    /// Creates clients for services.
+    /// Creates clients for services. If `is_traced` is set, requests belong to the trace of their
+    /// run.
     ///
     /// # Errors
     /// Returns an error if a URL or a header is invalid, or if the trusted certificates cannot be
     /// loaded.
-    pub fn new(configs: impl IntoIterator<Item = ServiceConfig>) -> Result<Self, ClientError> {
+    pub fn new(
+        configs: impl IntoIterator<Item = ServiceConfig>,
+        is_traced: bool,
+    ) -> Result<Self, ClientError> {
         let service = |config: ServiceConfig| {
             let limiter = Limiter::new(config.max_concurrency, config.per_second);
             let name = Arc::clone(&config.name);
             Ok((name, Service { client: Client::new(config)?, limiter }))
         };
-        configs.into_iter().map(service).collect::<Result<_, _>>().map(Self)
+        let services = configs.into_iter().map(service).collect::<Result<_, ClientError>>()?;
+        Ok(Self { services, is_traced })
     }
 }
 
+/// Returns the trace and the span of an attempt (W3C Trace Context, "traceparent Header").
+fn traceparent(call: &Call) -> String {
+    let span = span_id(&call.run.id, &call.step, call.element, call.attempt);
+    format!("00-{}-{:016x}-01", call.run.id, u64::from_be_bytes(span))
+}
+
 impl Services for HttpServices {
-    fn call<'a>(&'a self, _: &'a Call, request: ServiceRequest) -> PendingAnswer<'a> {
-        match self.0.get(&request.service) {
+    fn call<'a>(&'a self, call: &'a Call, mut request: ServiceRequest) -> PendingAnswer<'a> {
+        if self.is_traced {
+            request.headers.push(("traceparent".to_owned(), traceparent(call)));
+        }
+        match self.services.get(&request.service) {
             Some(service) => Box::pin(service.client.send(request)),
             None => {
                 let kind = CallErrorKind::Environment;
@@ -69,7 +86,7 @@ impl Services for HttpServices {
     }
 
     fn acquire_permit<'a>(&'a self, service: &'a str, wait: bool) -> PendingPermit<'a> {
-        match self.0.get(service) {
+        match self.services.get(service) {
             Some(service) => Box::pin(service.limiter.acquire(wait)),
             // The call reports the missing service.
             None => Box::pin(std::future::ready(Some(Box::new(()) as _))),
@@ -77,6 +94,6 @@ impl Services for HttpServices {
     }
 
     fn close(&self) {
-        self.0.values().for_each(|service| service.limiter.close());
+        self.services.values().for_each(|service| service.limiter.close());
     }
 }

@@ -25,6 +25,8 @@ const LINE_MAX: usize = 400;
 pub(crate) struct PipelineFile {
     pub(crate) path: PathBuf,
     pub(crate) checker: Arc<Checker>,
+    /// Whether requests to services belong to the traces of runs.
+    pub(crate) is_traced: bool,
 }
 
 impl Source for PipelineFile {
@@ -39,7 +41,7 @@ impl Source for PipelineFile {
             Some((seed.path.clone(), bytes))
         });
         let seeds = MemoryFiles::new(seeds.collect::<Vec<_>>());
-        let services = services::of_plan(&plan);
+        let services = services::of_plan(&plan, self.is_traced);
         let services = services.map_err(|error| InvalidPipeline::Services(format!("{error:#}")))?;
         Ok(Reloaded { plan: Arc::new(plan), file, seeds, services })
     }

@@ -67,7 +67,7 @@ impl Root {
             }
             Self::Intake => "`intake` is only available in `order.key`",
             Self::Settings => {
-                "`settings` is only available in steps and in `mail`, if the pipeline has a `settings` section"
+                "`settings` is only available in steps, `mail` and `services`, if the pipeline has a `settings` section"
             }
         }
     }

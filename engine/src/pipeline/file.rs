@@ -34,7 +34,7 @@ pub(super) struct PipelineFile {
     /// as `Europe/Berlin`.
     #[schemars(extend("default" = "UTC", "examples" = COMMON))]
     time_zone: Option<String>,
-    /// Values that differ between environments, by name. Expressions in steps and in `mail` use
+    /// Values that differ between environments, by name. Expressions in steps, `mail` and `services` use
     /// them as `settings.<name>`. A run keeps the values with which it started.
     #[serde(default)]
     settings: BTreeMap<String, SettingSection>,

@@ -119,6 +119,7 @@ pub(super) fn call(
         run,
         step,
         element,
+        attempt: 1,
         key,
         may_resend: again,
         outcome_unknown,
@@ -271,6 +272,7 @@ impl Stretch {
                 let mut call = call(&run.info, plan.steps().get(step)?, element, &self.reads);
                 let marks = run.done_note.as_ref().filter(|(marks, _)| *marks == step);
                 call.done_note = marks.map(|(_, mark)| Arc::clone(mark));
+                call.attempt = number;
                 let requests = &run.scheduler.requests;
                 call.request_key = request_key(&call.key, requests.keys_used(step, element));
                 call.answer = AnswerSlot::of(requests.answer(step, element));

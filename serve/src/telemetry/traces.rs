@@ -9,9 +9,8 @@
 use std::time::{Duration, SystemTime};
 
 use hyper_rustls::HttpsConnectorBuilder;
-use oms_engine::effects::RunInfo;
+use oms_engine::effects::{RunInfo, span_id, span_id_of};
 use oms_engine::run::{Event, RunState};
-use oms_engine::value::Digest;
 use oms_runtime::Listener;
 use opentelemetry::trace::{
     SpanContext, SpanId, SpanKind, Status, TraceFlags, TraceId, TraceState,
@@ -111,20 +110,9 @@ fn resource() -> Resource {
     }
 }
 
-/// Derives the id of a span. Equal parts have equal ids.
-fn id(parts: &[&str]) -> SpanId {
-    let bytes: Vec<&[u8]> = parts.iter().map(|part| part.as_bytes()).collect();
-    let digest = Digest::of_parts(bytes);
-    let mut id = [0; 8];
-    for (to, from) in id.iter_mut().zip(digest.bytes()) {
-        *to = *from;
-    }
-    SpanId::from_bytes(id)
-}
-
 impl Listener for Traces {
     fn committed(&self, run: &RunInfo, events: &[Event], state: RunState) {
-        let root = id(&[&run.id]);
+        let root = SpanId::from_bytes(span_id_of(&[&run.id]));
         for event in events {
             let (step, element, attempt, at, micros, failure) = match event {
                 Event::Succeeded { step, element, attempt, at, micros, .. } => {
@@ -135,9 +123,9 @@ impl Listener for Traces {
                 }
                 _ => continue,
             };
+            let id = span_id(&run.id, step, *element, *attempt);
             let element = element.map(|element| element.to_string()).unwrap_or_default();
-            let number = attempt.to_string();
-            let id = id(&[&run.id, step, &element, &number]);
+            let id = SpanId::from_bytes(id);
             let mut span = self.span(run, id, root, step.to_string());
             span.end_time = SystemTime::from(*at);
             let begun = span.end_time.checked_sub(Duration::from_micros(*micros));

@@ -31,6 +31,7 @@ pub fn world(key: &str, step: &str, order: &str) -> Call {
         run: Arc::new(info),
         step: step.into(),
         element: None,
+        attempt: 1,
         key: format!("{key}/{step}").into(),
         may_resend: false,
         outcome_unknown: OutcomeUnknown::default(),

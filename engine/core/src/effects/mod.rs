@@ -16,6 +16,7 @@ mod queue;
 mod reads;
 mod run_state;
 mod services;
+mod trace;
 
 pub use clock::{Clock, Random};
 pub use erase::Erase;
@@ -35,3 +36,4 @@ pub use services::{
     Answer, AnswerSlot, CallError, CallErrorKind, Method, NoServices, PendingAnswer,
     ServiceRequest, Services,
 };
+pub use trace::{span_id, span_id_of};

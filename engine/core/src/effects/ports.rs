@@ -44,6 +44,8 @@ pub struct Call {
     pub step: Arc<str>,
     /// The element's position in a step with `for_each`.
     pub element: Option<u32>,
+    /// The number of the attempt, from 1.
+    pub attempt: u32,
     /// The idempotency key. It is derived from pipeline, key, step and element, and is the same on
     /// every attempt.
     pub key: Arc<str>,
