@@ -25,7 +25,7 @@ pub(crate) fn of_plan(plan: &Plan) -> Graph {
                 kind: step.kind.to_owned(),
                 note: (!notes.is_empty()).then(|| notes.join(", ")),
                 branch: handler.map(|handler| handler.name.to_string()),
-                catch: step.catches.is_some(),
+                catch: !step.catches.is_empty(),
             }
         })
         .collect();
@@ -37,7 +37,7 @@ pub(crate) fn of_plan(plan: &Plan) -> Graph {
             let style = if allows { EdgeStyle::Allows } else { EdgeStyle::Needs };
             edges.push(Edge { from: need.step, to: at, style });
         }
-        if let Some(caught) = step.catches {
+        for caught in step.catches.iter().copied() {
             edges.push(Edge { from: caught, to: at, style: EdgeStyle::Catches });
         }
     }

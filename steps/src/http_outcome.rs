@@ -176,9 +176,12 @@ impl Outcomes {
             CallErrorKind::NotSent => {
                 StepError::transient(cause::UNAVAILABLE, message).with_request(RequestEnd::NotDone)
             }
-            CallErrorKind::Lost | CallErrorKind::Unreadable(_) if !self.may_repeat() => {
+            CallErrorKind::Lost | CallErrorKind::TimedOut | CallErrorKind::Unreadable(_)
+                if !self.may_repeat() =>
+            {
                 StepError::unknown(message)
             }
+            CallErrorKind::TimedOut => StepError::transient(cause::TIMEOUT, message),
             CallErrorKind::Lost => StepError::transient(cause::UNAVAILABLE, message),
             CallErrorKind::Unreadable(_) => StepError::permanent(cause::ANSWER, message),
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use oms_engine::diagnostic::{Finding, Place, Route, codes};
-use oms_engine::effects::{Answer, Method, ServiceRequest, StepError};
+use oms_engine::effects::{Answer, Method, ServiceRequest, StepError, cause};
 use oms_engine::pipeline::SchemaSource;
 use oms_engine::record;
 use oms_engine::step::{
@@ -127,6 +127,8 @@ impl Step for HttpRequest {
     type Config = Config;
     type Input = Input;
     type Output = Value;
+
+    const TRANSIENT_CAUSES: &'static [&'static str] = &[cause::THROTTLED, cause::TIMEOUT];
 
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         let service = cx.service("service", &config.service);

@@ -18,6 +18,7 @@ mod diagnostics;
 mod documents;
 mod durability;
 mod export;
+mod failures;
 mod generate;
 mod harness;
 mod inline_writer;

@@ -82,7 +82,7 @@ impl Client {
         match timeout(self.timeout, self.exchange(request)).await {
             Ok(ended) => ended,
             Err(_) => {
-                let kind = CallErrorKind::Lost;
+                let kind = CallErrorKind::TimedOut;
                 let millis = self.timeout.as_millis();
                 let message = format!("no complete answer within {millis} ms");
                 Err(CallError { kind, message })

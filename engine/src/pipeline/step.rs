@@ -27,7 +27,8 @@ pub struct StepSection {
     /// The timeout of an attempt in seconds.
     #[schemars(range(min = 1, max = 86400))]
     pub timeout_seconds: Option<u32>,
-    /// The catch step that runs if this step fails permanently.
+    /// The catch step that runs if this step fails permanently. Several steps can have the same
+    /// catch step.
     pub on_failure: Option<Catch>,
 }
 
@@ -121,7 +122,7 @@ const fn concurrency_default() -> u32 {
 }
 
 /// Number and timing of retries after a transient failure.
-#[derive(Clone, Copy, Debug, PartialEq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct RetrySection {
     /// Maximum number of attempts, including the first one.
@@ -143,11 +144,22 @@ pub struct RetrySection {
     pub multiplier: f64,
     /// The randomization of the wait, so that many runs do not retry at the same moment.
     pub jitter: Jitter,
+    /// The causes after which the step is retried, such as `unavailable` or `timeout`. By default,
+    /// it is retried after every transient failure.
+    #[schemars(with = "Vec<String>", skip_serializing_if = "Option::is_none", length(min = 1))]
+    pub on: Option<Vec<String>>,
 }
 
 impl Default for RetrySection {
     fn default() -> Self {
-        Self { attempts: 3, initial_ms: 200, max_ms: None, multiplier: 2.0, jitter: Jitter::Full }
+        Self {
+            attempts: 3,
+            initial_ms: 200,
+            max_ms: None,
+            multiplier: 2.0,
+            jitter: Jitter::Full,
+            on: None,
+        }
     }
 }
 
@@ -175,6 +187,7 @@ pub enum Jitter {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Catch {
-    /// The id of a catch step, which runs only in this case. Its expressions can use `error`.
+    /// The id of a catch step, which runs only in this case, once all steps that it catches have
+    /// ended. Its expressions can use `error.step`, `error.cause` and `error.message`.
     pub run: String,
 }

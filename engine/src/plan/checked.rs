@@ -221,8 +221,8 @@ pub struct PlannedStep {
     pub timeout: Option<Duration>,
     /// The catch step that runs if this step fails permanently.
     pub caught_by: Option<usize>,
-    /// If this is a catch step, the step whose failure it catches.
-    pub catches: Option<usize>,
+    /// If this is a catch step, the steps whose failures it catches, in the order of the file.
+    pub catches: Vec<usize>,
     /// The expressions of the input.
     pub input: InputPlan,
     /// The executable step.
@@ -267,7 +267,7 @@ pub struct ForEach {
 }
 
 /// The retries of a step.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Retry {
     /// Maximum number of attempts.
     pub attempts: u32,
@@ -276,6 +276,11 @@ pub struct Retry {
 }
 
 impl Retry {
+    /// Returns whether a failure with this cause may lead to another attempt.
+    pub fn is_for(&self, cause: &str) -> bool {
+        self.waits.on.as_ref().is_none_or(|causes| causes.iter().any(|known| known == cause))
+    }
+
     /// Returns the wait after attempt number `attempt` (from 1) in milliseconds, without jitter:
     /// `initial_ms` × `multiplier`^(n − 1), at most `max_ms`. The default of `max_ms` is never less
     /// than `initial_ms`.

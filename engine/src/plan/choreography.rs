@@ -180,8 +180,8 @@ fn longest_waits(
         return *known;
     }
     let Some(step) = plan.steps().get(at) else { return 0 };
-    let needs: Vec<usize> = step.needs.iter().map(|need| need.step).chain(step.catches).collect();
-    let before = needs.into_iter().map(|need| longest_waits(plan, need, waits, totals));
+    let needs = step.needs.iter().map(|need| need.step).chain(step.catches.iter().copied());
+    let before = needs.map(|need| longest_waits(plan, need, waits, totals));
     let total = before.max().unwrap_or(0) + waits(step);
     totals.insert(at, total);
     total
@@ -276,7 +276,8 @@ fn branch(
         let Some(step) = plan.steps().get(index) else { continue };
         let read = reads(step);
         let linked = step.needs.iter().map(|need| need.step);
-        let linked: BTreeSet<usize> = linked.chain(step.catches).chain(step.caught_by).collect();
+        let linked = linked.chain(step.catches.iter().copied()).chain(step.caught_by);
+        let linked: BTreeSet<usize> = linked.collect();
         for other_index in linked.union(&read).copied() {
             let Some(other) = plan.steps().get(other_index) else { continue };
             if steps.contains(&other_index) {
@@ -287,7 +288,7 @@ fn branch(
             match (handled.contains(&other_index), reads) {
                 // The order is stored and announced before a handler runs.
                 (false, false) => {}
-                _ if is_shared && other.catches.is_none() => {
+                _ if is_shared && other.catches.is_empty() => {
                     steps.insert(other_index);
                     open.push(other_index);
                 }
@@ -332,7 +333,7 @@ fn last_step(plan: &Plan, steps: &BTreeSet<usize>) -> Option<usize> {
         [effect] => writes.contains(&(effect.port, effect.verb)),
         _ => false,
     };
-    let plain = step.for_each.is_none() && step.caught_by.is_none() && step.catches.is_none();
+    let plain = step.for_each.is_none() && step.caught_by.is_none() && step.catches.is_empty();
     (plain && one(&step.effects)).then_some(*end)
 }
 

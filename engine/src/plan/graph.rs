@@ -18,8 +18,8 @@ pub(super) struct Graph {
     pub(super) needs: Vec<Vec<Need>>,
     /// The catch step of each step.
     pub(super) caught_by: Vec<Option<usize>>,
-    /// For each catch step, the step whose failure it catches.
-    pub(super) catches: Vec<Option<usize>>,
+    /// For each catch step, the steps whose failures it catches, in the order of the file.
+    pub(super) catches: Vec<Vec<usize>>,
     /// The steps in topological order, without those in a cycle.
     pub(super) order: Vec<usize>,
 }
@@ -42,7 +42,7 @@ pub(super) fn check(pipeline: &Pipeline, sink: &mut Sink<'_>) -> Graph {
         graph: Graph {
             needs: vec![Vec::new(); count],
             caught_by: vec![None; count],
-            catches: vec![None; count],
+            catches: vec![Vec::new(); count],
             order: Vec::new(),
         },
         sink,
@@ -144,18 +144,6 @@ impl Builder<'_, '_, '_> {
             );
             return;
         }
-        if let Some(first) = self.graph.catches.get(catcher).copied().flatten() {
-            let first = self.names.get(first).copied().unwrap_or_default();
-            let message = format!("`{}` already catches the failure of `{first}`", catch.run);
-            let other =
-                Place::value(Route::root().key("steps").key(first).key("on_failure").key("run"));
-            self.sink.add(
-                Finding::error(codes::CATCH, place, message)
-                    .related(other, "already used here")
-                    .help("use a separate catch step for each step".to_owned()),
-            );
-            return;
-        }
         if self
             .graph
             .needs
@@ -184,7 +172,7 @@ impl Builder<'_, '_, '_> {
             (self.graph.caught_by.get_mut(at), self.graph.catches.get_mut(catcher))
         {
             *caught_by = Some(catcher);
-            *catches = Some(at);
+            catches.push(at);
         }
         self.edges.push(Edge { from: catcher, to: at, place });
     }

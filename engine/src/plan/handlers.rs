@@ -112,7 +112,7 @@ fn branches(pipeline: &Pipeline, graph: &Graph) -> Vec<Handler> {
     let count = pipeline.steps.len();
     let mut group: Vec<usize> = (0..count).collect();
     for (at, needs) in graph.needs.iter().enumerate() {
-        let caught = graph.catches.get(at).copied().flatten();
+        let caught = graph.catches.get(at).into_iter().flatten().copied();
         for other in needs.iter().map(|need| need.step).chain(caught) {
             if is_intake_step(at) || is_intake_step(other) {
                 continue;

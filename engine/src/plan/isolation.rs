@@ -159,7 +159,8 @@ fn needs(steps: &[PlannedStep], step: usize) -> BTreeSet<usize> {
     let mut found = BTreeSet::new();
     let mut open = vec![step];
     while let Some(planned) = open.pop().and_then(|step| steps.get(step)) {
-        let direct = planned.needs.iter().map(|need| need.step).chain(planned.catches);
+        let direct =
+            planned.needs.iter().map(|need| need.step).chain(planned.catches.iter().copied());
         open.extend(direct.filter(|need| found.insert(*need)));
     }
     found

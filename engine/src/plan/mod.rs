@@ -19,6 +19,7 @@ mod mail;
 mod order;
 mod rates;
 mod reachability;
+mod retry;
 mod samples;
 mod schema_values;
 mod semantics;

@@ -41,10 +41,12 @@ impl Reachability {
         &mut self,
         step: usize,
         needs: &[Need],
-        catches: Option<usize>,
+        catches: &[usize],
         when: Option<Facts>,
     ) -> Option<Unreachable> {
-        let must_run: Vec<usize> = required(needs).chain(catches).collect();
+        // Of several caught steps, only one must have run.
+        let only_caught = Some(catches).filter(|caught| caught.len() == 1).unwrap_or_default();
+        let must_run: Vec<usize> = required(needs).chain(only_caught.iter().copied()).collect();
         let mut conditions: Vec<Condition> = Vec::new();
         for condition in must_run.iter().filter_map(|at| self.conditions.get(*at)).flatten() {
             if !conditions.iter().any(|known| known.step == condition.step) {
@@ -55,7 +57,9 @@ impl Reachability {
         let own = when.map(|facts| Condition { step, facts: facts.without("error") });
         let never = own.as_ref().is_some_and(|own| own.facts.is_impossible());
         conditions.extend(own);
-        let inherited = must_run.iter().any(|at| self.unreachable.get(*at).copied() == Some(true));
+        let cannot_run = |at: &usize| self.unreachable.get(*at).copied() == Some(true);
+        let inherited = must_run.iter().any(cannot_run)
+            || !catches.is_empty() && catches.iter().all(cannot_run);
         let why = if never {
             Some(Unreachable::Condition)
         } else if inherited {

@@ -15,14 +15,15 @@ use oms_expression::{
 use oms_template::Template;
 use serde_json::Value as Json;
 
-use super::checked::{ForEach, Need, PlannedStep, Retry};
+use super::checked::{ForEach, Need, PlannedStep};
 use super::element_names;
 use super::graph::Graph;
 use super::order::OrderPlan;
 use super::reachability::{Reachability, Unreachable};
+use super::retry;
 use super::sink::Sink;
-use crate::pipeline::{Allow, ForEachSection, Pipeline, RetrySection, Section, StepSection};
-use crate::step::{Effect, Fault, PlanContext, Registry, Resources, Safety};
+use crate::pipeline::{Allow, ForEachSection, Pipeline, Section, StepSection};
+use crate::step::{Fault, PlanContext, Registry, Resources};
 
 /// The inputs for planning the steps.
 pub(super) struct Inputs<'a, 'd> {
@@ -154,7 +155,7 @@ impl Planner<'_, '_> {
                 return;
             }
         };
-        let Some(retry) = self.retry(named, section, &planned.effects) else { return };
+        let Some(retry) = retry::check(named, section, &planned, self.inputs.sink) else { return };
         if !valid {
             return;
         }
@@ -176,7 +177,7 @@ impl Planner<'_, '_> {
                 retry,
                 timeout: section.timeout_seconds.map(|seconds| Duration::from_secs(seconds.into())),
                 caught_by: graph.caught_by.get(at).copied().flatten(),
-                catches: graph.catches.get(at).copied().flatten(),
+                catches: graph.catches.get(at).cloned().unwrap_or_default(),
                 input: planned.input,
                 step: planned.step,
                 output: planned.output,
@@ -201,8 +202,8 @@ impl Planner<'_, '_> {
         if let Some(settings) = &self.inputs.resources.settings {
             settings.define(&mut scope);
         }
-        if self.inputs.graph.catches.get(at).copied().flatten().is_some() {
-            scope.define(Root::Error, Type::of(Shape::Record(error_record())));
+        if let Some(error) = self.error(at) {
+            scope.define(Root::Error, error);
         } else if self.inputs.pipeline.steps.iter().any(|named| named.section.is_none()) {
             // A step with findings may be the one whose failure this step catches.
             scope.define(Root::Error, Type::of(Shape::Broken));
@@ -234,6 +235,25 @@ impl Planner<'_, '_> {
             }
         }
         scope
+    }
+
+    /// Returns the type of `error` in a catch step. If it catches several steps, `error.step` is
+    /// the id of one of them.
+    fn error(&self, at: usize) -> Option<Type> {
+        let caught = self.inputs.graph.catches.get(at)?;
+        if caught.len() < 2 {
+            let record = error_record();
+            return (!caught.is_empty()).then(|| Type::of(Shape::Record(record)));
+        }
+        let steps = caught.iter().filter_map(|step| self.inputs.pipeline.steps.get(*step));
+        let ids: Arc<[Arc<str>]> = steps.map(|step| Arc::from(step.name.as_str())).collect();
+        let step = Type::of(Shape::Text { chars_max: None, values: Some(ids) });
+        let record = error_record();
+        let fields = record.fields().iter().map(|field| {
+            let ty = if &*field.name == "step" { step.clone() } else { field.ty.clone() };
+            (Arc::clone(&field.name), ty)
+        });
+        Some(Type::of(Shape::Record(Arc::new(RecordType::new(fields)))))
     }
 
     /// Returns the type of `run`. If the order key is a field of the order, the key has the maximum
@@ -302,7 +322,7 @@ impl Planner<'_, '_> {
     fn reachable(&mut self, at: usize, named: &Section<StepSection>, facts: Option<Facts>) -> bool {
         let graph = self.inputs.graph;
         let needs = graph.needs.get(at).map(Vec::as_slice).unwrap_or_default();
-        let catches = graph.catches.get(at).copied().flatten();
+        let catches = graph.catches.get(at).map(Vec::as_slice).unwrap_or_default();
         let name = &named.name;
         let finding = match self.reachability.add(at, needs, catches, facts) {
             None => return true,
@@ -456,54 +476,6 @@ impl Planner<'_, '_> {
                 );
                 None
             }
-        }
-    }
-
-    /// Returns the retries of a step, and reports retries of a step that is not safe to repeat.
-    fn retry(
-        &mut self,
-        named: &Section<StepSection>,
-        section: &StepSection,
-        effects: &[Effect],
-    ) -> Option<Retry> {
-        let unsafe_effect = effects.iter().find(|effect| effect.safety == Safety::Unsafe);
-        let waits = section.retry.unwrap_or_default();
-        let route = named.route.key("retry");
-        if waits.attempts > 1 && waits.longest_ms() < waits.initial_ms {
-            let RetrySection { initial_ms, .. } = waits;
-            let message = format!(
-                "the first wait is shortened from {initial_ms} to {} milliseconds, because `max_ms` is less than `initial_ms`",
-                waits.longest_ms()
-            );
-            let mut finding =
-                Finding::warning(codes::RETRY_WAIT, Place::value(route.key("max_ms")), message)
-                    .help(format!("write `max_ms: {initial_ms}` or more, or a lower `initial_ms`"));
-            let initial = route.key("initial_ms");
-            if self.inputs.sink.document.root().find(&initial).is_some() {
-                finding = finding.related(Place::value(initial), "the first wait");
-            }
-            self.inputs.sink.add(finding);
-        }
-        match (unsafe_effect, &section.retry) {
-            (Some(effect), Some(asked)) if asked.attempts > 1 => {
-                let message = format!(
-                    "`{}` has retries, but `{}` is not safe to repeat",
-                    named.name, section.uses
-                );
-                self.inputs.sink.add(
-                    Finding::error(codes::UNSAFE_RETRY, Place::key(route), message)
-                        .related(
-                            Place::value(named.route.key("uses")),
-                            format!("each attempt repeats the effect ({})", effect.resource),
-                        )
-                        .help("remove `retry`, or make the call safe to repeat".to_owned()),
-                );
-                None
-            }
-            (Some(_), _) => {
-                Some(Retry { attempts: 1, waits: RetrySection { attempts: 1, ..waits } })
-            }
-            (None, _) => Some(Retry { attempts: waits.attempts, waits }),
         }
     }
 

@@ -31,7 +31,7 @@ mod tests {
 
     fn retry(jitter: Jitter) -> Retry {
         let max_ms = Some(1000);
-        let waits = RetrySection { attempts: 5, initial_ms: 200, max_ms, multiplier: 2.0, jitter };
+        let waits = RetrySection { attempts: 5, max_ms, jitter, ..RetrySection::default() };
         Retry { attempts: 5, waits }
     }
 
@@ -39,7 +39,7 @@ mod tests {
     fn a_first_wait_above_the_default_maximum_is_not_shortened() {
         let defaults = RetrySection { jitter: Jitter::None, ..RetrySection::default() };
         let wait = |initial_ms, attempt| {
-            let waits = RetrySection { initial_ms, ..defaults };
+            let waits = RetrySection { initial_ms, ..defaults.clone() };
             let retry = Retry { attempts: 20, waits };
             wait_before(&retry, Class::Transient, attempt, 0).unwrap().as_millis()
         };

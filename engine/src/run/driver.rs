@@ -459,7 +459,8 @@ fn finish_attempt(
                     (Class::Unknown, Some(OnUnknown::Resend)) => Class::Transient,
                     (class, _) => class,
                 };
-                let wait = wait_before(&planned.retry, class, attempt, random)?;
+                let retry = Some(&planned.retry).filter(|retry| retry.is_for(error.cause()))?;
+                let wait = wait_before(retry, class, attempt, random)?;
                 let wait = error.min_wait().map_or(wait, |min| wait.max(min));
                 at.checked_add(wait).ok()
             });

@@ -127,7 +127,7 @@ pub enum SkipReason {
     NeedSkipped(Arc<str>),
     /// This step failed. The skipped step needs it, or needs a step that was skipped because of it.
     NeedFailed(Arc<str>),
-    /// It is a catch step, and the step that it catches did not fail.
+    /// It is a catch step, and no step that it catches failed.
     NothingToCatch,
 }
 
@@ -145,7 +145,7 @@ impl fmt::Display for SkipReason {
             Self::When => f.write_str("its `when` was false"),
             Self::NeedSkipped(step) => write!(f, "`{step}` was skipped"),
             Self::NeedFailed(step) => write!(f, "`{step}` failed"),
-            Self::NothingToCatch => f.write_str("the step that it catches did not fail"),
+            Self::NothingToCatch => f.write_str("no step that it catches failed"),
         }
     }
 }

@@ -36,8 +36,7 @@ enum End {
 impl Scheduler {
     /// Decides whether a step can begin, apart from its condition.
     pub(super) fn gate(&self, planned: &PlannedStep) -> Gate {
-        let catch = planned.catches.map_or(Gate::Open, |caught| self.catch_gate(caught));
-        match catch {
+        match self.catch_gate(&planned.catches) {
             Gate::Open if self.failures_reach_skipped_steps() => self.needs_gate(&planned.needs),
             Gate::Open => self.first_needs_gate(&planned.needs),
             closed => closed,
@@ -48,21 +47,29 @@ impl Scheduler {
         self.plan().semantics().failures_reach_skipped_steps()
     }
 
-    /// Decides whether a catch step can begin.
-    fn catch_gate(&self, caught: usize) -> Gate {
-        match self.steps.get(caught) {
-            // A user must decide first whether it failed.
-            Some(StepState::Failed { failure, .. }) if failure.class == Class::Unknown => {
-                Gate::Wait
+    /// Decides whether a catch step can begin, when all steps that it catches have ended. The
+    /// result does not depend on which of them fails first.
+    fn catch_gate(&self, caught: &[usize]) -> Gate {
+        let (mut failed, mut skipped) = (caught.is_empty(), None);
+        for step in caught {
+            match self.steps.get(*step) {
+                // A user must decide first whether it failed.
+                Some(StepState::Failed { failure, .. }) if failure.class == Class::Unknown => {
+                    return Gate::Wait;
+                }
+                Some(StepState::Failed { .. }) => failed = true,
+                Some(StepState::Skipped(reason @ SkipReason::NeedFailed(_)))
+                    if self.failures_reach_skipped_steps() =>
+                {
+                    skipped = skipped.or_else(|| Some(reason.clone()));
+                }
+                Some(state) if state.is_ended() => {}
+                _ => return Gate::Wait,
             }
-            Some(StepState::Failed { .. }) => Gate::Open,
-            Some(StepState::Skipped(reason @ SkipReason::NeedFailed(_)))
-                if self.failures_reach_skipped_steps() =>
-            {
-                Gate::Skip(reason.clone())
-            }
-            Some(state) if state.is_ended() => Gate::Skip(SkipReason::NothingToCatch),
-            _ => Gate::Wait,
+        }
+        match failed {
+            true => Gate::Open,
+            false => Gate::Skip(skipped.unwrap_or(SkipReason::NothingToCatch)),
         }
     }
 

@@ -55,7 +55,7 @@ impl DeterminedRun<'_> {
                 when.reads_steps().is_empty()
                     && !matches!(when.eval(&self.env), Ok(Value::Bool(false)))
             };
-            step.catches.is_none() && step.caught_by.is_none() && step.when.iter().all(is_true)
+            step.catches.is_empty() && step.caught_by.is_none() && step.when.iter().all(is_true)
         };
         let steps = self.plan.steps();
         let mut certain: Vec<bool> = steps.iter().map(own).collect();

@@ -97,6 +97,7 @@ fn only_computes(planned: &PlannedStep) -> bool {
 }
 
 fn needs_any(planned: &PlannedStep, steps: &BTreeSet<usize>) -> bool {
-    let mut needs = planned.needs.iter().map(|need| need.step).chain(planned.catches);
+    let mut needs =
+        planned.needs.iter().map(|need| need.step).chain(planned.catches.iter().copied());
     needs.any(|need| steps.contains(&need))
 }

@@ -59,7 +59,8 @@ impl Scheduler {
         loop {
             let mut changed = false;
             for (step, planned) in self.plan.steps().iter().enumerate() {
-                let mut needs = planned.needs.iter().map(|need| need.step).chain(planned.catches);
+                let needs = planned.needs.iter().map(|need| need.step);
+                let mut needs = needs.chain(planned.catches.iter().copied());
                 let depends = needs.any(|need| is_reopened(reopened, need));
                 let Some(state @ StepState::Skipped(_)) = self.steps.get_mut(step) else {
                     continue;

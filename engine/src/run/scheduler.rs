@@ -396,7 +396,9 @@ impl Scheduler {
             return self.start(step, element, attempt, now, decisions);
         }
         let may_resend = planned.is_some_and(|planned| {
-            planned.on_unknown() == Some(OnUnknown::Resend) && attempt < planned.retry.attempts
+            planned.on_unknown() == Some(OnUnknown::Resend)
+                && attempt < planned.retry.attempts
+                && planned.retry.is_for(cause::UNKNOWN_OUTCOME)
         });
         if may_resend {
             return self.start(step, element, attempt + 1, now, decisions);
@@ -571,11 +573,13 @@ impl Scheduler {
         Env { order, run, steps, error, ..Env::empty() }
     }
 
-    /// Returns the value of `error` for a catch step.
+    /// Returns the value of `error` for a catch step: the first failure, in the order of the file,
+    /// of the steps that it catches.
     fn error(&self, planned: &PlannedStep) -> Option<Value> {
-        let caught = planned.catches?;
-        let StepState::Failed { failure, .. } = self.steps.get(caught)? else { return None };
-        let id = &self.plan.steps().get(caught)?.id;
+        let (failure, id) = planned.catches.iter().find_map(|caught| {
+            let StepState::Failed { failure, .. } = self.steps.get(*caught)? else { return None };
+            Some((failure, &self.plan.steps().get(*caught)?.id))
+        })?;
         let ty = crate::plan::error_record();
         // In the order of the field names: cause, message, step.
         let fields = vec![

@@ -28,6 +28,10 @@ pub trait Step: Sized + Send + Sync + 'static {
     /// The output of the step.
     type Output: Typed;
 
+    /// The causes of transient failures that the kind itself reports, such as `throttled`. They are
+    /// allowed in `retry.on`, beside those of the ports in the effects of the step.
+    const TRANSIENT_CAUSES: &'static [&'static str] = &[];
+
     /// Turns settings that match their schema into a planned step. This function has no effects.
     ///
     /// # Errors
@@ -112,6 +116,8 @@ pub struct PlannedKind {
     pub output: Type,
     /// Its effects.
     pub effects: Vec<Effect>,
+    /// The causes of transient failures that the kind itself reports.
+    pub transient_causes: &'static [&'static str],
 }
 
 type Planner = fn(Json, &mut PlanContext<'_>) -> Result<PlannedKind, Faults>;
@@ -154,6 +160,7 @@ impl StepKind {
                     input: planned.input,
                     output: planned.output,
                     effects: planned.effects,
+                    transient_causes: S::TRANSIENT_CAUSES,
                 })
             },
         }

@@ -24,8 +24,8 @@ struct Node {
     needs: Vec<(usize, bool, bool)>,
     /// Whether its condition holds.
     when: bool,
-    /// The step that it catches.
-    catches: Option<usize>,
+    /// The steps that it catches.
+    catches: Vec<usize>,
     /// Whether it fails until its row is added.
     fails: bool,
 }
@@ -35,8 +35,8 @@ struct Node {
 enum End {
     Succeeded,
     Failed,
-    /// Its condition is false, a needed step was skipped for such a reason, or the step that it
-    /// catches did not fail.
+    /// Its condition is false, a needed step was skipped for such a reason, or no step that it
+    /// catches failed.
     Skipped,
     /// A step that it depends on failed.
     SkippedByFailure,
@@ -50,12 +50,11 @@ fn ends(graph: &[Node], fails: &[bool], before: Option<&[End]>) -> Vec<End> {
             return End::Succeeded;
         }
         let node = &graph[at];
-        if let Some(caught) = node.catches {
-            match end(caught, graph, fails, before) {
-                End::Failed => {}
-                End::SkippedByFailure => return End::SkippedByFailure,
-                End::Succeeded | End::Skipped => return End::Skipped,
-            }
+        let caught = node.catches.iter().map(|caught| end(*caught, graph, fails, before));
+        let caught: Vec<End> = caught.collect();
+        if !caught.is_empty() && !caught.contains(&End::Failed) {
+            let by_failure = caught.contains(&End::SkippedByFailure);
+            return if by_failure { End::SkippedByFailure } else { End::Skipped };
         }
         let needs = node
             .needs
@@ -80,11 +79,17 @@ fn graph(rng: &mut Rng) -> Vec<Node> {
     let mut graph: Vec<Node> = Vec::new();
     for at in 0..2 + rng.below(STEPS - 1) {
         let mut needs: Vec<(usize, bool, bool)> = Vec::new();
-        let free = |caught: &usize| !graph.iter().any(|node| node.catches == Some(*caught));
-        let catches = Some(rng.below(at.max(1))).filter(|_| at > 0 && rng.one_in(2));
-        let catches = catches.filter(free);
+        let is_caught = |step: usize| graph.iter().any(|node| node.catches.contains(&step));
+        let mut catches: Vec<usize> = Vec::new();
+        let most = if rng.one_in(2) { rng.below(4) } else { 0 };
+        for _ in 0..most.min(at) {
+            let step = rng.below(at);
+            if !is_caught(step) && !catches.contains(&step) {
+                catches.push(step);
+            }
+        }
         for need in 0..at {
-            if catches != Some(need) && rng.one_in(4) {
+            if !catches.contains(&need) && rng.one_in(4) {
                 needs.push((need, rng.one_in(2), rng.one_in(3)));
             }
         }
@@ -116,7 +121,7 @@ fn text(graph: &[Node], description: &str) -> String {
         };
         let needs: Vec<String> = node.needs.iter().map(need).collect();
         let when = if node.when { "" } else { ", when: \"${{ order.no }}\"" };
-        let catcher = graph.iter().position(|other| other.catches == Some(at));
+        let catcher = graph.iter().position(|other| other.catches.contains(&at));
         let catch = catcher
             .map_or_else(String::new, |catcher| format!(", on_failure: {{ run: s{catcher} }}"));
         let needs = needs.join(", ");
@@ -150,7 +155,7 @@ fn found(run: &Run) -> Vec<End> {
 fn assert_end(graph: &[Node], ends: &[End], state: RunState, run: &Run, case: &str) {
     assert_eq!(found(run), ends, "{case}");
     let is_caught = |at: usize| {
-        let catcher = graph.iter().position(|node| node.catches == Some(at));
+        let catcher = graph.iter().position(|node| node.catches.contains(&at));
         catcher.is_some_and(|catcher| ends[catcher] == End::Succeeded)
     };
     let failed = (0..ends.len()).filter(|at| ends[*at] == End::Failed);
@@ -230,6 +235,10 @@ fn steps_end_like_the_reference_before_and_after_a_retry() {
             if run.scheduler.caught().count() > 0 {
                 count("caught");
             }
+            let catches_two = |at: &usize| graph[*at].catches.len() > 1;
+            if (0..graph.len()).filter(catches_two).any(|at| again[at] == End::Succeeded) {
+                count("shared");
+            }
             if first.contains(&End::SkippedByFailure) && again != first {
                 count("recovered");
             }
@@ -237,7 +246,7 @@ fn steps_end_like_the_reference_before_and_after_a_retry() {
         })
         .unwrap();
     let seen = seen.take();
-    for what in ["moved", "stayed", "caught", "recovered"] {
+    for what in ["moved", "stayed", "caught", "shared", "recovered"] {
         assert!(
             seen.get(what).is_some_and(|count| *count > 5),
             "too few cases with {what}: {seen:?}"

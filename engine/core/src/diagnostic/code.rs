@@ -95,6 +95,7 @@ codes! {
     PERSONAL_KEY = 216, "OMS0216", "the order key is personal data";
     UNENCRYPTED_SERVICE = 227, "OMS0227", "credentials are sent unencrypted";
     UNUSED_SETTING = 217, "OMS0217", "a setting has no effect";
+    RETRY_CAUSE = 222, "OMS0222", "a step cannot fail with a cause in `retry.on`";
 
     UNKNOWN_STEP = 301, "OMS0301", "unknown step";
     UNREACHABLE_STEP = 302, "OMS0302", "a step can never run, or its condition has no effect";

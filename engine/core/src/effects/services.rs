@@ -98,8 +98,10 @@ pub enum CallErrorKind {
     Environment,
     /// The request was certainly not sent, for example because the connection was refused.
     NotSent,
-    /// The connection was lost or the time was over, so the service may have received the request.
+    /// The connection was lost, so the service may have received the request.
     Lost,
+    /// The time was over, so the service may have received the request.
+    TimedOut,
     /// The service answered with this status, but the body is too large or encoded.
     Unreadable(u16),
 }
