@@ -119,7 +119,7 @@ fn round_to(scale: u32) -> String {
 }
 
 /// Returns a finding if a value may not fit its column.
-fn may_not_fit(
+pub(crate) fn may_not_fit(
     column: &Column,
     ty: &Type,
     at: &Route,
@@ -195,6 +195,18 @@ pub(crate) fn plan_of_write<S>(
         output: NoOutput::ty().unwrap_or_else(Type::text),
         effects: vec![effect],
     }
+}
+
+/// Returns the values of the table's key columns, fitted to their columns.
+pub(crate) fn key_values(table: &TableDef, input: &Value) -> Result<Vec<Value>, StepError> {
+    let given = input.as_record();
+    let value = |column: &Column| {
+        let value = given.and_then(|record| record.get(&column.name)).cloned();
+        column.fit(value.unwrap_or(Value::Null)).map_err(|error| {
+            StepError::permanent(cause::OUT_OF_RANGE, format!("table `{}`: {error}", table.name))
+        })
+    };
+    table.key_columns().map(value).collect()
 }
 
 /// Returns a row of the table, with each value fitted to its column.

@@ -17,6 +17,7 @@ mod own_cause;
 mod run_fail;
 mod table_get;
 mod table_insert;
+mod table_update;
 mod table_upsert;
 mod topic_publish;
 mod unique;
@@ -32,6 +33,7 @@ pub use object_put::ObjectPut;
 pub use run_fail::RunFail;
 pub use table_get::TableGet;
 pub use table_insert::TableInsert;
+pub use table_update::TableUpdate;
 pub use table_upsert::TableUpsert;
 pub use topic_publish::TopicPublish;
 pub use value_compute::ValueCompute;
@@ -46,6 +48,7 @@ pub static ALL: &[StepKind] = &[
     StepKind::of::<RunFail>(),
     StepKind::of::<TableGet>(),
     StepKind::of::<TableInsert>(),
+    StepKind::of::<TableUpdate>(),
     StepKind::of::<TableUpsert>(),
     StepKind::of::<TopicPublish>(),
     StepKind::of::<ValueCompute>(),

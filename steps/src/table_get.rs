@@ -115,20 +115,7 @@ impl Step for TableGet {
     }
 
     async fn run(&self, cx: &StepContext<'_>, input: Value) -> Result<Value, StepError> {
-        let given = input.as_record();
-        let key = self
-            .table
-            .key_columns()
-            .map(|column| {
-                let value = given.and_then(|record| record.get(&column.name)).cloned();
-                column.fit(value.unwrap_or(Value::Null)).map_err(|error| {
-                    StepError::permanent(
-                        cause::OUT_OF_RANGE,
-                        format!("table `{}`: {error}", self.table.name),
-                    )
-                })
-            })
-            .collect::<Result<Vec<Value>, StepError>>()?;
+        let key = columns::key_values(&self.table, &input)?;
         match cx.effects.tables().get(cx.call, &self.table, key).await? {
             Some(row) => Ok(row),
             None => self.missing.result(cause::NO_ROW, || {

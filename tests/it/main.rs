@@ -41,6 +41,7 @@ mod settings;
 mod smtp;
 mod step_result;
 mod steps;
+mod table_update;
 mod third_party_mails;
 mod upgrade;
 mod watched_folder;

@@ -121,7 +121,7 @@ fn every_kind_declares_exactly_the_effects_that_it_has() {
         }
         seen.extend(called.iter().map(|call| (call.port, call.verb)));
     }
-    assert_eq!(seen.len(), 8, "the kinds use only {seen:?}");
+    assert_eq!(seen.len(), 9, "the kinds use only {seen:?}");
 }
 
 #[test]

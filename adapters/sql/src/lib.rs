@@ -23,6 +23,7 @@ mod row;
 mod statement;
 mod tables;
 mod transfer;
+mod update;
 mod versions;
 
 pub use branches::SqlBranches;

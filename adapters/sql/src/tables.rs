@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oms_core::effects::{Call, InsertResult, Io, StepError, Tables, cause};
+use oms_core::effects::{Call, InsertResult, Io, StepError, Tables, Update, cause};
 use oms_core::table::TableDef;
 use oms_core::value::Value;
 
@@ -10,6 +10,7 @@ use crate::branches::{When, with_done_note};
 use crate::database::Database;
 use crate::row::{self, ORDER, RUN};
 use crate::statement::Statement;
+use crate::update;
 use crate::versions::{checked, item, record_version};
 
 /// The tables of a pipeline in a database.
@@ -60,6 +61,16 @@ impl Tables for SqlTables {
             let statement = upsert(call, table, &row);
             record_version(call, table, &row, self.database.run(&statement).await).map(drop)
         })
+    }
+
+    /// Reads the row, computes the change, and writes it if the row is unchanged.
+    fn update<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        update: Update,
+    ) -> Io<'a, bool> {
+        Box::pin(update::run(&*self.database, call, table, update))
     }
 
     /// Reads a row and its version in one statement, so that they match.

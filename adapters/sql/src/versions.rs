@@ -31,19 +31,29 @@ pub(crate) fn item<'v>(table: &TableDef, key: impl Iterator<Item = &'v Value>) -
 /// Starts a write statement with the part `checked`, which compares versions and has one row if
 /// they are unchanged. Returns `None` if there are no versions to compare.
 pub(crate) fn checked(call: &Call, table: &TableDef, row: &Value) -> Option<Statement> {
+    let written = call.reads.is_contended(&table.name).then(|| item(table, table.key_of(row)));
+    let items = items(call, written.map(|item| (item, None, 1)));
+    (!items.is_empty()).then(|| compared(items))
+}
+
+/// A row, the version that was read, and the number that the statement adds to the version.
+pub(crate) type Item = (String, Option<i64>, i64);
+
+/// Returns the rows that the stretch has read, and another one.
+pub(crate) fn items(call: &Call, other: Option<Item>) -> Vec<Item> {
     let read = call.reads.versions();
-    let mut items: Vec<(String, Option<i64>, i64)> =
-        read.into_iter().map(|(item, seen)| (item, Some(seen), 0)).collect();
-    if call.reads.is_contended(&table.name) {
-        let written = item(table, table.key_of(row));
-        match items.iter_mut().find(|(item, ..)| *item == written) {
-            Some((_, _, step)) => *step = 1,
-            None => items.push((written, None, 1)),
+    let mut items: Vec<Item> = read.into_iter().map(|(item, seen)| (item, Some(seen), 0)).collect();
+    if let Some((other, seen, step)) = other {
+        match items.iter_mut().find(|(item, ..)| *item == other) {
+            Some(known) => known.2 = step,
+            None => items.push((other, seen, step)),
         }
     }
-    if items.is_empty() {
-        return None;
-    }
+    items
+}
+
+/// Starts a statement with the part `checked`, which has one row if the versions are unchanged.
+pub(crate) fn compared(items: Vec<Item>) -> Statement {
     let mut statement = Statement::default().sql("with items (item, seen, step) as (values ");
     for (at, (item, seen, step)) in items.into_iter().enumerate() {
         let seen = seen.map(|seen| seen.to_string());
@@ -51,11 +61,11 @@ pub(crate) fn checked(call: &Call, table: &TableDef, row: &Value) -> Option<Stat
         statement = statement.bind(Hint::Integer, seen).sql(", ");
         statement = statement.bind(Hint::Integer, Some(step.to_string())).sql(")");
     }
-    Some(statement.sql(
+    statement.sql(
         "), taken as (insert into oms_versions as v (item, version) select item, step from items order by item on conflict (item) do update \
          set version = v.version + (select i.step from items i where i.item = v.item) returning v.item, v.version), \
          checked as (select oms_unchanged(bool_and(seen is null or version = seen + step)) as unchanged from taken join items using (item))",
-    ))
+    )
 }
 
 /// Processes the result of a write that compared versions. After a success, this stretch uses the

@@ -85,6 +85,7 @@ impl Checker<'_> {
                     Root::Index => at(Base::Index),
                     Root::Error => at(Base::Error),
                     Root::Intake => at(Base::Intake),
+                    Root::Row => at(Base::Row),
                     Root::Settings => Node::Bound(self.scope.settings()),
                 };
                 let path = Some(root.as_str().to_owned());

@@ -46,6 +46,8 @@ pub struct Env<'a> {
     pub error: Option<&'a Value>,
     /// How the order arrived, in `order.key`.
     pub intake: Option<&'a Value>,
+    /// The current row, in `table.update`.
+    pub row: Option<&'a Value>,
 }
 
 impl Env<'static> {
@@ -59,6 +61,7 @@ impl Env<'static> {
             index: None,
             error: None,
             intake: None,
+            row: None,
         }
     }
 }
@@ -102,6 +105,7 @@ impl<'a> Place<'a> {
             Base::Index => self.env.index.unwrap_or(&NOTHING),
             Base::Error => self.env.error.unwrap_or(&NOTHING),
             Base::Intake => self.env.intake.unwrap_or(&NOTHING),
+            Base::Row => self.env.row.unwrap_or(&NOTHING),
             Base::Local(outwards) => {
                 let mut frame = self.frame;
                 for _ in 0..outwards {

@@ -38,6 +38,11 @@ pub(super) fn help(
     match scope.root(root) {
         // A condition is evaluated once for the step, before its elements.
         Some((Root::Item, _)) => format!("filter the list in `for_each.items`, or {fallback}"),
+        Some((Root::Row, Some(_))) => {
+            format!(
+                "change only rows in which it is present: `only_if: ${{{{ {condition} }}}}`, or {fallback}"
+            )
+        }
         Some((_, Some(_))) if scope.is_within_step() => {
             format!(
                 "run the step only if it is present: `when: ${{{{ {condition} }}}}`, or {fallback}"

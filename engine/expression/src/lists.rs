@@ -118,7 +118,9 @@ impl<'t> Walk<'t> {
                 let local = self.locals.iter().rev().nth(outwards);
                 local.cloned().unwrap_or_default()
             }
-            Base::Run | Base::Step(_) | Base::Index | Base::Error | Base::Intake => Vec::new(),
+            Base::Run | Base::Step(_) | Base::Index | Base::Error | Base::Intake | Base::Row => {
+                Vec::new()
+            }
         }
     }
 

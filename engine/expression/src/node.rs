@@ -64,6 +64,7 @@ pub(super) enum Base {
     Index,
     Error,
     Intake,
+    Row,
     /// The variable of a loop, by the number of loops between it and the expression.
     Local(usize),
 }

@@ -25,11 +25,13 @@ pub enum Root {
     Intake,
     /// The settings of the pipeline.
     Settings,
+    /// The current row, in `table.update`.
+    Row,
 }
 
 impl Root {
     /// Every root, in the order of the documentation.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Order,
         Self::Run,
         Self::Item,
@@ -37,6 +39,7 @@ impl Root {
         Self::Error,
         Self::Intake,
         Self::Settings,
+        Self::Row,
     ];
 
     /// Returns its default name. An item and its position may have other names (see
@@ -50,6 +53,7 @@ impl Root {
             Self::Error => "error",
             Self::Intake => "intake",
             Self::Settings => "settings",
+            Self::Row => "row",
         }
     }
 
@@ -66,6 +70,7 @@ impl Root {
                 "`error` is only available in a catch step, that is, a step that `on_failure` names"
             }
             Self::Intake => "`intake` is only available in `order.key`",
+            Self::Row => "`row` is only available in `set` and `only_if` of `table.update`",
             Self::Settings => {
                 "`settings` is only available in steps, `mail` and `services`, if the pipeline has a `settings` section"
             }
@@ -175,7 +180,15 @@ impl Scope {
         Some((root, self.roots.get(&root)))
     }
 
-    pub(super) fn name_of(&self, root: Root) -> &str {
+    /// Returns whether the element of a `for_each` or its position has this name.
+    pub fn names_element(&self, name: &str) -> bool {
+        [Root::Item, Root::Index]
+            .into_iter()
+            .any(|root| self.roots.contains_key(&root) && self.name_of(root) == name)
+    }
+
+    /// Returns the name of a root here.
+    pub fn name_of(&self, root: Root) -> &str {
         let named = match root {
             Root::Item => &self.item_name,
             Root::Index => &self.index_name,
@@ -188,7 +201,8 @@ impl Scope {
         self.item_name.as_deref().filter(|_| self.roots.contains_key(&Root::Item))
     }
 
-    pub(super) fn steps(&self) -> &BTreeMap<String, StepVar> {
+    /// Returns the steps whose outputs are available, by id.
+    pub fn steps(&self) -> &BTreeMap<String, StepVar> {
         &self.steps
     }
 

@@ -15,26 +15,31 @@ pub(super) fn contended(steps: &[PlannedStep]) -> TableNames {
     let tables = |reads: bool| -> BTreeSet<Arc<str>> {
         let effects = steps.iter().flat_map(|step| &step.effects);
         let tables = effects.filter(|effect| effect.port == Port::Tables);
-        let wanted = tables.filter(|effect| (effect.verb == Verb::Get) == reads);
+        let wanted = tables.filter(|effect| match effect.verb {
+            Verb::Get => reads,
+            // An update compares the version of the row that it has read.
+            Verb::Update => true,
+            _ => !reads,
+        });
         wanted.map(|effect| Arc::clone(&effect.resource)).collect()
     };
     Arc::new(tables(true).intersection(&tables(false)).cloned().collect())
 }
 
-/// A read of a row, and an upsert of the same table that depends on it.
+/// A read of a row, and an upsert or update of the same table that depends on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DependentUpsert {
     /// The table.
     pub table: Arc<str>,
     /// The step that reads.
     pub read: usize,
-    /// The step that replaces the row.
+    /// The step that replaces or changes the row.
     pub upsert: usize,
     /// The upsert and every step that it needs, directly or through others.
     pub before: BTreeSet<usize>,
 }
 
-/// Finds reads of rows on which an upsert of the same table depends.
+/// Finds reads of rows on which an upsert or update of the same table depends.
 pub(super) fn dependent_upserts(steps: &[PlannedStep]) -> Vec<DependentUpsert> {
     let of_tables = |step: usize, verb: Verb| {
         let effects = steps.get(step).into_iter().flat_map(|step| &step.effects);
@@ -44,7 +49,8 @@ pub(super) fn dependent_upserts(steps: &[PlannedStep]) -> Vec<DependentUpsert> {
     };
     let mut found = Vec::new();
     for upsert in 0..steps.len() {
-        let tables: BTreeSet<&Arc<str>> = of_tables(upsert, Verb::Upsert).collect();
+        let updated = of_tables(upsert, Verb::Update);
+        let tables: BTreeSet<&Arc<str>> = of_tables(upsert, Verb::Upsert).chain(updated).collect();
         if tables.is_empty() {
             continue;
         }

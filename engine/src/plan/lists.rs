@@ -59,7 +59,8 @@ fn lists_of(step: &PlannedStep, order: &OrderPlan) -> Vec<String> {
     let items = step.for_each.as_ref().map(|each| &each.items);
     let own = items.into_iter().flat_map(|items| items.lists_as_items(ty));
     let when = step.when.iter().flat_map(|when| when.lists(ty, None));
-    let input = step.input.fields().flat_map(|field| field.lists(ty, items));
+    let input = step.input.fields().chain(step.input.late());
+    let input = input.flat_map(|field| field.lists(ty, items));
     own.chain(when).chain(input).collect()
 }
 

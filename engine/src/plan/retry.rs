@@ -78,8 +78,8 @@ fn check_causes(
     {
         all_fit = false;
         let place = Place::value(named.route.key("retry").key("on").index(position));
-        let is_unknown = asked == cause::UNKNOWN_OUTCOME
-            || asked == cause::TIMEOUT && holds_requests(planned);
+        let is_unknown =
+            asked == cause::UNKNOWN_OUTCOME || asked == cause::TIMEOUT && holds_requests(planned);
         if is_unknown {
             let message = format!(
                 "`{}` is not safe to repeat after an unknown outcome: its effect may have happened",
@@ -110,9 +110,10 @@ fn check_causes(
 /// Returns whether the step sends requests that are not safe to repeat, so that the outcome of a
 /// request without an answer in time is unknown.
 fn holds_requests(planned: &PlannedKind) -> bool {
-    planned.effects.iter().any(|effect| {
-        effect.port == Port::Services && effect.on_unknown() == Some(OnUnknown::Hold)
-    })
+    planned
+        .effects
+        .iter()
+        .any(|effect| effect.port == Port::Services && effect.on_unknown() == Some(OnUnknown::Hold))
 }
 
 /// Returns the causes that a failure of a step can have after which an attempt may succeed.

@@ -135,6 +135,7 @@ impl Planner<'_, '_> {
             each_element: for_each.is_some(),
             faults: Vec::new(),
             fields: Vec::new(),
+            late: Vec::new(),
             broken: false,
         };
         let config = if section.with.is_null() {

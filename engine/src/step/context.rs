@@ -120,6 +120,8 @@ pub struct PlanContext<'a> {
     pub(crate) each_element: bool,
     pub(crate) faults: Faults,
     pub(crate) fields: Vec<(Arc<str>, Compiled)>,
+    /// Expressions that are evaluated later, during the attempt.
+    pub(crate) late: Vec<Compiled>,
     pub(crate) broken: bool,
 }
 
@@ -393,7 +395,8 @@ impl PlanContext<'_> {
         if self.broken || self.faults.iter().any(grave) {
             return Err(std::mem::take(&mut self.faults));
         }
-        Ok(InputPlan::new(std::mem::take(&mut self.fields)))
+        let late = std::mem::take(&mut self.late);
+        Ok(InputPlan { late, ..InputPlan::new(std::mem::take(&mut self.fields)) })
     }
 }
 
@@ -452,6 +455,8 @@ fn unknown(what: &str, field: &str, name: &str, known: &[&str], declare: &str) -
 pub struct InputPlan {
     ty: Arc<RecordType>,
     fields: Vec<Compiled>,
+    /// Expressions that the step evaluates during the attempt.
+    late: Vec<Compiled>,
 }
 
 impl InputPlan {
@@ -460,7 +465,8 @@ impl InputPlan {
         let ty = RecordType::new(
             sorted.iter().map(|(name, field)| (Arc::clone(name), field.ty().clone())),
         );
-        Self { ty: Arc::new(ty), fields: sorted.into_values().collect() }
+        let (ty, late) = (Arc::new(ty), Vec::new());
+        Self { ty, fields: sorted.into_values().collect(), late }
     }
 
     /// Returns the type of the input.
@@ -471,6 +477,11 @@ impl InputPlan {
     /// Returns the expressions of the fields, sorted by name.
     pub fn fields(&self) -> impl Iterator<Item = &Compiled> {
         self.fields.iter()
+    }
+
+    /// Returns the expressions that the step evaluates during the attempt.
+    pub fn late(&self) -> impl Iterator<Item = &Compiled> {
+        self.late.iter()
     }
 
     /// Returns the expression of a field.

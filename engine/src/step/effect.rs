@@ -36,6 +36,8 @@ pub enum Verb {
     Insert,
     /// Adds or replaces a row.
     Upsert,
+    /// Changes columns of a row.
+    Update,
     /// Publishes to a topic.
     Publish,
     /// Sends an e-mail.

@@ -1,7 +1,7 @@
 //! The AWS calls of a branch's handler for one order.
 
 use oms_engine::plan::PlannedStep;
-use oms_engine::step::Port;
+use oms_engine::step::{Port, Verb};
 use serde::Serialize;
 
 /// AWS calls for one order.
@@ -38,6 +38,9 @@ pub(crate) fn of_branch(steps: &[&PlannedStep], noted: bool) -> Vec<Calls> {
         };
         for effect in &step.effects {
             match effect.port {
+                Port::Tables if effect.verb == Verb::Update => {
+                    add(STATEMENT, 2, format!("{reason}: read the row, and change it"));
+                }
                 Port::Tables => add(STATEMENT, 1, reason.clone()),
                 Port::Mail => {
                     let claim = format!("{reason}: claim the e-mail, and mark it as sent");

@@ -5,6 +5,7 @@ use oms_engine::step::{Port, Verb};
 use oms_sql::Grants;
 
 const READ: &[&str] = &["SELECT"];
+const CHANGE: &[&str] = &["SELECT", "UPDATE"];
 const NOTE: &[&str] = &["INSERT", "SELECT"];
 const OPERATE: &[&str] = &["DELETE", "INSERT", "SELECT", "UPDATE"];
 const WRITE: &[&str] = &["INSERT", "SELECT", "UPDATE"];
@@ -24,6 +25,10 @@ pub fn grants_of_branch(plan: &Plan, branch: &Branch) -> Grants {
             (Port::Tables, Verb::Get) => grant(&effect.resource, READ),
             (Port::Tables, Verb::Upsert) => {
                 grant(&effect.resource, WRITE);
+                grant("oms_effects", NOTE);
+            }
+            (Port::Tables, Verb::Update) => {
+                grant(&effect.resource, CHANGE);
                 grant("oms_effects", NOTE);
             }
             (Port::Tables, _) => grant(&effect.resource, WRITE),

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use oms_clock::SystemClock;
 use oms_engine::effects::{
     Branches, Call, Clock, Effects, ExternalPorts, InsertResult, Io, Mailer, Message, ObjectStore,
-    Put, Random, StepError, Tables, Topic, cause,
+    Put, Random, StepError, Tables, Topic, Update, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
@@ -60,6 +60,10 @@ impl Tables for Unavailable {
     }
 
     fn upsert<'a>(&'a self, _: &'a Call, _: &'a Arc<TableDef>, _: Value) -> Io<'a, ()> {
+        unavailable()
+    }
+
+    fn update<'a>(&'a self, _: &'a Call, _: &'a Arc<TableDef>, _: Update) -> Io<'a, bool> {
         unavailable()
     }
 

@@ -112,7 +112,7 @@ impl Exporter {
                         }),
                     };
                 }
-                Write::Insert { .. } | Write::Upsert { .. } => continue,
+                Write::Insert { .. } | Write::Upsert { .. } | Write::Update { .. } => continue,
             }
             any = true;
         }

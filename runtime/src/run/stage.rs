@@ -8,7 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use oms_engine::effects::{
     Call, Clock, ExternalPorts, InsertResult, Io, Mailer, Message, ObjectStore, PendingPermit,
-    Permit, Put, Random, Services, StepError, Tables, Topic, World, cause,
+    Permit, Put, Random, Services, StepError, Tables, Topic, Update, World, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
@@ -132,7 +132,9 @@ impl<'a> Stage<'a> {
     fn staged_row(&self, call: &Call, table: &TableDef, key: &[&Value]) -> Option<Value> {
         let item = Item::row(table, key.iter().copied());
         self.lock().seen(call, item).find_map(|write| match write {
-            Write::Insert { table: of, row } | Write::Upsert { table: of, row }
+            Write::Insert { table: of, row }
+            | Write::Upsert { table: of, row }
+            | Write::Update { table: of, row, .. }
                 if of.name == table.name =>
             {
                 table.key_of(row).eq(key.iter().copied()).then(|| row.clone())
@@ -243,6 +245,32 @@ impl Tables for Stage<'_> {
         }
         self.stage(call, Write::Upsert { table: Arc::clone(table), row });
         done(Ok(()))
+    }
+
+    fn update<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        update: Update,
+    ) -> Io<'a, bool> {
+        if let Some(remote) = &self.driver.remote {
+            return remote.tables.update(call, table, update);
+        }
+        let key: Vec<&Value> = update.key.iter().collect();
+        // No other attempt of this run is polled between the read and the write.
+        let current = match self.staged_row(call, table, &key) {
+            Some(row) => Ok(Some(row)),
+            None => self.committed_row(table, &key).map(|found| found.map(|(_, row)| row)),
+        };
+        let new = current.and_then(|current| (update.change)(current.as_ref()));
+        done(new.map(|new| {
+            let changed = new.is_some();
+            if let Some(row) = new {
+                let (table, columns) = (Arc::clone(table), update.columns);
+                self.stage(call, Write::Update { table, row, columns });
+            }
+            changed
+        }))
     }
 
     fn get<'a>(

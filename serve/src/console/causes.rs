@@ -8,6 +8,7 @@ pub(crate) fn explain(causes: &str) -> String {
         cause::NO_RATE => "The rate table has no usable exchange rate for the currency and day of the order. Add a rate to the table or its files.",
         cause::NO_ROW => "A row that a step reads does not exist. Add it to the table (oms db import).",
         cause::NO_OBJECT => "An object that a step reads does not exist.",
+        cause::CONDITION => "The row that a step changes does not meet its condition (`only_if`). Correct the row, then retry the run.",
         cause::CONFLICT => "A row or an object with the same key already exists, from another run, another step or element of this run, a seed or an import.",
         cause::OUT_OF_RANGE => "A value exceeds the limit of its column, e-mail or operation.",
         cause::TIMEOUT => "The last attempt of a step exceeded the timeout.",

@@ -183,7 +183,7 @@ impl RunPage<'_> {
         let run = resume(stored, plan)?;
         let mut rows = Vec::new();
         for (at, planned) in plan.steps().iter().enumerate() {
-            let writes = |verb| matches!(verb, Verb::Insert | Verb::Upsert);
+            let writes = |verb| matches!(verb, Verb::Insert | Verb::Upsert | Verb::Update);
             let effect = planned
                 .effects
                 .iter()
@@ -192,7 +192,7 @@ impl RunPage<'_> {
                 plan.tables().iter().find(|table| table.name == effect.resource)
             });
             let input = run.scheduler.input(at);
-            // The input of such a step is the row.
+            // The input of such a step contains the key of the row.
             let (Some(table), Some(row)) = (table, input.as_ref()) else { continue };
             let Some(found) = row_like(self.reader, table, row)? else { continue };
             let ty = Type::of(Shape::Record(Arc::clone(&table.row)));

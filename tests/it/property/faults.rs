@@ -10,7 +10,7 @@ use oms_engine::effects::memory::MemoryWorld;
 use oms_engine::effects::{
     Call, CallError, CallErrorKind, Clock, ExternalPorts, InsertResult, Io, Mailer, Message,
     ObjectStore, PendingAnswer, Put, Random, ServiceRequest, Services, StepError, Tables, Topic,
-    World, cause,
+    Update, World, cause,
 };
 use oms_engine::mail::Mail;
 use oms_engine::table::TableDef;
@@ -99,6 +99,15 @@ impl Tables for FaultyWorld<'_> {
 
     fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()> {
         self.around(move || self.world.upsert(call, table, row))
+    }
+
+    fn update<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        update: Update,
+    ) -> Io<'a, bool> {
+        self.around(move || self.world.update(call, table, update))
     }
 
     fn get<'a>(

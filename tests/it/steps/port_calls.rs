@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use oms_engine::effects::memory::MemoryWorld;
 use oms_engine::effects::{
     Call, Clock, InsertResult, Io, Mailer, Message, ObjectStore, PendingAnswer, Put, Random,
-    ServiceRequest, Services, Tables, Topic, World,
+    ServiceRequest, Services, Tables, Topic, Update, World,
 };
 use oms_engine::mail::Mail;
 use oms_engine::step::{Port, Verb};
@@ -86,6 +86,16 @@ impl Tables for RecordingWorld<'_> {
     fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()> {
         self.record(call, Port::Tables, Verb::Upsert, Some(&table.name));
         self.world.upsert(call, table, row)
+    }
+
+    fn update<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        update: Update,
+    ) -> Io<'a, bool> {
+        self.record(call, Port::Tables, Verb::Update, Some(&table.name));
+        self.world.update(call, table, update)
     }
 
     fn get<'a>(

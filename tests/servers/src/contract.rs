@@ -16,6 +16,7 @@ use oms_sql::{
 
 use crate::contract_notes as notes;
 use crate::contract_operator as operator;
+use crate::contract_update as update;
 
 /// Returns a call of a run's step, for tests of ports.
 pub fn world(key: &str, step: &str, order: &str) -> Call {
@@ -92,6 +93,10 @@ pub async fn all(database: Arc<dyn Database>) {
     one_of_two_concurrent_inserts_is_new(&database).await;
     an_upsert_is_not_repeated(&database).await;
     values_that_do_not_fit_are_rejected(&database).await;
+    update::an_update_changes_only_its_columns_and_is_not_repeated(&database).await;
+    update::an_update_without_a_change_is_not_repeated_either(&database).await;
+    update::concurrent_updates_lose_no_increment(&database).await;
+    update::an_update_after_an_outdated_read_is_refused(&database).await;
     one_attempt_holds_the_claim(&database).await;
     notes::the_last_effect_and_its_note_are_one_statement(&database).await;
     notes::a_completed_order_stays_completed(&database).await;

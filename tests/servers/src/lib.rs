@@ -6,6 +6,7 @@
 mod contract;
 mod contract_notes;
 mod contract_operator;
+mod contract_update;
 mod data_api;
 mod emulator;
 mod http_service;

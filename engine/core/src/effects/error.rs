@@ -52,6 +52,8 @@ pub mod cause {
     pub const NO_ROW: &str = "no_row";
     /// No object with this key.
     pub const NO_OBJECT: &str = "no_object";
+    /// The condition of an update is false for the row.
+    pub const CONDITION: &str = "condition";
     /// A row or an object with this key already exists, from another run, another step or element
     /// of this run, a seed or an import.
     pub const CONFLICT: &str = "conflict";
@@ -95,10 +97,11 @@ pub mod cause {
     pub const MESSAGE: &str = "message";
 
     /// All causes. A pipeline cannot use them as causes of its own.
-    pub const ALL: [&str; 22] = [
+    pub const ALL: [&str; 23] = [
         NO_RATE,
         NO_ROW,
         NO_OBJECT,
+        CONDITION,
         CONFLICT,
         OUT_OF_RANGE,
         TIMEOUT,

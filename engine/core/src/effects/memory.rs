@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::clock::{Clock, Random};
 use super::error::StepError;
 use super::ports::{
-    Call, InsertResult, Io, Mailer, Message, ObjectStore, Put, Tables, Topic, World,
+    Call, InsertResult, Io, Mailer, Message, ObjectStore, Put, Tables, Topic, Update, World,
 };
 use super::services::{Answer, Method, PendingAnswer, ServiceRequest, Services};
 use crate::mail::Mail;
@@ -30,6 +30,8 @@ pub struct Contents {
     pub objects: BTreeMap<ObjectKey, (Arc<[u8]>, Arc<str>)>,
     /// Rows by table and key (as JSON), with the run that wrote each.
     pub rows: BTreeMap<RowKey, (Value, Arc<str>)>,
+    /// Whether each update changed its row, by idempotency key.
+    pub updates: BTreeMap<Arc<str>, bool>,
     /// E-mails by idempotency key.
     pub mails: BTreeMap<Arc<str>, Mail>,
     /// Announcements in order: topic and order key.
@@ -150,6 +152,31 @@ impl Tables for MemoryWorld {
         let key = row_key(table, &row);
         self.lock().rows.insert(key, (row, Arc::clone(&call.run.id)));
         done(Ok(()))
+    }
+
+    fn update<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        Update { key, change, .. }: Update,
+    ) -> Io<'a, bool> {
+        let mut contents = self.lock();
+        if let Some(changed) = contents.updates.get(&call.key) {
+            return done(Ok(*changed));
+        }
+        let key: Vec<String> = key.iter().map(write_json).collect();
+        let mut found = contents.rows.get_mut(&(Arc::clone(&table.name), key.join(",")));
+        let new = match change(found.as_deref().map(|(row, _)| row)) {
+            Ok(new) => new,
+            Err(error) => return done(Err(error)),
+        };
+        let changed = new.is_some();
+        // The row still belongs to the run that added it.
+        if let (Some(new), Some((row, _))) = (new, &mut found) {
+            *row = new;
+        }
+        contents.updates.insert(Arc::clone(&call.key), changed);
+        done(Ok(changed))
     }
 
     fn get<'a>(

@@ -27,7 +27,7 @@ pub use intake::{
 };
 pub use ports::{
     Call, Effects, ExternalPorts, InsertResult, Io, Mailer, Message, ObjectStore, OutcomeUnknown,
-    PendingPermit, Permit, Put, RunInfo, Tables, Topic, World,
+    PendingPermit, Permit, Put, RowChange, RunInfo, Tables, Topic, Update, World,
 };
 pub use queue::{Queue, ReceivedMessage, examine};
 pub use reads::{Reads, TableNames};

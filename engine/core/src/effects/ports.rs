@@ -137,6 +137,22 @@ pub enum InsertResult {
     Repeated,
 }
 
+/// Computes the new row from the current one, which is `None` if it does not exist. Returns `None`
+/// to leave the row as it is. It may be called several times, because another run may change the
+/// row in the meantime.
+pub type RowChange = Arc<dyn Fn(Option<&Value>) -> Result<Option<Value>, StepError> + Send + Sync>;
+
+/// A change of some columns of a row, which depends on the current row.
+#[derive(Clone)]
+pub struct Update {
+    /// The values of the table's key columns, in their order.
+    pub key: Vec<Value>,
+    /// The positions of the columns that change. They are not part of the key.
+    pub columns: Arc<[usize]>,
+    /// Computes the new row.
+    pub change: RowChange,
+}
+
 /// Rows of declared tables.
 pub trait Tables: Send + Sync {
     /// Inserts a row. A repetition by the same run has no effect.
@@ -153,6 +169,19 @@ pub trait Tables: Send + Sync {
 
     /// Inserts a row or replaces the row with its key. A repetition by the same step has no effect.
     fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()>;
+
+    /// Changes columns of an existing row, and returns whether it did. No other write to the row
+    /// takes effect between the read and the change. A repetition by the same step has no effect
+    /// and returns the same result.
+    ///
+    /// # Errors
+    /// Returns the error of the change.
+    fn update<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        update: Update,
+    ) -> Io<'a, bool>;
 
     /// Returns the row with a key, or `None`. `key` has the table's key columns in their order.
     fn get<'a>(

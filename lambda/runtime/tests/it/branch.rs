@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use oms_engine::effects::{
     Call, Clock as _, InsertResult, Io, ListedOrder, OrderLocation, Orders, Queue, StepError,
-    StoreResult, StoredOrder, Tables, cause,
+    StoreResult, StoredOrder, Tables, Update, cause,
 };
 use oms_engine::table::TableDef;
 use oms_engine::value::Value;
@@ -268,6 +268,15 @@ impl Tables for Busy {
 
     fn upsert<'a>(&'a self, call: &'a Call, table: &'a Arc<TableDef>, row: Value) -> Io<'a, ()> {
         self.0.upsert(call, table, row)
+    }
+
+    fn update<'a>(
+        &'a self,
+        call: &'a Call,
+        table: &'a Arc<TableDef>,
+        update: Update,
+    ) -> Io<'a, bool> {
+        self.0.update(call, table, update)
     }
 
     fn get<'a>(

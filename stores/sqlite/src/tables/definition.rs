@@ -177,6 +177,18 @@ fn create<'c>(
     sql
 }
 
+/// Returns the statement that changes columns of a row. Its parameters are the new values, and then
+/// the key.
+pub(crate) fn update(table: &TableDef, columns: &[usize]) -> String {
+    let changed = columns.iter().filter_map(|at| table.columns.get(*at));
+    let changed: Vec<String> =
+        changed.map(|column| format!("{} = ?", quoted(&column.name))).collect();
+    let key: Vec<String> =
+        table.key_columns().map(|column| format!("{} = ?", quoted(&column.name))).collect();
+    let (changed, key) = (changed.join(", "), key.join(" and "));
+    format!("update {} set {changed} where {key}", quoted(&table.name))
+}
+
 /// The statements of a table.
 pub(crate) struct Statements {
     pub(crate) insert: String,

@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::runs::delete::KNOWN;
 use crate::runs::exports;
 use crate::tables::column::bind;
-use crate::tables::definition::Statements;
+use crate::tables::definition::{Statements, update};
 use crate::writer::packet::{Outcome, Packet, RunRef, Write};
 
 /// The encoded events of a packet without events, for example if only the run's state changed.
@@ -147,6 +147,9 @@ impl Thread {
                 self.row(sql, table, row, run)?;
                 Ok(true)
             }
+            // The row was read, so it exists unless it was deleted since. When the stretch is
+            // executed again, it reads the row again.
+            Write::Update { table, row, columns } => self.update(table, row, columns),
             Write::Mail { step, element, message_id, content } => {
                 self.connection
                     .prepare_cached(
@@ -157,6 +160,18 @@ impl Thread {
                 Ok(true)
             }
         }
+    }
+
+    /// Changes columns of a row, which still belongs to the run that added it. Returns whether the
+    /// row exists.
+    fn update(&self, table: &TableDef, row: &Value, columns: &[usize]) -> Result<bool, Error> {
+        let record = row.as_record();
+        let value = |name: &str| record.and_then(|record| record.get(name)).unwrap_or(&Value::Null);
+        let changed = columns.iter().filter_map(|at| table.columns.get(*at));
+        let values = changed.map(|column| value(&column.name)).chain(table.key_of(row)).map(bind);
+        let sql = update(table, columns);
+        let changed = self.connection.prepare_cached(&sql)?.execute(params_from_iter(values))?;
+        Ok(changed == 1)
     }
 
     fn object(

@@ -52,9 +52,9 @@ impl Item {
     pub fn written(write: &Write) -> Option<Self> {
         match write {
             Write::Object { bucket, key, .. } => Some(Self::object(bucket, key)),
-            Write::Insert { table, row } | Write::Upsert { table, row } => {
-                Some(Self::row(table, table.key_of(row)))
-            }
+            Write::Insert { table, row }
+            | Write::Upsert { table, row }
+            | Write::Update { table, row, .. } => Some(Self::row(table, table.key_of(row))),
             Write::Mail { .. } => None,
         }
     }

@@ -39,6 +39,15 @@ pub enum Write {
         /// The row.
         row: Value,
     },
+    /// A change of columns of an existing row.
+    Update {
+        /// The table.
+        table: Arc<TableDef>,
+        /// The row after the change.
+        row: Value,
+        /// The positions of the columns that change.
+        columns: Arc<[usize]>,
+    },
     /// An e-mail.
     Mail {
         /// The step.
