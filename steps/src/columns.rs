@@ -11,6 +11,8 @@ use oms_engine::table::{Column, TableDef};
 use oms_engine::value::{NoOutput, Record, Shape, Type, Typed as _, Value};
 use serde_json::{Map, Value as Json};
 
+use crate::members::{self, Members};
+
 /// The meaning of a missing value for a nullable column.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum MissingValue {
@@ -20,13 +22,14 @@ pub(crate) enum MissingValue {
     Rejected,
 }
 
-/// Compiles each value of the map in the setting `field` with the type of its column. Records
-/// faults for unknown columns, and for missing values that are not allowed.
+/// Compiles each value of the map in the setting `field` with the type of its column. Takes other
+/// columns from `members`. Records faults for unknown columns, and for missing values that are not
+/// allowed.
 pub(crate) fn compile<'c>(
-    field: &str,
-    values: &Map<String, Json>,
+    (field, values): (&str, &Map<String, Json>),
     columns: impl Iterator<Item = &'c Column>,
     left_out: MissingValue,
+    members: Option<&Members>,
     cx: &mut PlanContext<'_>,
 ) -> BTreeMap<Arc<str>, Compiled> {
     let columns: Vec<&Column> = columns.collect();
@@ -56,14 +59,31 @@ pub(crate) fn compile<'c>(
         let name = column.name.as_ref();
         !misspelled.contains(&name) && !values.contains_key(name)
     });
+    let (taken, missing): (Vec<&Column>, Vec<&Column>) =
+        missing.copied().partition(|column| members.is_some_and(|members| members.has(column)));
+    for (column, members) in taken.into_iter().zip(members.into_iter().cycle()) {
+        if let Some(value) = members.value(column, cx) {
+            if let Some(finding) =
+                may_not_fit(column, value.ty(), &members::route(), value.constant())
+            {
+                cx.fault(finding);
+            }
+            compiled.insert(Arc::clone(&column.name), value);
+        }
+    }
     let (nullable, required): (Vec<&Column>, Vec<&Column>) =
-        missing.copied().partition(|column| column.nullable);
+        missing.into_iter().partition(|column| column.nullable);
     if left_out == MissingValue::Rejected
-        && let Some(finding) = would_become_null(&nullable, &route)
+        && let Some(finding) =
+            would_become_null(&nullable, &members.map_or(route.clone(), |_| members::route()))
     {
         cx.fault(finding);
     }
     for column in required {
+        if let Some(members) = members {
+            cx.fault(members.missing(column));
+            continue;
+        }
         let message = format!("the column `{}` has no value, but must not be null", column.name);
         cx.fault(
             Finding::error(codes::ROW, Place::key(route.clone()), message)
@@ -77,6 +97,7 @@ pub(crate) fn compile<'c>(
 /// `None` if a part is missing or invalid.
 pub(crate) fn key<'v>(
     table: &TableDef,
+    values_in_file: &Map<String, Json>,
     values: &'v BTreeMap<Arc<str>, Compiled>,
 ) -> Option<(String, Route, Vec<&'v Compiled>)> {
     let columns = || table.key_columns();
@@ -84,7 +105,11 @@ pub(crate) fn key<'v>(
     let names: Vec<String> = columns().map(|column| format!("`{}`", column.name)).collect();
     let words = format!("the key of `{}` ({})", table.name, names.join(", "));
     let first = columns().next().map_or("", |column| column.name.as_ref());
-    Some((words, Route::root().key("row").key(first), parts?))
+    let route = match values_in_file.contains_key(first) {
+        true => Route::root().key("row").key(first),
+        false => members::route(),
+    };
+    Some((words, route, parts?))
 }
 
 /// Returns a finding for a row that replaces another one and would clear columns that the file does
@@ -101,7 +126,7 @@ fn would_become_null(left_out: &[&Column], row: &Route) -> Option<Finding> {
         names.join(", ")
     );
     let help = format!(
-        "add a value for each, or `{}: null` to clear it; `table.get` reads the current values",
+        "add a value for each, or `{}: null` to clear it; `table.update` changes only some columns",
         first.name
     );
     Some(

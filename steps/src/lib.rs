@@ -8,6 +8,7 @@ mod http_body;
 mod http_outcome;
 mod http_request;
 mod http_target;
+mod members;
 mod money_convert;
 mod object_get;
 mod object_key;

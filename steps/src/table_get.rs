@@ -99,7 +99,8 @@ impl Step for TableGet {
         let Some(table) = cx.table("table", &config.table) else {
             return cx.finish().and(Err(Vec::new()));
         };
-        columns::compile("key", &config.key, table.key_columns(), MissingValue::Null, cx);
+        let key = ("key", &config.key);
+        columns::compile(key, table.key_columns(), MissingValue::Null, None, cx);
         let input = cx.finish()?;
         Ok(Planned {
             input,

@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json};
 
 use crate::columns::{self, MissingValue};
+use crate::members;
 use crate::unique;
 
 /// Adds a row to a table.
@@ -27,7 +28,12 @@ pub struct Config {
     pub(crate) table: String,
     /// The row: a value for each column. In `table.insert`, a nullable column without a value is
     /// null.
+    #[serde(default)]
     pub(crate) row: Map<String, Json>,
+    /// A record, such as `${{ order }}`. Each column that is not in `row` takes the value of the
+    /// record's member of the same name.
+    #[schemars(with = "Option<String>")]
+    pub(crate) from: Option<Json>,
 }
 
 /// The planned step.
@@ -45,9 +51,13 @@ impl Step for TableInsert {
         let Some(table) = cx.table("table", &config.table) else {
             return cx.finish().and(Err(Vec::new()));
         };
-        let values =
-            columns::compile("row", &config.row, table.columns.iter(), MissingValue::Null, cx);
-        if let Some((what, at, key)) = columns::key(&table, &values) {
+        let members = members::compile(config.from.as_ref(), cx);
+        if config.from.is_some() && members.is_none() {
+            return cx.finish().and(Err(Vec::new()));
+        }
+        let (row, columns) = (("row", &config.row), table.columns.iter());
+        let values = columns::compile(row, columns, MissingValue::Null, members.as_ref(), cx);
+        if let Some((what, at, key)) = columns::key(&table, &config.row, &values) {
             unique::check(&what, at, &key, "; or use `table.upsert`", cx);
         }
         let input = cx.finish()?;

@@ -87,7 +87,8 @@ impl Step for TableUpdate {
         let Some(table) = cx.table("table", &config.table) else {
             return cx.finish().and(Err(Vec::new()));
         };
-        columns::compile("key", &config.key, table.key_columns(), MissingValue::Null, cx);
+        let key = ("key", &config.key);
+        columns::compile(key, table.key_columns(), MissingValue::Null, None, cx);
         let mut captures = Captures::default();
         let row = Type::of(Shape::Record(Arc::clone(&table.row)));
         let only_if = config.only_if.as_ref().and_then(|only_if| {

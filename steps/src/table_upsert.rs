@@ -8,6 +8,7 @@ use oms_engine::table::TableDef;
 use oms_engine::value::{NoOutput, Value};
 
 use crate::columns::{self, MissingValue};
+use crate::members;
 use crate::table_insert;
 use crate::unique;
 
@@ -35,9 +36,13 @@ impl Step for TableUpsert {
         let Some(table) = cx.table("table", &config.table) else {
             return cx.finish().and(Err(Vec::new()));
         };
-        let values =
-            columns::compile("row", &config.row, table.columns.iter(), MissingValue::Rejected, cx);
-        if let Some((what, at, key)) = columns::key(&table, &values) {
+        let members = members::compile(config.from.as_ref(), cx);
+        if config.from.is_some() && members.is_none() {
+            return cx.finish().and(Err(Vec::new()));
+        }
+        let (row, columns) = (("row", &config.row), table.columns.iter());
+        let values = columns::compile(row, columns, MissingValue::Rejected, members.as_ref(), cx);
+        if let Some((what, at, key)) = columns::key(&table, &config.row, &values) {
             unique::check_elements(&what, at, &key, cx);
         }
         let input = cx.finish()?;

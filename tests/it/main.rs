@@ -33,6 +33,7 @@ mod panics;
 mod parser_corpus;
 mod postgres;
 mod property;
+mod row_members;
 mod row_refresh;
 mod sarif;
 mod serve;

@@ -168,6 +168,37 @@ impl PlanContext<'_> {
         self.input(field, route, oms_expression::compile_value(raw, expected, self.scope))
     }
 
+    /// Compiles a setting that is only used for planning.
+    pub fn uncaptured_value(&mut self, route: &Route, raw: &serde_json::Value) -> Option<Compiled> {
+        let (known, compiled) =
+            (self.fields.len(), oms_expression::compile_value(raw, None, self.scope));
+        let compiled = self.input("", route, compiled);
+        self.fields.truncate(known);
+        compiled
+    }
+
+    /// Compiles a value that is not written in the file as the field `field` of the step's input.
+    ///
+    /// # Errors
+    /// Returns the problems, so that the caller can record a fault at a place in the file.
+    pub fn quiet_value(
+        &mut self,
+        field: &str,
+        raw: &serde_json::Value,
+        expected: &Type,
+    ) -> Result<Option<Compiled>, Vec<Problem>> {
+        let mut compiled = oms_expression::compile_value(raw, Some(expected), self.scope)?;
+        // The places of the notes are not in the file.
+        compiled.take_notes();
+        Ok(self.input(field, &Route::root(), Ok(compiled)))
+    }
+
+    /// Returns the type of a value, or `None` if it has none.
+    pub fn type_of(&self, raw: &serde_json::Value) -> Option<Type> {
+        let compiled = oms_expression::compile_value(raw, None, self.scope).ok()?;
+        (!compiled.is_broken()).then(|| compiled.ty().clone())
+    }
+
     /// Adds a compiled setting to the step's input.
     fn input(
         &mut self,
