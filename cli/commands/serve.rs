@@ -23,11 +23,13 @@ use crate::runtime;
 use crate::signals::{self, Signals};
 use crate::targets::run_options::RunOptions;
 use crate::targets::state;
+use crate::targets::webhooks;
 
 /// Accept orders over HTTP and run them
 ///
 /// A `PUT` request to a pipeline's intake path gets its response when the order is on disk: 201 for
-/// a new order, 200 for a duplicate. Another order with the same key is rejected with 409.
+/// a new order, 200 for a duplicate. Another order with the same key is rejected with 409. A path
+/// without `{key}` is for `POST` requests, such as webhooks.
 /// `/openapi.json` describes the API. On a loopback address, no API key is required until you
 /// create an API key with `oms keys add`.
 ///
@@ -100,6 +102,10 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     for plan in &plans {
         check_settings(plan)?;
     }
+    let mut verifiers = Vec::new();
+    for plan in &plans {
+        verifiers.push(webhooks::verifier(plan)?);
+    }
     let (traces, sender) = match traces_enabled() {
         true => {
             let (traces, sender) = Traces::start()?;
@@ -108,7 +114,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         false => (None, None),
     };
     let mut opened = Vec::new();
-    for (pipeline, plan) in args.pipelines.iter().zip(&plans) {
+    for ((pipeline, plan), verifier) in args.pipelines.iter().zip(&plans).zip(verifiers) {
         let directory =
             args.state_dir.clone().unwrap_or_else(|| state::directory(pipeline, plan.name()));
         let settings = Settings {
@@ -126,7 +132,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
             is_traced: traces.is_some(),
         };
         let (plan, source) = (Arc::clone(plan), Arc::new(source));
-        opened.push(Opened { plan, runner, directory, source });
+        opened.push(Opened { plan, runner, directory, source, verifier });
     }
     let runtime = runtime::multi_thread()?;
     drop(traces);
@@ -139,8 +145,9 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         let address = listener.local_addr()?;
         let (site, workers) = Site::start(opened, address, args.access_log, tls.is_some())?;
         for plan in &plans {
-            let path = plan.intake().map(|intake| intake.path.as_str()).unwrap_or_default();
-            output::result(&format!("PUT {scheme}://{address}{path}\n"))?;
+            let Some(intake) = plan.intake() else { continue };
+            let method = if intake.has_key() { "PUT" } else { "POST" };
+            output::result(&format!("{method} {scheme}://{address}{}\n", intake.path))?;
         }
         output::result(&format!("console {scheme}://{address}/console/\n"))?;
         output::message(

@@ -12,3 +12,4 @@ mod secret;
 pub(crate) mod services;
 pub(crate) mod stack;
 pub(crate) mod state;
+pub(crate) mod webhooks;

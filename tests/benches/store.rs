@@ -73,7 +73,7 @@ impl State {
         let digest = Digest::of(key.as_bytes());
         let (accepted_at, body) = (SystemClock.now().as_millisecond(), Arc::clone(&self.run.body));
         self.packet(
-            RunRef::New { key, digest, accepted_at, body },
+            RunRef::New { key, digest, reduced: None, accepted_at, body },
             &self.run.journal.concat(),
             write,
         )

@@ -46,4 +46,5 @@ mod table_update;
 mod third_party_mails;
 mod upgrade;
 mod watched_folder;
+mod webhooks;
 mod write_conflicts;

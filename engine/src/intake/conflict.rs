@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use oms_core::effects::RunInfo;
-use oms_core::value::{Differences, differences};
+use oms_core::value::{Differences, Digest, differences};
 
 use crate::plan::OrderPlan;
 
@@ -20,6 +20,18 @@ pub struct Conflict {
     pub comparison: Comparison,
 }
 
+/// What is known about an accepted order.
+#[derive(Clone, Copy, Debug)]
+pub enum Accepted<'a> {
+    /// Its bytes.
+    Order(&'a [u8]),
+    /// It was deleted.
+    Deleted {
+        /// Its digest without the ignored members, if it was stored.
+        reduced: Option<Digest>,
+    },
+}
+
 /// The result of comparing two orders.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Comparison {
@@ -32,15 +44,20 @@ pub enum Comparison {
 }
 
 impl Conflict {
-    /// Compares an order with the accepted one, whose bytes are `stored` if they are still kept.
-    /// Returns `None` if both are the same order. Their digests can differ nevertheless, if the
-    /// schema has changed since the first one was accepted.
-    pub fn between(order: &OrderPlan, refused: &RunInfo, stored: Option<&[u8]>) -> Option<Self> {
-        let comparison = match stored.map(|stored| compare(order, stored, &refused.body)) {
-            Some(Some(differences)) if differences.count == 0 => return None,
-            Some(Some(differences)) => Comparison::Differences(differences),
-            Some(None) => Comparison::Unreadable,
-            None => Comparison::NotStored,
+    /// Compares an order with the accepted one. Returns `None` if both are the same order. Their
+    /// digests can differ nevertheless: in ignored members, or because the schema has changed since
+    /// the first one was accepted.
+    pub fn between(order: &OrderPlan, refused: &RunInfo, accepted: Accepted<'_>) -> Option<Self> {
+        let comparison = match accepted {
+            Accepted::Order(stored) => match compare(order, stored, &refused.body) {
+                Some(differences) if differences.count == 0 => return None,
+                Some(differences) => Comparison::Differences(differences),
+                None => Comparison::Unreadable,
+            },
+            Accepted::Deleted { reduced } if reduced.is_some() && reduced == refused.reduced => {
+                return None;
+            }
+            Accepted::Deleted { .. } => Comparison::NotStored,
         };
         Some(Self { key: Arc::clone(&refused.key), run: Arc::clone(&refused.id), comparison })
     }
@@ -54,13 +71,13 @@ impl Conflict {
     }
 }
 
-/// Compares two orders as typed values. Both matched the schema when they were received, so they
-/// are not validated again. Returns `None` if one of them cannot be read, because its data is
-/// damaged.
+/// Compares two orders as typed values, without the ignored members. Both matched the schema when
+/// they were received, so they are not validated again. Returns `None` if one of them cannot be
+/// read, because its data is damaged.
 fn compare(order: &OrderPlan, stored: &[u8], refused: &[u8]) -> Option<Differences> {
     let read = |body| order.schema().read_accepted(body);
     let (stored, refused) = (read(stored).ok()?, read(refused).ok()?);
-    Some(differences(&stored.canonical, &refused.canonical))
+    Some(differences(&stored.canonical, &refused.canonical, order.ignored()))
 }
 
 impl fmt::Display for Conflict {

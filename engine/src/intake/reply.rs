@@ -15,7 +15,8 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 pub struct Reply {
     /// The status code (RFC 9110, section 15).
     pub status: u16,
-    /// The JSON body. For an error, this is a problem document (RFC 9457).
+    /// The JSON body. For an error, this is a problem document (RFC 9457). Null for a reply without
+    /// a body.
     pub body: Json,
 }
 
@@ -28,6 +29,16 @@ impl Reply {
     /// Returns 200 for an order that was accepted before, with the same body as [`Self::accepted`].
     pub fn same(key: &str, run: &str) -> Self {
         Self { status: 200, ..Self::accepted(key, run) }
+    }
+
+    /// Returns 204 for a webhook that is not an order.
+    pub const fn not_accepted() -> Self {
+        Self { status: 204, body: Json::Null }
+    }
+
+    /// Returns 200 for a request that only tests the URL.
+    pub const fn pong() -> Self {
+        Self { status: 200, body: Json::Null }
     }
 
     /// Returns 409 for an order whose key belongs to another order. The body has the key, the run

@@ -12,6 +12,7 @@ use super::sections::{RatesSection, TableSection};
 use super::services::ServiceSection;
 use super::settings::SettingSection;
 use super::step::StepSection;
+use super::webhooks::{AcceptSection, VerifySection};
 
 /// A pipeline: a graph of typed steps that describes what happens to an order.
 // Only the schema of this type is used. The sections are read one by one, so that a fault in one
@@ -81,6 +82,12 @@ pub struct OrderSection {
     #[serde(default = "body_bytes_default")]
     #[schemars(range(min = 1, max = 16_777_216))]
     pub max_bytes: u32,
+    /// JSON pointers to members that do not make it another order, such as `/updated_at`. `*` stands
+    /// for every element of a list, as in `/line_items/*/fulfillment_status`. An order that differs
+    /// from an accepted order with the same key only in these members is a duplicate.
+    #[serde(default)]
+    #[schemars(length(max = 100))]
+    pub ignore: Vec<String>,
 }
 
 /// The default maximum size of an order in bytes.
@@ -124,12 +131,36 @@ impl JsonSchema for SchemaSource {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct IntakeSection {
-    /// The path for `PUT` requests. Its last part is `{key}`, as in `/order/{key}`.
-    #[schemars(regex(pattern = r"^(/[A-Za-z0-9._~-]+)*/\{key\}$"))]
+    /// The path for orders. With `{key}` as its last part, as in `/order/{key}`, it is for `PUT`
+    /// requests with the order's key, and `POST` requests go to the path without `{key}`. A path
+    /// without `{key}`, as in `/shop/orders`, is only for `POST` requests, such as webhooks.
+    #[schemars(regex(pattern = r"^((/[A-Za-z0-9._~-]+)+|(/[A-Za-z0-9._~-]+)*/\{key\})$"))]
     pub path: String,
     /// The component that accepts orders on AWS. It has no effect elsewhere.
     #[serde(default)]
     pub mode: IntakeMode,
+    /// Verifies the signature of `POST` requests. It replaces the API key for them.
+    pub verify: Option<VerifySection>,
+    /// Accepts only `POST` requests with certain values in a header.
+    pub accept: Option<AcceptSection>,
+}
+
+/// The end of a path that contains the order's key.
+const KEY_PART: &str = "/{key}";
+
+impl IntakeSection {
+    /// Returns whether the last part of the path is the order's key.
+    pub fn has_key(&self) -> bool {
+        self.path.ends_with(KEY_PART)
+    }
+
+    /// Returns the path for `POST` requests: `/order` for `/order/{key}`.
+    pub fn collection(&self) -> &str {
+        match self.path.strip_suffix(KEY_PART).unwrap_or(&self.path) {
+            "" => "/",
+            collection => collection,
+        }
+    }
 }
 
 /// The component that accepts orders on AWS.

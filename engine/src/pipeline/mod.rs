@@ -15,6 +15,7 @@ mod services;
 mod settings;
 mod shape_help;
 mod step;
+mod webhooks;
 
 pub use duration::parse_duration;
 pub use file::{Handlers, IntakeMode, IntakeSection, OrderSection, SchemaSource};
@@ -28,3 +29,6 @@ pub use services::{
 };
 pub use settings::{SettingDefault, SettingSection, SettingType};
 pub use step::{Allow, Catch, ForEachSection, Jitter, NeedSection, RetrySection, StepSection};
+pub use webhooks::{
+    AcceptSection, HmacAlgorithm, SignatureEncoding, VerifyScheme, VerifySecrets, VerifySection,
+};

@@ -68,6 +68,7 @@ pub fn pipeline_schema(kinds: &[KindSchema]) -> Json {
     set(&mut schema, "/$defs/MailSection/properties/locale/pattern", json!(LOCALE_PATTERN));
     set(&mut schema, "/$defs/TableSection/properties/columns/minProperties", json!(1));
     rates_by_source(&mut schema);
+    verify_by_scheme(&mut schema);
     let uses: Vec<Json> = kinds
         .iter()
         .map(|kind| json!({ "const": kind.name, "title": kind.name, "description": kind.summary }))
@@ -208,6 +209,20 @@ fn rates_by_source(schema: &mut Json) {
         case("fixed", &["base", "quote", "table"], &["file", "overrides", "max_age_days"]),
     ]);
     set(schema, "/$defs/RatesSection/allOf", cases);
+}
+
+/// Adds the keys that a verification has for the scheme `hmac`, and only for it.
+fn verify_by_scheme(schema: &mut Json) {
+    let hmac = json!({ "properties": { "scheme": { "const": "hmac" } }, "required": ["scheme"] });
+    let keys = ["header", "algorithm", "encoding", "prefix"];
+    let forbidden: Map<String, Json> =
+        keys.iter().map(|key| ((*key).to_owned(), json!(false))).collect();
+    let other = json!({ "properties": { "scheme": { "not": { "const": "hmac" } } } });
+    let cases = json!([
+        { "if": hmac, "then": { "required": ["header", "encoding"] } },
+        { "if": other, "then": { "properties": forbidden } },
+    ]);
+    set(schema, "/$defs/VerifySection/allOf", cases);
 }
 
 /// Returns the snippet with which an editor completes a step of a kind.

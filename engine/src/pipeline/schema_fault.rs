@@ -87,17 +87,17 @@ fn unknown_key(error: &ValidationError<'_>, route: &Route, key: &str, known: &[S
 /// Returns the finding for a key that another key excludes.
 fn excluded(document: &Document, route: Route) -> Finding {
     let key = last_key(&route);
-    let source = route.parent().map(|above| above.key("source"));
-    let source = source.and_then(|source| {
-        let (node, _) = document.root().find(&source)?;
-        Some((source, node.as_text()?.to_owned()))
+    let other = ["source", "scheme"].into_iter().find_map(|other| {
+        let place = route.parent()?.key(other);
+        let (node, _) = document.root().find(&place)?;
+        Some((other, place, node.as_text()?.to_owned()))
     });
-    match source {
-        Some((place, source)) => {
-            let message = format!("`{key}` cannot be used with `source: {source}`");
+    match other {
+        Some((other, place, value)) => {
+            let message = format!("`{key}` cannot be used with `{other}: {value}`");
             Finding::error(codes::UNKNOWN_KEY, Place::key(route), message)
-                .related(Place::value(place), "the source")
-                .help(format!("remove `{key}`, or change the source"))
+                .related(Place::value(place), format!("the {other}"))
+                .help(format!("remove `{key}`, or change the {other}"))
         }
         None => {
             let message = format!("`{key}` cannot be used here");
@@ -127,7 +127,12 @@ fn bad_text(error: &ValidationError<'_>, route: Route) -> Finding {
         "path" if route == Route::root().key("intake").key("path") => with_help(
             codes::INTAKE_PATH,
             "invalid intake path".to_owned(),
-            "write a path that begins with `/` and ends with `/{key}`, such as `/order/{key}`",
+            "write a path that begins with `/`, such as `/order/{key}`, or `/shop/orders` for webhooks",
+        ),
+        "header" => with_help(
+            codes::VALUE_NOT_ALLOWED,
+            format!("`{text}` is not the name of an HTTP header"),
+            "use letters, digits and `-`, such as `X-Signature`",
         ),
         "as" => with_help(
             codes::BAD_NAME,

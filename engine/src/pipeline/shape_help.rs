@@ -23,6 +23,8 @@ pub(super) fn value_help(route: &Route, expected: &[&str], found: &Json) -> Opti
             _ => None,
         },
         ("intake", Json::String(_)) => Some(json!({ "path": found })),
+        // The text may be the secret itself, which does not belong into the file.
+        ("secret", Json::String(_)) => Some(json!({ "secret": "NAME" })),
         (_, Json::Object(members)) if wants("array") && !members.is_empty() => {
             Some(members.keys().cloned().map(Json::String).collect())
         }

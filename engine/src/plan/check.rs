@@ -16,10 +16,10 @@ use super::semantics::Semantics;
 use super::settings::{self, Environment};
 use super::sink::Sink;
 use super::{
-    allowed, graph, handlers, isolation, lists, mail, order, rates, samples, services, steps,
-    tables, time_zone,
+    allowed, graph, handlers, ignore, isolation, lists, mail, order, rates, samples, services,
+    steps, tables, time_zone, webhooks,
 };
-use crate::pipeline::{self, Pipeline, SchemaSource, pipeline_schema};
+use crate::pipeline::{self, IntakeSection, Pipeline, SchemaSource, pipeline_schema};
 use crate::step::{Registry, Resources};
 
 /// Checks pipelines against a set of kinds.
@@ -57,8 +57,8 @@ pub struct Checked {
     pub report: Report,
     /// The number of steps in the file.
     pub steps: usize,
-    /// The intake's path and its label, for comparison with the paths of other pipelines.
-    pub intake: Option<(String, Label)>,
+    /// The intake and the label of its path, for comparison with the paths of other pipelines.
+    pub intake: Option<(IntakeSection, Label)>,
 }
 
 impl Checker {
@@ -155,7 +155,7 @@ impl Checker {
                 text: "this path".to_owned(),
                 primary: true,
             };
-            (intake.path.clone(), label)
+            (intake.clone(), label)
         });
         let data = bundle.is_none().then_some(files);
         let semantics = bundle.unwrap_or(Semantics::CURRENT);
@@ -213,6 +213,7 @@ impl Checker {
         let order = order::check(&pipeline, &resources.time_zone, sink, &recorder, semantics);
         if let Some(order) = &order {
             tables::check_customers(&declared, order, sink);
+            webhooks::check(&pipeline, order, sink);
         }
         let graph = graph::check(&pipeline, sink);
         let planned = steps::check(steps::Inputs {
@@ -263,7 +264,7 @@ impl Checker {
             files,
             semantics,
         };
-        for finding in isolation::outdated(&plan) {
+        for finding in isolation::outdated(&plan).into_iter().chain(ignore::check_used(&plan)) {
             sink.add(finding);
         }
         if self.target != Target::Local {
@@ -304,11 +305,11 @@ pub fn overlapping_intakes(checked: &[Checked]) -> Vec<Diagnostic> {
             let (Some((a, first)), Some((b, second))) = (&first.intake, &second.intake) else {
                 continue;
             };
-            if a == b {
+            if a.collection() == b.collection() {
                 found.push(Diagnostic {
                     code: codes::INTAKE_PATH,
                     severity: Severity::Error,
-                    message: format!("two pipelines use the intake path `{a}`"),
+                    message: format!("two pipelines use the intake path `{}`", b.path),
                     labels: vec![second.clone(), Label { primary: false, ..first.clone() }],
                     help: Some("change one of the two paths".to_owned()),
                 });

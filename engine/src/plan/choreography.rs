@@ -8,7 +8,7 @@ use std::sync::Arc;
 use oms_core::diagnostic::{Code, Finding, Place, Route, codes};
 
 use super::checked::{Plan, PlannedStep};
-use super::direct;
+use super::{direct, webhooks};
 use crate::pipeline::IntakeMode;
 use crate::step::{Port, Verb};
 
@@ -102,6 +102,7 @@ pub fn choreography(plan: &Plan) -> Result<Choreography, Vec<Finding>> {
         let help = "run the pipeline with `oms serve --target aws`, or make the call in a Lambda function of your own that subscribes to a topic";
         Finding::error(codes::LAMBDA_SERVICE, place, message).help(help.to_owned())
     }));
+    webhooks::check_lambda(plan, &mut found);
     let direct = plan.intake().is_some_and(|intake| intake.mode == IntakeMode::Direct);
     let handled: BTreeSet<usize> =
         plan.handlers().iter().flat_map(|handler| handler.steps.iter().copied()).collect();

@@ -13,6 +13,7 @@ mod direct;
 mod element_names;
 mod graph;
 mod handlers;
+mod ignore;
 mod isolation;
 mod lists;
 mod mail;
@@ -30,6 +31,7 @@ mod sink;
 mod steps;
 mod tables;
 mod time_zone;
+mod webhooks;
 
 pub use check::{Checked, Checker, InvalidKindSchema, Target, overlapping_intakes};
 pub use checked::{ForEach, Handler, Need, Plan, PlannedStep, Retry, Seed};

@@ -1,14 +1,18 @@
-//! The `order` section: the order schema, and the expression of the order key.
+//! The `order` section: the order schema, the expression of the order key, and ignored members.
 
 use std::sync::Arc;
 
 use oms_core::diagnostic::{Diagnostic, Finding, Place, Route, Severity, codes};
 use oms_core::document::{self, Files};
 use oms_core::time_zone::TimeZone;
-use oms_core::value::{JsonProblem, Parsed, ProblemKind, Record, RecordType, Shape, Type, Value};
+use oms_core::value::{
+    Digest, IgnoredMembers, JsonProblem, Parsed, ProblemKind, Record, RecordType, Shape, Type,
+    Value,
+};
 use oms_expression::{Compiled, Env, Root, Scope};
 use serde_json::Value as Json;
 
+use super::ignore::{self, Ignored};
 use super::schema_values;
 use super::semantics::Semantics;
 use super::sink::Sink;
@@ -22,6 +26,9 @@ pub struct OrderPlan {
     key: Compiled,
     max_bytes: usize,
     intake: Arc<RecordType>,
+    /// The pointers of `ignore`, as written.
+    ignore: Vec<String>,
+    ignored: Ignored,
 }
 
 /// Maximum number of characters in a key.
@@ -81,6 +88,27 @@ impl OrderPlan {
     /// Returns the maximum size of an order in bytes.
     pub const fn max_bytes(&self) -> usize {
         self.max_bytes
+    }
+
+    /// Returns the pointers to ignored members, as written.
+    pub(super) fn ignore(&self) -> &[String] {
+        &self.ignore
+    }
+
+    /// Returns whether orders are compared without some of their members.
+    pub fn ignores_members(&self) -> bool {
+        !self.ignored.members().is_empty()
+    }
+
+    /// Returns the members that do not make it another order.
+    pub(crate) const fn ignored(&self) -> &IgnoredMembers {
+        self.ignored.members()
+    }
+
+    /// Returns the digest of an order without its ignored members, or `None` if no member is
+    /// ignored.
+    pub(crate) fn reduced_digest(&self, order: &Parsed) -> Option<Digest> {
+        self.ignored.reduced_digest(&order.canonical)
     }
 
     /// Returns the problem of an order that is too large.
@@ -202,7 +230,9 @@ pub(super) fn check(
         ));
     }
     let max_bytes = usize::try_from(section.max_bytes).unwrap_or(usize::MAX);
-    Some(OrderPlan { schema, key, max_bytes, intake: intake_record })
+    let ignored = ignore::check(&section.ignore, &schema, &key, sink);
+    let ignore = section.ignore.clone();
+    Some(OrderPlan { schema, key, max_bytes, intake: intake_record, ignore, ignored })
 }
 
 /// Returns a message about fixed text in the order key that makes every key invalid, such as the

@@ -56,8 +56,7 @@ pub fn accept(plan: &Arc<Plan>, body: &[u8], name: &str, now: Timestamp) -> Resu
     })?;
     // All times have millisecond precision, so a resumed run computes the same values.
     let accepted_at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
-    let digest = Digest::of(&parsed.canonical);
-    let run = begin(plan, key, accepted_at, Arc::from(body), parsed.value, digest);
+    let run = begin(plan, key, accepted_at, Arc::from(body), parsed);
     let problems = run.scheduler.lists_too_long(body);
     if problems.is_empty() {
         Ok(run)
@@ -98,10 +97,8 @@ pub fn resume(
     body: Arc<[u8]>,
     events: &[Event],
 ) -> Result<Run, ResumeError> {
-    let Parsed { value, canonical } =
-        plan.order().schema().read_accepted(&body).map_err(|_| ResumeError::Order)?;
-    let digest = Digest::of(&canonical);
-    let mut run = begin(plan, Arc::from(key), accepted_at, body, value, digest);
+    let parsed = plan.order().schema().read_accepted(&body).map_err(|_| ResumeError::Order)?;
+    let mut run = begin(plan, Arc::from(key), accepted_at, body, parsed);
     let moved = events.iter().enumerate().rev().find_map(|(at, event)| match event {
         Event::Retried { done: Some(done), at: instant } => Some((at, done, *instant)),
         _ => None,
@@ -135,8 +132,7 @@ fn begin(
     key: Arc<str>,
     accepted_at: Timestamp,
     body: Arc<[u8]>,
-    order: Value,
-    digest: Digest,
+    order: Parsed,
 ) -> Run {
     let id: Arc<str> = Arc::from(run_id(plan.name(), &key));
     // In the order of the field names: accepted_at, id, key.
@@ -146,8 +142,10 @@ fn begin(
         Value::Text(Arc::clone(&key)),
     ];
     let run = Value::Record(Arc::new(Record::new(run_record(), fields)));
-    let info = RunInfo { pipeline: Arc::clone(plan.name()), key, id, accepted_at, body, digest };
-    let scheduler = Scheduler::new(Arc::clone(plan), order, run);
+    let (pipeline, digest) = (Arc::clone(plan.name()), Digest::of(&order.canonical));
+    let reduced = plan.order().reduced_digest(&order);
+    let info = RunInfo { pipeline, key, id, accepted_at, body, digest, reduced };
+    let scheduler = Scheduler::new(Arc::clone(plan), order.value, run);
     Run {
         info: Arc::new(info),
         scheduler,

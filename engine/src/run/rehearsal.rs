@@ -129,6 +129,7 @@ impl Rehearsal {
             accepted_at: self.world.now(),
             body: Arc::from([]),
             digest: Digest::of(b""),
+            reduced: None,
         });
         let mut sent = Vec::new();
         for planned in self.plan.steps() {

@@ -73,7 +73,7 @@ impl CustomerMembers {
     }
 
     /// Returns the paths of the marked members.
-    fn paths(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn paths(&self) -> impl Iterator<Item = &Path> {
         self.id.iter().chain(&self.emails)
     }
 }

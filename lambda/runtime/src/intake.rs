@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use oms_clock::SystemClock;
 use oms_engine::effects::{Clock as _, Orders, StepError, StoreResult, StoredOrder};
-use oms_engine::intake::{Conflict, Reply};
+use oms_engine::intake::{Accepted, Conflict, Reply};
 use oms_engine::plan::{Choreography, Plan};
 use oms_engine::run::{Run, accept_as};
 use oms_engine::value::Value;
@@ -71,7 +71,11 @@ impl IntakeHandler {
                 Ok(StoreResult::New) => Reply::accepted(key, &run.info.id),
                 Ok(StoreResult::Same) => Reply::same(key, &run.info.id),
                 Ok(StoreResult::Other(stored)) => {
-                    match Conflict::between(self.plan.order(), &run.info, stored.as_deref()) {
+                    let accepted = match &stored {
+                        Some(stored) => Accepted::Order(stored),
+                        None => Accepted::Deleted { reduced: None },
+                    };
+                    match Conflict::between(self.plan.order(), &run.info, accepted) {
                         Some(conflict) => Reply::conflict(&conflict),
                         None => Reply::same(key, &run.info.id),
                     }

@@ -89,6 +89,7 @@ impl Runner {
             let reference = RunRef::New {
                 key: Arc::clone(&key),
                 digest: run.info.digest,
+                reduced: run.info.reduced,
                 accepted_at: run.info.accepted_at.as_millisecond(),
                 body: Arc::clone(&run.info.body),
             };

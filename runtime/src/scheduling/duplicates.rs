@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oms_engine::intake::Conflict;
+use oms_engine::intake::{Accepted, Conflict};
 use oms_engine::plan::Plan;
 use oms_engine::run::Run;
 use oms_sqlite::{Error, StoredRun};
@@ -33,7 +33,15 @@ impl Runner {
 
     /// Compares an order with the accepted order that has the same key and another digest.
     fn conflict(&self, plan: &Plan, run: &Run) -> Result<Option<Conflict>, Error> {
-        let stored = self.driver.store.read(|reader| StoredRun::body(reader, &run.info.key))?;
-        Ok(Conflict::between(plan.order(), &run.info, stored.as_deref()))
+        let key = &run.info.key;
+        let (stored, reduced) = self.driver.store.read(|reader| {
+            let stored = StoredRun::body(reader, key)?;
+            Ok((stored, StoredRun::reduced_digest_of_deleted(reader, key)?))
+        })?;
+        let accepted = match &stored {
+            Some(stored) => Accepted::Order(stored),
+            None => Accepted::Deleted { reduced },
+        };
+        Ok(Conflict::between(plan.order(), &run.info, accepted))
     }
 }

@@ -10,6 +10,9 @@ use oms_engine::intake::Reply;
 /// Converts a reply to a response.
 pub(crate) fn respond(reply: &Reply) -> Response {
     let status = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if reply.body.is_null() {
+        return status.into_response();
+    }
     let mut headers = HeaderMap::new();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(reply.media_type()));
     if let Some(seconds) = reply.retry_after() {

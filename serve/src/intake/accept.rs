@@ -1,4 +1,4 @@
-//! Accepting orders: `PUT` under a key, and `POST` with the key in the body.
+//! Accepting orders: `PUT` under a key, and `POST` with the key in the body, such as webhooks.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, LOCATION};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
-use oms_engine::intake::Reply;
+use oms_engine::intake::{Reply, SignatureVerifier};
 use oms_engine::plan::valid_key;
 use oms_runtime::{Order, OrderReply, Work};
 use oms_sqlite::Scope;
@@ -17,8 +17,8 @@ use serde_json::json;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 
-use super::wait;
-use crate::http::body::receive;
+use super::{wait, webhook};
+use crate::http::body::{BodyMemory, receive};
 use crate::http::reply::{respond, status_problem};
 use crate::state::authorization::authorize;
 use crate::state::flow::Flow;
@@ -57,8 +57,12 @@ async fn respond_to_order(flow_ref: &FlowRef, name: Option<String>, request: Req
         return respond(&status_problem(StatusCode::NOT_FOUND));
     };
     let (parts, body) = request.into_parts();
-    let accepted = accept(&flow_ref.site, flow, name, &parts, body).await;
-    let response = accepted.unwrap_or_else(|reply| respond(&reply));
+    let response = match accept(&flow_ref.site, flow, name, &parts, body).await {
+        Ok(response) => response,
+        // The ping of a webhook is not an order.
+        Err(reply) if reply == Reply::pong() => return respond(&reply),
+        Err(reply) => respond(&reply),
+    };
     flow.metrics.count_order(response.status());
     response
 }
@@ -72,26 +76,14 @@ async fn accept(
     body: Body,
 ) -> Result<Response, Reply> {
     let headers = &parts.headers;
-    authorize(site, flow, headers, Scope::Intake)?;
-    if site.is_stopping() {
-        return Err(Reply::unavailable());
-    }
-    if !is_json(headers) {
-        return Err(status_problem(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-            .detailed("send the order as `application/json`"));
-    }
-    if !has_no_content_coding(headers) {
-        return Err(status_problem(StatusCode::UNSUPPORTED_MEDIA_TYPE)
-            .detailed("send the order uncompressed, without `Content-Encoding`"));
-    }
     let name_must_equal_key = name.is_some();
-    let name = match name {
-        Some(name) => name,
-        None => from_header(flow, headers)?,
+    let (name, body, _memory) = match &flow.verifier {
+        Some(verifier) if !name_must_equal_key => {
+            receive_webhook(site, flow, verifier, headers, body).await?
+        }
+        _ => receive_order(site, flow, name, headers, body).await?,
     };
     let wait = wait::requested(headers);
-    let max = flow.plan().order().max_bytes();
-    let (body, _memory) = receive(&site.body_memory, body, max).await?;
     let begun = tokio::time::Instant::now();
     let (reply_sender, reply_receiver) = oneshot::channel();
     let order = Order { name, body, name_must_equal_key, reply: Some(reply_sender) };
@@ -130,16 +122,77 @@ async fn accept(
     }
     let mut response = respond(&reply);
     let plan = flow.plan();
-    let path = plan.intake().map(|intake| intake.path.as_str()).unwrap_or_default();
     // All characters of a key are valid in a path.
-    let location = path.replace("{key}", &key);
-    if let Ok(location) = HeaderValue::from_str(&location) {
+    let location = plan.intake().filter(|intake| intake.has_key());
+    let location = location.map(|intake| intake.path.replace("{key}", &key));
+    if let Some(Ok(location)) = location.map(|location| HeaderValue::from_str(&location)) {
         response.headers_mut().insert(LOCATION, location);
     }
     if let Some(wait) = wait.filter(|_| applied.is_some()) {
         response.headers_mut().insert("preference-applied", wait::applied(wait));
     }
     Ok(response)
+}
+
+/// The name of an order, its bytes, and the memory that is reserved for them.
+type Received = (String, Vec<u8>, BodyMemory);
+
+/// Receives an order from a client with an API key.
+async fn receive_order(
+    site: &Site,
+    flow: &Flow,
+    name: Option<String>,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Received, Reply> {
+    authorize(site, flow, headers, Scope::Intake)?;
+    if site.is_stopping() {
+        return Err(Reply::unavailable());
+    }
+    if name.is_none() {
+        webhook::select(flow.accept.as_ref(), headers)?;
+    }
+    require_plain_json(headers)?;
+    let name = match name {
+        Some(name) => name,
+        None => from_header(flow, headers)?,
+    };
+    let max = flow.plan().order().max_bytes();
+    let (body, memory) = receive(&site.body_memory, body, max).await?;
+    Ok((name, body, memory))
+}
+
+/// Receives a webhook and verifies its signature. The headers are checked afterwards, so that a
+/// request without a valid signature always gets the same reply. The order has no name, because the
+/// signature does not cover the header with it.
+async fn receive_webhook(
+    site: &Site,
+    flow: &Flow,
+    verifier: &SignatureVerifier,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Received, Reply> {
+    if site.is_stopping() {
+        return Err(Reply::unavailable());
+    }
+    let max = flow.plan().order().max_bytes();
+    let received = webhook::receive_signed(verifier, &site.body_memory, headers, body, max);
+    let (body, memory) = received.await?;
+    webhook::select(flow.accept.as_ref(), headers)?;
+    require_plain_json(headers)?;
+    Ok((String::new(), body, memory))
+}
+
+fn require_plain_json(headers: &HeaderMap) -> Result<(), Reply> {
+    if !is_json(headers) {
+        return Err(status_problem(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            .detailed("send the order as `application/json`"));
+    }
+    if !has_no_content_coding(headers) {
+        return Err(status_problem(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+            .detailed("send the order uncompressed, without `Content-Encoding`"));
+    }
+    Ok(())
 }
 
 /// Returns whether the content type is JSON. A page of another site cannot send such a request

@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use oms_engine::plan::Plan;
 use serde_json::{Map, Value as Json, json};
 
 use crate::state::flow::Flow;
@@ -20,28 +19,24 @@ const FORBIDDEN: (&str, &str) = (
 /// The response to a request for another host.
 const MISDIRECTED: (&str, &str) = ("421", "The request is for a host other than this machine.");
 
-/// Returns the path of an intake without the key: `/order` for `/order/{key}`.
-pub(crate) fn collection(path: &str) -> &str {
-    match path.strip_suffix("/{key}").unwrap_or_default() {
-        "" => "/",
-        collection => collection,
-    }
-}
-
 /// `GET /openapi.json`.
 pub(crate) async fn show(State(site): State<Arc<Site>>) -> Response {
-    let plans: Vec<Arc<Plan>> = site.flows.iter().map(Flow::plan).collect();
-    axum::Json(describe(&plans)).into_response()
+    axum::Json(describe(&site.flows)).into_response()
 }
 
-fn describe(plans: &[Arc<Plan>]) -> Json {
+fn describe(flows: &[Flow]) -> Json {
     let mut paths = Map::new();
     let mut schemas = Map::from_iter([
         ("Accepted".to_owned(), accepted()),
         ("Problem".to_owned(), problem()),
         ("Status".to_owned(), status()),
     ]);
-    for plan in plans {
+    let mut security_schemes = json!({
+        "key": { "type": "apiKey", "in": "header", "name": "x-api-key" },
+        "bearer": { "type": "http", "scheme": "bearer" },
+    });
+    for flow in flows {
+        let plan = flow.plan();
         let Some(intake) = plan.intake() else { continue };
         let name = plan.name();
         let mut schema = plan.order().schema().source().clone();
@@ -57,27 +52,47 @@ fn describe(plans: &[Arc<Plan>]) -> Json {
         let prefer = json!({ "name": "Prefer", "in": "header", "description": "`wait=5` waits up to 5 seconds for the run to end.", "schema": { "type": "string" } });
         let idempotency = json!({ "name": "Idempotency-Key", "in": "header", "description": "The order's key, if it is not in the body.", "schema": { "type": "string" } });
         let summary = plan.description().unwrap_or_default();
-        paths.insert(
-            intake.path.clone(),
-            json!({
-                "parameters": [key],
-                "put": {
-                    "operationId": format!("{name}.put"), "summary": summary, "parameters": [prefer],
-                    "requestBody": body, "responses": order_responses(),
-                },
-                "get": {
-                    "operationId": format!("{name}.show"), "summary": "The state of an order.",
-                    "responses": status_responses(),
-                },
-            }),
-        );
-        paths.insert(
-            collection(&intake.path).to_owned(),
-            json!({ "post": {
-                "operationId": format!("{name}.post"), "summary": summary, "parameters": [prefer, idempotency],
-                "requestBody": body, "responses": order_responses(),
-            } }),
-        );
+        if intake.has_key() {
+            paths.insert(
+                intake.path.clone(),
+                json!({
+                    "parameters": [key],
+                    "put": {
+                        "operationId": format!("{name}.put"), "summary": summary, "parameters": [prefer],
+                        "requestBody": body, "responses": order_responses(),
+                    },
+                    "get": {
+                        "operationId": format!("{name}.show"), "summary": "The state of an order.",
+                        "responses": status_responses(),
+                    },
+                }),
+            );
+        }
+        let mut parameters = vec![prefer];
+        if flow.verifier.is_none() {
+            parameters.push(idempotency);
+        }
+        let mut post = json!({
+            "operationId": format!("{name}.post"), "summary": summary,
+            "requestBody": body, "responses": order_responses(),
+        });
+        if let Some(accept) = &flow.accept {
+            let description =
+                format!("Other values than {} get the status 204.", accept.values.join(", "));
+            parameters.push(json!({ "name": accept.header, "in": "header", "description": description, "schema": { "type": "string" } }));
+            post["responses"]["204"] =
+                json!({ "description": "The webhook is not an order. Nothing is stored." });
+        }
+        if let Some(verifier) = &flow.verifier {
+            let scheme = format!("{name}.signature");
+            security_schemes[&scheme] = json!({ "type": "apiKey", "in": "header", "name": verifier.header(), "description": "The signature of the body." });
+            post["security"] = json!([{ scheme: [] }]);
+            // A signature replaces the API key, also on a server without keys.
+            post["responses"]["401"] =
+                problem_response("The signature is missing, wrong or too old.");
+        }
+        post["parameters"] = Json::from(parameters);
+        paths.insert(intake.collection().to_owned(), json!({ "post": post }));
     }
     for (path, summary) in
         [("/healthz", "The process responds."), ("/readyz", "The server accepts orders.")]
@@ -110,10 +125,7 @@ fn describe(plans: &[Arc<Plan>]) -> Json {
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "securitySchemes": {
-                "key": { "type": "apiKey", "in": "header", "name": "x-api-key" },
-                "bearer": { "type": "http", "scheme": "bearer" },
-            },
+            "securitySchemes": security_schemes,
         },
         // The empty entry is for a loopback server without keys.
         "security": [{}, { "key": [] }, { "bearer": [] }],

@@ -34,11 +34,11 @@ pub(super) fn routes(site: &Arc<Site>) -> Router {
     for (index, flow) in site.flows.iter().enumerate() {
         let plan = flow.plan();
         let Some(section) = plan.intake() else { continue };
-        let orders = Router::new()
-            .route(&section.path, put(accept::put).get(status::show))
-            .route(openapi::collection(&section.path), post(accept::post))
-            .with_state(FlowRef::new(Arc::clone(site), index));
-        router = router.merge(orders);
+        let mut orders = Router::new().route(section.collection(), post(accept::post));
+        if section.has_key() {
+            orders = orders.route(&section.path, put(accept::put).get(status::show));
+        }
+        router = router.merge(orders.with_state(FlowRef::new(Arc::clone(site), index)));
     }
     let fallback = |status| {
         let site = Arc::clone(site);

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use oms_engine::intake::SignatureVerifier;
+use oms_engine::pipeline::AcceptSection;
 use oms_engine::plan::Plan;
 use oms_runtime::{Bundles, Runner, Work, WorkResult};
 use oms_sqlite::{Keys, Reader, StoredSessions};
@@ -29,6 +31,8 @@ pub struct Opened {
     pub directory: PathBuf,
     /// The source from which the pipeline is read again.
     pub source: Arc<dyn Source>,
+    /// Verifies the signatures of webhooks, if `intake.verify` requires them.
+    pub verifier: Option<SignatureVerifier>,
 }
 
 /// A pipeline that is served.
@@ -43,6 +47,11 @@ pub(crate) struct Flow {
     pub(crate) recent_orders: Arc<RecentOrders>,
     pub(crate) bulk_retry: BulkRetry,
     pub(crate) waiting_requests: Arc<WaitingRequests>,
+    /// Verifies the signatures of webhooks. A retry can replace the plan, but not the verifier,
+    /// because only the start of the server reads secrets.
+    pub(crate) verifier: Option<SignatureVerifier>,
+    /// The header that selects the webhooks with orders.
+    pub(crate) accept: Option<AcceptSection>,
 }
 
 /// The name of a pipeline, and the error that stopped its runner, if any.
@@ -62,7 +71,8 @@ impl Flow {
         opened: Opened,
         metrics: PipelineMetrics,
     ) -> Result<(Self, Worker), oms_sqlite::Error> {
-        let Opened { plan, runner, directory, source } = opened;
+        let Opened { plan, runner, directory, source, verifier } = opened;
+        let accept = plan.intake().and_then(|intake| intake.accept.clone());
         let resume = runner.open_runs()?;
         let runner = Arc::new(runner);
         let (queue, work) = mpsc::channel(QUEUE_MAX);
@@ -105,6 +115,8 @@ impl Flow {
                 recent_orders,
                 bulk_retry: BulkRetry::default(),
                 waiting_requests,
+                verifier,
+                accept,
             },
             worker,
         ))

@@ -1,6 +1,6 @@
 //! Differences between two JSON documents, checked with `serde_json`.
 
-use oms_engine::value::{JsonNode, differences, read_json};
+use oms_engine::value::{IgnoredMembers, JsonNode, differences, read_json, without_ignored};
 use proptest::prelude::*;
 use serde_json::Value as Json;
 
@@ -21,6 +21,26 @@ fn any_json() -> impl Strategy<Value = Json> {
     })
 }
 
+/// Removes the members to which a path leads. In a list, `*` leads to every element.
+fn remove(json: &mut Json, path: &[String]) {
+    let Some((first, rest)) = path.split_first() else { return };
+    match json {
+        Json::Array(elements) if first == "*" && rest.is_empty() => elements.clear(),
+        Json::Array(elements) if first == "*" => {
+            elements.iter_mut().for_each(|element| remove(element, rest));
+        }
+        Json::Object(members) if rest.is_empty() => {
+            members.remove(first);
+        }
+        Json::Object(members) => {
+            if let Some(member) = members.get_mut(first) {
+                remove(member, rest);
+            }
+        }
+        _ => {}
+    }
+}
+
 proptest! {
     /// There are no pointers if and only if the documents are equal, and each pointer leads to
     /// values that differ.
@@ -29,12 +49,37 @@ proptest! {
         let canonical = |json: &Json| {
             read_json(json.to_string().as_bytes(), &JsonNode::ANY).unwrap().canonical
         };
-        let found = differences(&canonical(&left), &canonical(&right));
+        let none = IgnoredMembers::default();
+        let found = differences(&canonical(&left), &canonical(&right), &none);
         prop_assert_eq!(found.count == 0, left == right);
         prop_assert_eq!(found.pointers.is_empty(), left == right);
-        prop_assert_eq!(differences(&canonical(&left), &canonical(&left)).count, 0);
+        prop_assert_eq!(differences(&canonical(&left), &canonical(&left), &none).count, 0);
         for pointer in &found.pointers {
             prop_assert_ne!(left.pointer(pointer), right.pointer(pointer), "{}", pointer);
         }
+    }
+
+    /// Two documents differ outside of the ignored members if and only if they differ after these
+    /// members were removed.
+    #[test]
+    fn ignoring_a_member_is_like_removing_it(
+        left in any_json(),
+        right in any_json(),
+        path in prop::collection::vec("[a-c*]", 1..3),
+    ) {
+        let canonical = |json: &Json| {
+            read_json(json.to_string().as_bytes(), &JsonNode::ANY).unwrap().canonical
+        };
+        let mut ignored = IgnoredMembers::default();
+        ignored.add(path.iter().map(String::as_str));
+        let removed = |json: &Json| {
+            let mut json = json.clone();
+            remove(&mut json, &path);
+            json
+        };
+        let found = differences(&canonical(&left), &canonical(&right), &ignored);
+        prop_assert_eq!(found.count == 0, removed(&left) == removed(&right));
+        let reduced = without_ignored(&canonical(&left), &ignored);
+        prop_assert_eq!(reduced, canonical(&removed(&left)));
     }
 }

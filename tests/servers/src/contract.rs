@@ -27,6 +27,7 @@ pub fn world(key: &str, step: &str, order: &str) -> Call {
         accepted_at: Timestamp::UNIX_EPOCH,
         body: Arc::from(order.as_bytes()),
         digest: Digest::of(order.as_bytes()),
+        reduced: None,
     };
     Call {
         run: Arc::new(info),

@@ -93,9 +93,12 @@ codes! {
     TIME_ZONE = 214, "OMS0214", "unknown time zone";
     RETRY_WAIT = 215, "OMS0215", "a retry waits less than configured";
     PERSONAL_KEY = 216, "OMS0216", "the order key is personal data";
-    UNENCRYPTED_SERVICE = 227, "OMS0227", "credentials are sent unencrypted";
     UNUSED_SETTING = 217, "OMS0217", "a setting has no effect";
+    UNSIGNED_KEY = 219, "OMS0219", "a signature does not cover the order key";
+    IGNORED_MEMBER = 220, "OMS0220", "a member of an order cannot be ignored";
+    IGNORED_MEMBER_USED = 221, "OMS0221", "a step uses an ignored member";
     RETRY_CAUSE = 222, "OMS0222", "a step cannot fail with a cause in `retry.on`";
+    UNENCRYPTED_SERVICE = 227, "OMS0227", "credentials are sent unencrypted";
 
     UNKNOWN_STEP = 301, "OMS0301", "unknown step";
     UNREACHABLE_STEP = 302, "OMS0302", "a step can never run, or its condition has no effect";
@@ -159,6 +162,7 @@ codes! {
     LAMBDA_DIRECT = 705, "OMS0705", "API Gateway cannot accept these orders without a handler";
     SEVERAL_WRITES = 706, "OMS0706", "several writes in separate transactions depend on one read";
     LAMBDA_SETTING = 707, "OMS0707", "a handler cannot read this setting";
+    LAMBDA_WEBHOOK = 708, "OMS0708", "a handler cannot receive webhooks";
     LAMBDA_SERVICE = 710, "OMS0710", "a handler cannot call a service";
 }
 

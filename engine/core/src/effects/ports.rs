@@ -33,6 +33,9 @@ pub struct RunInfo {
     pub body: Arc<[u8]>,
     /// The digest of the order, which identifies repetitions of the same order.
     pub digest: Digest,
+    /// The digest of the order without the members that do not make it another order; `None` if all
+    /// members count.
+    pub reduced: Option<Digest>,
 }
 
 /// The caller: one step, or one element of a step with `for_each`, in one run.

@@ -1,4 +1,4 @@
-//! Deletes old runs. The key and digest of each order stay, so that the same order is still
+//! Deletes old runs. The key and digests of each order stay, so that the same order is still
 //! recognized as a duplicate.
 
 use std::sync::Arc;
@@ -87,7 +87,7 @@ pub(crate) fn delete(
     values: impl rusqlite::Params + Copy,
 ) -> Result<(), Error> {
     keep_last(connection, last_run(connection)?)?;
-    connection.prepare_cached(&format!("insert into oms_pruned (key, digest) select key, digest from oms_runs where {wanted} on conflict do nothing"))?.execute(values)?;
+    connection.prepare_cached(&format!("insert into oms_pruned (key, digest, reduced) select key, digest, reduced from oms_runs where {wanted} on conflict do nothing"))?.execute(values)?;
     for table in ["oms_journal", "oms_objects", "oms_mails"] {
         let sql =
             format!("delete from {table} where run in (select id from oms_runs where {wanted})");

@@ -377,6 +377,19 @@ impl StoredRun {
         Ok(statement.query_row([key], |row| row.get(0)).optional()?)
     }
 
+    /// Returns the digest that was kept of a deleted order, without the members that did not make
+    /// it another order when it was accepted.
+    ///
+    /// # Errors
+    /// Returns an error if the database cannot be read.
+    pub fn reduced_digest_of_deleted(reader: &Reader, key: &str) -> Result<Option<Digest>, Error> {
+        let sql = "select reduced from oms_pruned where key = ?1";
+        let mut statement = reader.sql().prepare_cached(sql)?;
+        let found =
+            statement.query_row([key], |row| row.get::<_, Option<Vec<u8>>>(0)).optional()?;
+        Ok(found.flatten().and_then(|digest| Digest::from_bytes(&digest)))
+    }
+
     /// Lists the rows of runs that can continue without a user action.
     ///
     /// # Errors

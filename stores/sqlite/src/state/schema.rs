@@ -73,9 +73,9 @@ create table oms_mails (
 ) strict;
 ";
 
-/// Newer tables and indices. They may be missing in a database of this format. Older versions of
-/// the program ignore them.
-const LATER: &str = "
+/// Newer tables and their indices. They may be missing in a database of this format. Older versions
+/// of the program ignore them.
+const LATER_TABLES: &str = "
 create table if not exists oms_audit (
     id integer primary key,
     at integer not null,
@@ -92,10 +92,6 @@ create table if not exists oms_pruned (
     key text primary key,
     digest blob not null
 ) strict, without rowid;
-
-create index if not exists oms_runs_failed on oms_runs (state, failed_steps) where failed_steps is not null;
-
-create index if not exists oms_runs_caught on oms_runs (state, cause) where caught > 0;
 
 -- Digests of seeded rows; null if a step, an import or an erasure has changed the row.
 create table if not exists oms_seed_rows (
@@ -127,8 +123,15 @@ create table if not exists oms_exports (
 ) strict;
 ";
 
+/// Indices of newer columns.
+const LATER_INDICES: &str = "
+create index if not exists oms_runs_failed on oms_runs (state, failed_steps) where failed_steps is not null;
+
+create index if not exists oms_runs_caught on oms_runs (state, cause) where caught > 0;
+";
+
 /// Newer columns, which older versions of the program leave null: table, column, declaration.
-const LATER_COLUMNS: [(&str, &str, &str); 4] = [
+const LATER_COLUMNS: [(&str, &str, &str); 6] = [
     ("oms_bundles", "semantics", "semantics integer"),
     // Number of failures that a catch step has handled; null for none.
     ("oms_runs", "caught", "caught integer"),
@@ -136,6 +139,9 @@ const LATER_COLUMNS: [(&str, &str, &str); 4] = [
     ("oms_runs", "failed_steps", "failed_steps text"),
     // The number of retries by a user; null for none.
     ("oms_runs", "retries", "retries integer"),
+    // The digest of the order without its ignored members; null if all members count.
+    ("oms_runs", "reduced", "reduced blob"),
+    ("oms_pruned", "reduced", "reduced blob"),
 ];
 
 /// Fills the columns `failed_steps` and `retries` of an older state from the journals. Damaged
@@ -170,12 +176,13 @@ pub(crate) fn prepare(connection: &Connection) -> Result<(), Error> {
         found => return Err(Error::Format { found, known: FORMAT }),
     }
     let is_older = !has_column(connection, "oms_runs", "failed_steps")?;
+    connection.execute_batch(LATER_TABLES)?;
     for (table, column, declaration) in LATER_COLUMNS {
         if !has_column(connection, table, column)? {
             connection.execute_batch(&format!("alter table {table} add column {declaration}"))?;
         }
     }
-    connection.execute_batch(LATER)?;
+    connection.execute_batch(LATER_INDICES)?;
     if is_older {
         connection.execute_batch(FILL_FROM_JOURNALS)?;
     }

@@ -23,15 +23,15 @@ impl Thread {
     pub(super) fn apply(&mut self, packet: &Packet) -> Result<Outcome, Error> {
         let caught = (packet.caught > 0).then_some(packet.caught);
         let id = match &packet.run {
-            RunRef::New { key, digest, accepted_at, body } => {
+            RunRef::New { key, digest, reduced, accepted_at, body } => {
                 if let Some(refused) = self.known(key, *digest)? {
                     return Ok(refused);
                 }
                 let id = self.next_run;
                 self.connection
                     .prepare_cached(
-                        "insert into oms_runs (id, key, digest, state, accepted_at, updated_at, wait_until, cause, bundle, body, caught)
-                         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+                        "insert into oms_runs (id, key, digest, state, accepted_at, updated_at, wait_until, cause, bundle, body, caught, reduced)
+                         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
                     )?
                     .execute(params![
                         id,
@@ -45,6 +45,7 @@ impl Thread {
                         packet.bundle,
                         body.as_ref(),
                         caught,
+                        reduced.as_ref().map(|reduced| &reduced.bytes()[..]),
                     ])?;
                 id
             }

@@ -77,6 +77,8 @@ pub enum RunRef {
         key: Arc<str>,
         /// The order's digest.
         digest: Digest,
+        /// The digest of the order without its ignored members; `None` if all members count.
+        reduced: Option<Digest>,
         /// The time of acceptance, in milliseconds since 1970.
         accepted_at: i64,
         /// The order's bytes.

@@ -65,7 +65,8 @@ impl Served {
             let keys = Keys::of(directory);
             key = keys.add("fuzz", Scope::Admin, SystemClock.now()).expect("the state is new").1;
         }
-        let opened = Opened { plan, runner, directory: directory.to_owned(), source };
+        let opened =
+            Opened { plan, runner, directory: directory.to_owned(), source, verifier: None };
         let address = ([127, 0, 0, 1], 8080).into();
         let (site, workers) =
             Site::start(vec![opened], address, false, false).expect("the pipeline is served");
