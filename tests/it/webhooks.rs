@@ -281,3 +281,36 @@ fn two_pipelines_cannot_receive_posts_on_the_same_path() {
     let found = crate::harness::oms(["serve", &both[0], &both[1], "--listen", "127.0.0.1:0"]);
     assert!(found.exits(1).stderr.contains("two pipelines use the intake path"));
 }
+
+#[test]
+fn the_samples_of_the_shipped_pipelines_are_billed_and_confirmed() {
+    let scratch = Scratch::new();
+    for (name, mails, bills) in [
+        // The amounts were computed with Python's `decimal` from the rates of the ECB.
+        (
+            "shopify",
+            2,
+            vec![
+                (450_789_469_i64, "15.00"),
+                (9_007_199_254_740_993, "507.90"),
+                (i64::MAX, "19.15"),
+            ],
+        ),
+        ("woocommerce", 2, vec![(727, "29.35"), (728, "15.66")]),
+    ] {
+        let pipeline = crate::harness::root().join(format!("pipelines/{name}.yaml"));
+        let site = TestPipeline { pipeline, state: scratch.path(name) };
+        site.call(&["run"], &["--samples"]).exits(0);
+        let found: Vec<(i64, String)> = site
+            .export("billing_data")
+            .iter()
+            .map(|row| {
+                (row["order_id"].as_i64().unwrap(), row["amount_usd"].as_str().unwrap().to_owned())
+            })
+            .collect();
+        let bills: Vec<(i64, String)> =
+            bills.into_iter().map(|(id, usd)| (id, usd.to_owned())).collect();
+        assert_eq!(found, bills, "{name}");
+        assert_eq!(site.count("select count(*) from oms_mails"), mails, "{name}");
+    }
+}

@@ -169,17 +169,20 @@ class Server:
     def __init__(self, oms: Path, folder: Path, pipeline: Path = PIPELINE):
         self.oms, self.pipeline, self.state, self.log = oms, pipeline, folder / "state", folder / "server.log"
         self.process, self.port = None, 0
+        # Additional environment variables.
+        self.variables = {}
 
     def start(self, *words, wait: bool = True) -> None:
         command = [self.oms, "serve", self.pipeline, "--state-dir", self.state, "--listen", "127.0.0.1:0", *words]
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=log, text=True)
+            environment = {**os.environ, **self.variables}
+            self.process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
         if wait:
             self.ready()
 
     def ready(self) -> None:
         line = self.process.stdout.readline()
-        if not line.startswith("PUT http://127.0.0.1:"):
+        if not line.startswith(("PUT http://127.0.0.1:", "POST http://127.0.0.1:")):
             raise Failed(f"the server did not start: {line!r}; {self.log.read_text(errors='replace')[-2000:]}")
         self.port = int(line.split(":")[2].split("/")[0])
 

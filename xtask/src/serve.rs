@@ -35,7 +35,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
             say("skipped: the orders of the large test data, because OMS_SHARED is not set");
         }
         let corpus = corpus.as_deref().map(|corpus| vec!["--corpus", corpus]).unwrap_or_default();
-        let programs: [(&str, Vec<&str>); 10] = [
+        let programs: [(&str, Vec<&str>); 11] = [
             ("hostile.py", corpus),
             ("overload.py", vec![]),
             // For a manual run, use ten thousand.
@@ -48,6 +48,7 @@ pub(crate) fn check() -> anyhow::Result<()> {
             // For a manual run, use two hundred.
             ("serial.py", vec!["--rounds", "3"]),
             ("contract.py", vec![]),
+            ("webhooks.py", vec![]),
             // For a manual run, use two hundred.
             ("damaged.py", vec!["--copies", "8"]),
         ];
