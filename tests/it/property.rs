@@ -10,6 +10,7 @@ mod external_effects;
 pub(crate) mod faults;
 mod pipeline;
 pub(crate) mod rng;
+mod signatures;
 mod step_ends;
 mod types;
 

@@ -68,3 +68,30 @@ fn a_file_is_processed_once_and_moved_away() {
     assert_eq!(site.count("select count(*) from oms_runs where state = 'completed'"), 3);
     assert_eq!(site.count("select count(*) from billing_data"), 3);
 }
+
+#[test]
+fn a_file_with_a_duplicate_by_ignored_members_is_not_refused() {
+    let scratch = Scratch::with_pipelines();
+    let pipeline = scratch.path("pipelines/shopify.yaml");
+    let site = TestPipeline { pipeline, state: scratch.path("state") };
+    let folder = scratch.path("in");
+    std::fs::create_dir(&folder).unwrap();
+    let sample = root().join("pipelines/shopify/samples/450789469.json");
+    let order: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&sample).unwrap()).unwrap();
+    let write = |name: &str, order: &serde_json::Value| {
+        std::fs::write(folder.join(name), order.to_string()).unwrap();
+    };
+    let _watcher = Watcher::start(&site, &folder);
+    write("one.json", &order);
+    until("the order", || folder.join("done/one.json").exists());
+    let mut later = order.clone();
+    later["updated_at"] = serde_json::json!("2024-07-05T10:30:00Z");
+    later["line_items"][0]["fulfillment_status"] = serde_json::json!("fulfilled");
+    write("two.json", &later);
+    until("the duplicate", || folder.join("done/two.json").exists());
+    later["total_price"] = serde_json::json!("16.00");
+    write("three.json", &later);
+    until("the conflict", || folder.join("refused/three.json").exists());
+    assert_eq!(site.count("select count(*) from oms_runs"), 1);
+}

@@ -6,7 +6,7 @@ while IFS= read -r expression; do
   oms validate other.yaml | grep -E '^(error|warning|help)' | sed 's/^/    /'
 done < expressions
 echo "--- kinds"
-for kind in http.request table.insrt table.select email; do
+for kind in http.post table.insrt table.select email; do
   sed "s|uses: value.compute|uses: $kind|; s|EXPRESSION|order.id|" p.yaml > other.yaml
   oms validate other.yaml | grep -E '^(error|help)' | sed 's/^/    /'
 done
