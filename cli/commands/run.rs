@@ -32,9 +32,9 @@ use crate::targets::state;
 /// Run orders through a pipeline
 ///
 /// First resumes the runs that are in progress or waiting, then runs the orders of each input: one
-/// JSON document per file, or one per line (NDJSON). Without input and with a new state directory,
-/// runs the pipeline's samples, unless e-mails are sent by SMTP or SES, or steps call services. Ends when no run can
-/// continue.
+/// JSON document per file, one per line (NDJSON), or one order per row of a `.csv` file. Without
+/// input and with a new state directory, runs the pipeline's samples, unless e-mails are sent by
+/// SMTP or SES, or steps call services. Ends when no run can continue.
 ///
 /// Example: oms run pipelines/storefront.yaml --input orders.ndjson
 #[derive(clap::Args, Debug)]
@@ -248,8 +248,7 @@ impl Call {
         bytes_read: &Arc<AtomicU64>,
         stop: watch::Receiver<bool>,
     ) -> tokio::task::JoinHandle<Option<(String, std::io::Error)>> {
-        let reader =
-            Reader { bytes_max: self.plan.order().max_bytes(), bytes_read: Arc::clone(bytes_read) };
+        let reader = Reader { plan: Arc::clone(&self.plan), bytes_read: Arc::clone(bytes_read) };
         let (sources, folder) = (self.sources.clone(), self.watch.clone());
         tokio::task::spawn_blocking(move || {
             for source in &sources {

@@ -62,8 +62,7 @@ pub(crate) fn rehearse(
         Some(path) => vec![path.to_owned()],
         None => plan.samples().iter().map(|sample| folder.join(sample)).collect(),
     };
-    let reader =
-        Reader { bytes_max: plan.order().max_bytes(), bytes_read: Arc::new(AtomicU64::new(0)) };
+    let reader = Reader { plan: Arc::clone(plan), bytes_read: Arc::new(AtomicU64::new(0)) };
     let mut found: Vec<(Order, Origin)> = Vec::new();
     for path in paths {
         let shown = path.display().to_string();
@@ -90,7 +89,9 @@ pub(crate) fn rehearse(
                 runs.push(run);
             }
             Err(rejection) => {
+                let fault = origin.row.as_ref().and_then(|row| row.fault.as_ref());
                 let message = rejection.problems.first().map_or("", |first| first.message.as_str());
+                let message = fault.map_or(message, |(_, message)| message.as_str());
                 unsent.push(format!("{}:{}: {message}", origin.path, origin.line));
             }
         }

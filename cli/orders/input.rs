@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use oms_engine::document::{OrderForm, OrderText, read_orders};
+use oms_engine::plan::Plan;
 use oms_runtime::Order;
+
+use crate::orders::csv::{Row, read_csv};
 
 /// A source of orders.
 #[derive(Clone, Debug)]
@@ -34,12 +37,14 @@ pub(crate) struct Origin {
     pub(crate) line: u64,
     /// The column in which the order begins, in characters, numbered from 1.
     pub(crate) column: u64,
+    /// The row, if the source is a CSV file.
+    pub(crate) row: Option<Row>,
 }
 
 /// Reads sources one after the other.
 pub(crate) struct Reader {
-    /// Maximum size of an order in bytes. Longer orders are rejected.
-    pub(crate) bytes_max: usize,
+    /// The pipeline, whose order schema determines the types of cells in CSV files.
+    pub(crate) plan: Arc<Plan>,
     /// Bytes read so far, for the progress bar.
     pub(crate) bytes_read: Arc<AtomicU64>,
 }
@@ -62,8 +67,8 @@ impl Reader {
             Source::Stdin(name) => ("-".into(), name.clone()),
         };
         let path: Arc<str> = Arc::from(&*path);
-        let mut each = |OrderText { name, body, line, column }: OrderText| {
-            let origin = Origin { path: Arc::clone(&path), line, column };
+        let mut each = |OrderText { name, body, line, column }: OrderText, row| {
+            let origin = Origin { path: Arc::clone(&path), line, column, row };
             each(Order { name, body, name_must_equal_key: false, reply: None }, origin)
         };
         let (mut file, mut stdin);
@@ -82,7 +87,22 @@ impl Reader {
             }
         };
         let mut input = CountingReader { input, bytes_read: &self.bytes_read };
-        read_orders(&mut input, form, &name, self.bytes_max, &mut each)
+        let order = self.plan.order();
+        if is_csv(source) {
+            let expected = (order.schema().node(), order.max_bytes());
+            return read_csv(&mut input, &name, expected, &mut |text, row| each(text, Some(row)));
+        }
+        read_orders(&mut input, form, &name, order.max_bytes(), &mut |text| each(text, None))
+    }
+}
+
+/// Returns whether a source is a CSV file, judged by the extension of its name.
+fn is_csv(source: &Source) -> bool {
+    match source {
+        Source::File(path) | Source::Moved { path, .. } => {
+            path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("csv"))
+        }
+        Source::Stdin(_) => false,
     }
 }
 

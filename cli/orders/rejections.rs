@@ -128,9 +128,17 @@ impl RejectionPrinter {
         match reply {
             OrderReply::Accepted { .. } | OrderReply::Duplicate { .. } => {}
             OrderReply::Rejected { rejection, body } => {
+                let fault = origin.row.as_ref().and_then(|row| row.fault.as_ref());
+                if let Some((place, message)) = fault {
+                    self.print_finding(origin, *place, codes::ORDER_SYNTAX, message, progress);
+                    return;
+                }
                 for problem in &rejection.problems {
                     let start = (origin.line, origin.column);
-                    let place = problem.line_column_in_file(body, start);
+                    let place = match &origin.row {
+                        Some(row) => row.place(&problem.pointer).unwrap_or(start),
+                        None => problem.line_column_in_file(body, start),
+                    };
                     let subject = match problem.pointer.as_str() {
                         "" => "the order",
                         pointer => pointer,
@@ -191,7 +199,7 @@ mod tests {
     }
 
     fn origin(line: u64) -> Origin {
-        Origin { path: Arc::from("orders.ndjson"), line, column: 1 }
+        Origin { path: Arc::from("orders.ndjson"), line, column: 1, row: None }
     }
 
     fn accepted() -> OrderReply {

@@ -20,7 +20,7 @@ use crate::orders::rejections::{self, ReplyQueue};
 /// Interval between two scans of the folder. A file that is unchanged in both is complete.
 const SCAN_INTERVAL: Duration = Duration::from_millis(500);
 /// The extensions of files of orders.
-const EXTENSIONS: [&str; 3] = ["json", "jsonl", "ndjson"];
+const EXTENSIONS: [&str; 4] = ["csv", "json", "jsonl", "ndjson"];
 
 /// Maximum number of moved files that are still watched.
 const MOVED_MAX: usize = 1_000;

@@ -13,6 +13,7 @@ mod cel;
 mod cli;
 mod console;
 mod crash;
+mod csv;
 mod customer;
 mod diagnostics;
 mod documents;

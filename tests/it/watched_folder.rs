@@ -63,8 +63,11 @@ fn a_file_is_processed_once_and_moved_away() {
         })
         .concat();
     std::fs::write(folder.join("two.ndjson"), orders).unwrap();
+    std::fs::write(folder.join("three.csv"), "order_id\nNW-10251\n").unwrap();
     let _watcher = Watcher::start(&site, &folder);
-    until("the remaining file", || folder.join("done/two.ndjson").exists());
+    until("the remaining files", || {
+        folder.join("done/two.ndjson").exists() && folder.join("refused/three.csv").exists()
+    });
     assert_eq!(site.count("select count(*) from oms_runs where state = 'completed'"), 3);
     assert_eq!(site.count("select count(*) from billing_data"), 3);
 }

@@ -74,6 +74,11 @@ impl OrderSchema {
         self.validator.is_none()
     }
 
+    /// Returns the form of an order's JSON.
+    pub const fn node(&self) -> &JsonNode {
+        &self.node
+    }
+
     /// Returns the schema as written.
     pub const fn source(&self) -> &Json {
         &self.source

@@ -149,7 +149,7 @@ codes! {
     TEMPLATE_LENGTH = 516, "OMS0516", "an e-mail is longer than e-mail clients show";
     TEMPLATE_LINK_TARGET = 517, "OMS0517", "a link in an e-mail may be removed";
 
-    ORDER_SYNTAX = 601, "OMS0601", "an order is not valid JSON";
+    ORDER_SYNTAX = 601, "OMS0601", "an order is not valid JSON or CSV";
     ORDER_REJECTED = 602, "OMS0602", "an order does not match the order schema";
     ORDER_KEY_REJECTED = 603, "OMS0603", "invalid order key";
     ORDER_CONFLICT = 604, "OMS0604", "the order key belongs to another order";
