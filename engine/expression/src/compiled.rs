@@ -157,6 +157,13 @@ impl Compiled {
         })
     }
 
+    /// Returns whether its text consists only of fixed text and of the values at
+    /// [`Self::readable_paths`].
+    pub fn is_made_of_paths(&self) -> bool {
+        let is_other = |piece: &Piece| matches!(piece, Piece::Other);
+        !self.pieces.is_empty() && !self.pieces.iter().any(is_other)
+    }
+
     /// Returns the fixed parts of its text.
     pub fn fixed_texts(&self) -> impl Iterator<Item = &str> {
         self.pieces.iter().filter_map(|piece| match piece {

@@ -48,15 +48,21 @@ impl Pointer {
         Some(Self { text: text.to_owned(), names })
     }
 
+    /// Returns the names as parts of a path of an expression, where a `.` in a name cannot be told
+    /// from the one between two names.
+    fn parts(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().flat_map(|name| name.split('.'))
+    }
+
     /// Returns whether it leads to the members at `other` or to a member that contains them.
     fn covers<'n>(&self, other: impl IntoIterator<Item = &'n str>) -> bool {
         let mut other = other.into_iter();
-        self.names.iter().all(|name| other.next().is_some_and(|other| is_same(name, other)))
+        self.parts().all(|name| other.next().is_some_and(|other| is_same(name, other)))
     }
 
     /// Returns whether a change of its members can change the members at `path`.
     fn overlaps(&self, path: &[&str]) -> bool {
-        self.names.iter().zip(path).all(|(name, other)| is_same(name, other))
+        self.parts().zip(path).all(|(name, other)| is_same(name, other))
     }
 }
 
@@ -79,9 +85,9 @@ fn unescaped(segment: &str) -> Option<String> {
     Some(name)
 }
 
-/// Returns the names in a path of an expression, such as `order.customer.id`, below the order.
+/// Returns the parts of a path of an expression, such as `order.lines[0].id`, below the order.
 fn below_order(path: &str) -> Option<Vec<&str>> {
-    let mut names = path.split('.');
+    let mut names = path.split(['.', '[']).map(|name| name.trim_end_matches(']'));
     (names.next() == Some("order")).then(|| names.collect())
 }
 
@@ -133,21 +139,27 @@ fn check_one(
         return Err(("this is not a JSON pointer to a member".to_owned(), Some(help.to_owned())));
     };
     lead_to_member(&pointer.names, schema.ty())?;
-    let mut reads = key.reads().filter_map(below_order);
-    if reads.any(|path| pointer.overlaps(&path)) {
+    // `order["a-b"]` also counts as a read of the whole order.
+    let paths: Vec<&str> = match key.is_made_of_paths() {
+        true => key.readable_paths().collect(),
+        false => key.reads().collect(),
+    };
+    if paths.into_iter().filter_map(below_order).any(|path| pointer.overlaps(&path)) {
         let message = format!("the order key depends on `{text}`");
         let help =
             "remove the pointer: orders that differ in a part of the key are different orders";
         return Err((message, Some(help.to_owned())));
     }
     let mut customer = schema.customer().paths();
-    if customer.any(|path| pointer.covers(path.iter().map(|name| &**name))) {
+    if customer.any(|path| pointer.covers(path.iter().flat_map(|name| name.split('.')))) {
         let message = format!("`{text}` identifies the customer of an order (`x-customer`)");
         let help = "remove the pointer: the order of another customer is another order";
         return Err((message, Some(help.to_owned())));
     }
-    let covers =
-        |one: &Pointer, other: &Pointer| one.covers(other.names.iter().map(|name| &**name));
+    let covers = |one: &Pointer, other: &Pointer| {
+        let mut names = one.names.iter().zip(&other.names);
+        one.names.len() <= other.names.len() && names.all(|(name, other)| is_same(name, other))
+    };
     let mut others = others.pointers.iter();
     if let Some(other) = others.find(|other| covers(other, &pointer) || covers(&pointer, other)) {
         let message = format!("`{text}` and `{}` lead to the same members", other.text);
@@ -239,6 +251,9 @@ mod tests {
         };
         assert!(covers("/a", "a.b") && covers("/a/*", "a.b") && covers("/a/b", "a.b"));
         assert!(!covers("/a/b", "a") && !covers("/a/b", "a.c"));
+        assert!(covers("/a.b", "a.b.c") && !covers("/a.b", "a.c"));
+        assert_eq!(below_order("order.a[0].b"), Some(vec!["a", "0", "b"]));
+        assert_eq!(below_order("steps.a.b"), None);
         let overlaps = |pointer: &str, path: &[&str]| {
             Pointer::parse(pointer).is_some_and(|pointer| pointer.overlaps(path))
         };
