@@ -154,7 +154,7 @@ impl SignatureVerifier {
         })
     }
 
-    /// Reads the signatures from the headers. Returns `None` if there is none, or if it is too old.
+    /// Reads the signatures from the headers. Returns `None` if a signature is missing or too old.
     fn signatures(&self, headers: HeaderLookup<'_>, now: Timestamp) -> Option<Signatures> {
         let header = headers(&self.header)?;
         let signatures = match &self.form {
