@@ -27,7 +27,7 @@ use crate::output::{self, Format};
 use crate::runtime;
 use crate::signals::{self, Signals};
 use crate::targets::run_options::RunOptions;
-use crate::targets::state;
+use crate::targets::{services, state};
 
 /// Run orders through a pipeline
 ///
@@ -92,7 +92,7 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
         }
     }
     let (files, name) = DirectoryFiles::of(&args.pipeline);
-    let settings = args.options.settings(&plan, false, false)?;
+    let settings = args.options.settings(&plan, false, services::of_plan(&plan)?)?;
     let runner = Arc::new(Runner::open(&directory, &plan, &checker, &name, &files, settings)?);
     output::skipped_seeds(&runner);
     let runtime = runtime::multi_thread()?;

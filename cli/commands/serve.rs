@@ -22,6 +22,7 @@ use crate::render;
 use crate::runtime;
 use crate::signals::{self, Signals};
 use crate::targets::run_options::RunOptions;
+use crate::targets::services::ReloadedServices;
 use crate::targets::state;
 use crate::targets::webhooks;
 
@@ -117,20 +118,19 @@ pub(crate) fn run(args: Args, kinds: &[StepKind]) -> anyhow::Result<u8> {
     for ((pipeline, plan), verifier) in args.pipelines.iter().zip(&plans).zip(verifiers) {
         let directory =
             args.state_dir.clone().unwrap_or_else(|| state::directory(pipeline, plan.name()));
+        let services = ReloadedServices::new(traces.is_some());
+        let connected = services.of_plan(plan)?;
         let settings = Settings {
             listener: traces.clone(),
             waits_for_disk_space: true,
             accepts_while_stalled: true,
-            ..args.options.settings(plan, args.pipelines.len() > 1, traces.is_some())?
+            ..args.options.settings(plan, args.pipelines.len() > 1, connected)?
         };
         let (files, name) = DirectoryFiles::of(pipeline);
         let runner = Runner::open(&directory, plan, &checker, &name, &files, settings)?;
         output::skipped_seeds(&runner);
-        let source = PipelineFile {
-            path: pipeline.clone(),
-            checker: Arc::clone(&checker),
-            is_traced: traces.is_some(),
-        };
+        let source =
+            PipelineFile { path: pipeline.clone(), checker: Arc::clone(&checker), services };
         let (plan, source) = (Arc::clone(plan), Arc::new(source));
         opened.push(Opened { plan, runner, directory, source, verifier });
     }

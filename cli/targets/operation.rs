@@ -153,7 +153,7 @@ fn operate_here(
         Operation::Cancel => context.open(directory)?,
         Operation::Retry(_) => {
             check_settings(&context.plan)?;
-            let services = services::of_plan(&context.plan, false)?;
+            let services = services::of_plan(&context.plan)?;
             context.open_with(directory, services)?
         }
     };

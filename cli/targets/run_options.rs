@@ -1,15 +1,16 @@
 //! The options of the commands that run orders.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use oms_clock::SystemClock;
+use oms_engine::effects::Services;
 use oms_engine::plan::Plan;
 use oms_runtime::Settings;
 
 use crate::output;
 use crate::targets::effect_target::TargetOption;
 use crate::targets::email_destination::MailOption;
-use crate::targets::services;
 
 /// The options of `run` and `serve`.
 #[derive(clap::Args, Clone, Debug)]
@@ -33,7 +34,7 @@ pub(crate) struct RunOptions {
 
 impl RunOptions {
     /// Returns the settings of a runner. With several pipelines, each exports to a subfolder with
-    /// its name. If `is_traced` is set, requests to services belong to the traces of runs.
+    /// its name.
     ///
     /// # Errors
     /// Returns an error if an option or a setting of the target or of the e-mails is missing.
@@ -41,7 +42,7 @@ impl RunOptions {
         &self,
         plan: &Plan,
         several: bool,
-        is_traced: bool,
+        services: Arc<dyn Services>,
     ) -> anyhow::Result<Settings> {
         let external = self.target.external()?;
         let export = self.export.as_ref().map(|folder| {
@@ -52,7 +53,7 @@ impl RunOptions {
             export,
             mail: self.mail.delivery(plan, external.as_ref())?,
             remote: external.map(|external| external.remote),
-            services: services::of_plan(plan, is_traced)?,
+            services,
             ..Settings::new(SystemClock)
         })
     }

@@ -32,7 +32,7 @@ pub struct Config {
     /// The name of the service.
     service: String,
     /// The method.
-    method: MethodName,
+    method: Method,
     /// The path, which is appended to the base URL of the service, such as
     /// `/v1/orders/${{ order.id }}`. Values of expressions are percent-encoded. A segment of the
     /// path must not be empty, `.` or `..`.
@@ -65,19 +65,6 @@ pub struct Config {
     /// (default) parks the run until a person decides (`oms runs retry --held`). `resend` sends the
     /// request again.
     on_unknown: Option<OnUnknown>,
-}
-
-/// The method of a request.
-#[derive(Clone, Copy, Deserialize, JsonSchema)]
-#[serde(rename_all = "UPPERCASE")]
-enum MethodName {
-    Get,
-    Head,
-    Options,
-    Put,
-    Delete,
-    Post,
-    Patch,
 }
 
 /// How to read an answer.
@@ -132,7 +119,7 @@ impl Step for HttpRequest {
 
     fn plan(config: Config, cx: &mut PlanContext<'_>) -> Result<Planned<Self>, Faults> {
         let service = cx.service("service", &config.service);
-        let method = Method::from(config.method);
+        let method = config.method;
         let target = http_target::compile(&config.path, &config.query, cx);
         http_target::compile_headers(&config.headers, service.as_deref(), cx);
         let body = http_body::compile(&config, method, cx);
@@ -216,20 +203,6 @@ impl HttpRequest {
             cx.call.answer.set(Arc::clone(&answer));
         }
         Ok(answer)
-    }
-}
-
-impl From<MethodName> for Method {
-    fn from(name: MethodName) -> Self {
-        match name {
-            MethodName::Get => Self::Get,
-            MethodName::Head => Self::Head,
-            MethodName::Options => Self::Options,
-            MethodName::Put => Self::Put,
-            MethodName::Delete => Self::Delete,
-            MethodName::Post => Self::Post,
-            MethodName::Patch => Self::Patch,
-        }
     }
 }
 

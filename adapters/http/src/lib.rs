@@ -11,4 +11,4 @@ mod retry_after;
 mod services;
 
 pub use client::ClientError;
-pub use services::{HttpServices, ServiceConfig};
+pub use services::{HttpServices, ServiceConfig, UnusableService};

@@ -12,7 +12,7 @@ use crate::client::{Client, ClientError};
 use crate::limiter::Limiter;
 
 /// The configuration of a service. Secrets are already read.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ServiceConfig {
     /// The name in the pipeline.
     pub name: Arc<str>,
@@ -32,6 +32,14 @@ pub struct ServiceConfig {
     pub idempotency_header: Option<String>,
 }
 
+/// A service that cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot use the service `{name}`")]
+pub struct UnusableService {
+    name: Arc<str>,
+    source: ClientError,
+}
+
 /// The services of a process, by name.
 pub struct HttpServices {
     services: BTreeMap<Arc<str>, Service>,
@@ -48,18 +56,20 @@ impl HttpServices {
     /// run.
     ///
     /// # Errors
-    /// Returns an error if a URL or a header is invalid, or if the trusted certificates cannot be
-    /// loaded.
+    /// Returns an error if a header is invalid, or if the trusted certificates cannot be loaded.
     pub fn new(
         configs: impl IntoIterator<Item = ServiceConfig>,
         is_traced: bool,
-    ) -> Result<Self, ClientError> {
+    ) -> Result<Self, UnusableService> {
         let service = |config: ServiceConfig| {
             let limiter = Limiter::new(config.max_concurrency, config.per_second);
             let name = Arc::clone(&config.name);
-            Ok((name, Service { client: Client::new(config)?, limiter }))
+            let client = Client::new(config);
+            let client =
+                client.map_err(|source| UnusableService { name: Arc::clone(&name), source })?;
+            Ok((name, Service { client, limiter }))
         };
-        let services = configs.into_iter().map(service).collect::<Result<_, ClientError>>()?;
+        let services = configs.into_iter().map(service).collect::<Result<_, UnusableService>>()?;
         Ok(Self { services, is_traced })
     }
 }

@@ -14,7 +14,7 @@ use crate::directory::DirectoryFiles;
 use crate::emails::preview::rehearse;
 use crate::graph;
 use crate::output;
-use crate::targets::services;
+use crate::targets::services::ReloadedServices;
 
 /// Number of context lines before and after a finding in a file other than the pipeline file.
 const AROUND: usize = 2;
@@ -25,8 +25,7 @@ const LINE_MAX: usize = 400;
 pub(crate) struct PipelineFile {
     pub(crate) path: PathBuf,
     pub(crate) checker: Arc<Checker>,
-    /// Whether requests to services belong to the traces of runs.
-    pub(crate) is_traced: bool,
+    pub(crate) services: ReloadedServices,
 }
 
 impl Source for PipelineFile {
@@ -41,7 +40,7 @@ impl Source for PipelineFile {
             Some((seed.path.clone(), bytes))
         });
         let seeds = MemoryFiles::new(seeds.collect::<Vec<_>>());
-        let services = services::of_plan(&plan, self.is_traced);
+        let services = self.services.of_plan(&plan);
         let services = services.map_err(|error| InvalidPipeline::Services(format!("{error:#}")))?;
         Ok(Reloaded { plan: Arc::new(plan), file, seeds, services })
     }

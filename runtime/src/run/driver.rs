@@ -233,6 +233,9 @@ impl Driver {
 
     /// Replaces the HTTP services. Requests in progress end on the earlier ones.
     pub(crate) fn replace_services(&self, services: Arc<dyn Services>) {
+        if self.is_closed() {
+            services.close();
+        }
         *self.services.write().unwrap_or_else(PoisonError::into_inner) = services;
     }
 
